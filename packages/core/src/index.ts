@@ -1,0 +1,95 @@
+export {
+  bytesToWords,
+  concatBytes,
+  equalBytes,
+  fromHex,
+  type Hex,
+  toHex,
+  wordsToBytes,
+} from './bytes.ts';
+export type {
+  AbortCommand,
+  ChainCommand,
+  ChainConnector,
+  ChainDomain,
+  ChainHealth,
+  ChainItem,
+  ChainReceipt,
+  CreateCommand,
+  Cursor,
+  ExpireCommand,
+  FinalityLevel,
+  LeaveCommand,
+  LedgerEvent,
+  LedgerTask,
+  NodeStatus,
+  RegisterCommand,
+  RegisteredNode,
+  RevokeCommand,
+  RotateCommand,
+  SettleCommand,
+  Signer,
+  StartCommand,
+  TaskStatus,
+  UpdateCommand,
+} from './chain.ts';
+export { COMMAND_TYPES } from './chain.ts';
+export { type Channel, type ChannelStats, channelClosed, channelPair, emptyStats, Inbox } from './channel.ts';
+export { decode, encode, hashValue, parse, sha256Bytes, taggedHash } from './codec.ts';
+export type {
+  DataHolder,
+  DataSource,
+  Decision,
+  PhysicalType,
+  PreparedData,
+  SourceSession,
+  TableInfo,
+  TaskRequest,
+} from './data.ts';
+export type { Backbone, Clock, Disk, Env, Journal, JournalEntry, Rng, SessionBinding } from './env.ts';
+export {
+  assert,
+  type Fault,
+  isNodeError,
+  NodeError,
+  type NodeErrorOptions,
+  type PublicError,
+  publicError,
+} from './errors.ts';
+export { AnalystKeys, NodeRecord, recordHash } from './identity.ts';
+export { Hash, HexBytes, NodeId, Signature, TaskId, ZERO_HASH } from './ids.ts';
+export {
+  Attributes,
+  ColumnType,
+  nodesOf,
+  OPERATIONS,
+  type Operation,
+  Plan,
+  PlanNode,
+  planHash,
+  ResultTree,
+  slice,
+  TableType,
+  ValueType,
+} from './plan.ts';
+export type {
+  CryptoProvider,
+  ProtocolCard,
+  RoleSizes,
+  SeatContext,
+  SeatOutput,
+  SharedBackend,
+} from './protocol.ts';
+export {
+  Consent,
+  consentHash,
+  invitedHash,
+  invitedNodes,
+  programHash,
+  SecurityModel,
+  SignedConsent,
+  SignedSpec,
+  sessionId,
+  specHash,
+  TaskSpec,
+} from './task.ts';

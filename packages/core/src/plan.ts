@@ -1,0 +1,228 @@
+/**
+ * A plan: what a task does, as data. A static graph in single-assignment form, traced from the analyst's program without
+ * any data, the same bytes for all parties. Every value has one placement: local (plain, inside each holder of a role),
+ * shared (secret), opened or public (known to a recipient). The only way out is `reveal/1`.
+ *
+ * Integers everywhere: a value with f fraction bits stands for integer / 2^f. Bounds are inclusive, on the integer, and
+ * hold for every party that keeps its declared column ranges (values are clamped before they enter).
+ * @module
+ */
+import { z } from 'zod';
+import { hashValue } from './codec.ts';
+import type { Hash } from './ids.ts';
+
+const Name = z.string().regex(/^[a-z][a-zA-Z0-9_]{0,63}$/, 'expected a name like delayMinutes or delay_minutes');
+/** A decimal integer; strings because plans hold numbers beyond 2^53. */
+const Integer = z.string().regex(/^-?(?:0|[1-9][0-9]{0,38})$/);
+const Index = z.number().int().nonnegative();
+
+/** Logical column: what the program may assume, which every holder's dataset must satisfy. */
+export const ColumnType = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('int'), min: Integer, max: Integer, nullable: z.boolean() }),
+  /** Rounded half to even to fractionBits by the holder's engine. min and max are integers scaled by 2^fractionBits. */
+  z.strictObject({
+    type: z.literal('fixed'),
+    min: Integer,
+    max: Integer,
+    fractionBits: z.number().int().min(0).max(40),
+    nullable: z.boolean(),
+  }),
+  z.strictObject({ type: z.literal('bool'), nullable: z.boolean() }),
+  /** Days since 1970-01-01. */
+  z.strictObject({ type: z.literal('date'), min: Integer, max: Integer, nullable: z.boolean() }),
+  /** One of a public, declared list; values outside it count as null. */
+  z.strictObject({
+    type: z.literal('category'),
+    values: z.array(z.string().max(256)).min(1).max(4096),
+    nullable: z.boolean(),
+  }),
+]);
+export type ColumnType = z.infer<typeof ColumnType>;
+
+export const TableType = z.strictObject({
+  /** Public capacity: the most rows that one holder may bring. */
+  maxRows: z
+    .number()
+    .int()
+    .positive()
+    .max(2 ** 40),
+  columns: z.record(Name, ColumnType),
+});
+export type TableType = z.infer<typeof TableType>;
+
+const bounded = { fractionBits: z.number().int().min(0).max(62), lo: Integer, hi: Integer };
+
+export const ValueType = z.discriminatedUnion('kind', [
+  /** A holder's table, perhaps filtered. */
+  z.strictObject({ kind: z.literal('table'), role: Name, table: Name }),
+  /** A column of the table node `of`; operations combine columns of the same table node only. */
+  z.strictObject({
+    kind: z.literal('column'),
+    role: Name,
+    of: Index,
+    dtype: z.enum(['int', 'bool', 'category']),
+    nullable: z.boolean(),
+    values: z.array(z.string()).optional(),
+    ...bounded,
+  }),
+  /** A fixed number of integers inside each holder of the role. */
+  z.strictObject({ kind: z.literal('local'), role: Name, length: z.number().int().positive(), ...bounded }),
+  /** Secret-shared among the seats. `stacked`: one block of `length` for each member of that role, in roster order. */
+  z.strictObject({
+    kind: z.literal('shared'),
+    length: z.number().int().positive(),
+    stacked: Name.optional(),
+    dtype: z.enum(['int', 'bool']),
+    ...bounded,
+  }),
+  /** What a recipient reads out of a reveal: integers, null where suppressed. */
+  z.strictObject({
+    kind: z.literal('opened'),
+    length: z.number().int().positive(),
+    stacked: Name.optional(),
+    to: Name,
+    ...bounded,
+  }),
+  /** Computed by the recipient, in double precision, from opened values alone. */
+  z.strictObject({ kind: z.literal('public'), length: z.number().int().positive(), to: Name }),
+  z.strictObject({ kind: z.literal('constant'), fractionBits: z.number().int().min(0).max(62), value: Integer }),
+]);
+export type ValueType = z.infer<typeof ValueType>;
+
+/**
+ * Operations, each with its version; the catalogue that policy names. Arguments are node indices.
+ *
+ * local tables and columns (compiled to the holder's engine)
+ *   input/1 () {table}              the holder's table
+ *   where/1 (table, bool)           rows where the column is true (null is false)
+ *   column/1 (table) {name}
+ *   add/1 sub/1 mul/1 (column|constant ×2), neg/1 (column)      null if any argument is null; mul adds fraction bits
+ *   eq/1 ne/1 lt/1 le/1 gt/1 ge/1 (column, column|constant)      bool; eq and ne also take a category and {category}
+ *   in/1 (column) {categories}      bool
+ *   and/1 or/1 (bool ×2), not/1 (bool), is-null/1 (column)
+ * local aggregates, result kind `local`
+ *   count/1 (table|column)          rows, or non-null values; length 1
+ *   sum/1 (column)                  nulls are skipped; length 1
+ *   histogram/1 (column) {edges}    length edges-1; bins [e0,e1) … [e(k-1),ek] as numpy.histogram; others are ignored
+ *   count-by/1 (category)           length of the declared values
+ *   sum-by/1 (column, category)     length of the declared values
+ *   rows/1 (table) {columns, capacity}  capacity × (1 + columns): validity bit then values, row by row, zero padded
+ * local → shared
+ *   total/1 (local)                 the sum over all members of the role
+ *   stack/1 (local)                 the members' vectors side by side
+ * shared (rep3 and its peers)
+ *   add/1 sub/1 mul/1 (shared, shared|constant), neg/1, sum/1 (shared → length 1)
+ *   lt/1 le/1 gt/1 ge/1 eq/1 ne/1 (shared, shared|constant)      shared bool
+ *   and/1 or/1 (bool ×2), not/1 (bool), select/1 (bool, x, y)   x where true, y elsewhere
+ *   suppress/1 (x, support…) {min}  x where every support ≥ min, otherwise withheld; support has x's length or 1
+ *   reveal/1 (shared) {name, to}    the one exit
+ * public (by the recipient)
+ *   add/1 sub/1 mul/1 div/1 (opened|public|constant ×2), sqrt/1, neg/1   null if any argument is withheld
+ */
+export const OPERATIONS = [
+  'input/1',
+  'where/1',
+  'column/1',
+  'constant/1',
+  'add/1',
+  'sub/1',
+  'mul/1',
+  'div/1',
+  'neg/1',
+  'sqrt/1',
+  'eq/1',
+  'ne/1',
+  'lt/1',
+  'le/1',
+  'gt/1',
+  'ge/1',
+  'in/1',
+  'and/1',
+  'or/1',
+  'not/1',
+  'is-null/1',
+  'count/1',
+  'sum/1',
+  'histogram/1',
+  'count-by/1',
+  'sum-by/1',
+  'rows/1',
+  'total/1',
+  'stack/1',
+  'select/1',
+  'suppress/1',
+  'reveal/1',
+] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+/** Attributes by operation; operations not listed take none. `edges` are integers at the column's scale. */
+export const Attributes = z.strictObject({
+  table: Name.optional(),
+  name: Name.optional(),
+  to: Name.optional(),
+  category: z.string().max(256).optional(),
+  categories: z.array(z.string().max(256)).min(1).max(4096).optional(),
+  edges: z.array(Integer).min(2).max(4097).optional(),
+  columns: z.array(Name).min(1).max(64).optional(),
+  capacity: z.number().int().positive().max(1_000_000).optional(),
+  min: z.number().int().min(2).max(1_000_000).optional(),
+});
+export type Attributes = z.infer<typeof Attributes>;
+
+export const PlanNode = z.strictObject({
+  op: z.enum(OPERATIONS),
+  args: z.array(Index).max(64),
+  attrs: Attributes,
+  type: ValueType,
+  /** Line of the analyst's program, so that every refusal can point at it. */
+  line: z.number().int().nonnegative(),
+});
+export type PlanNode = z.infer<typeof PlanNode>;
+
+export type ResultTree = number | { [name: string]: ResultTree };
+export const ResultTree: z.ZodType<ResultTree> = z.lazy(() =>
+  z.union([Index, z.record(z.string().max(64), ResultTree)]),
+);
+
+export const Plan = z.strictObject({
+  v: z.literal(1),
+  /** Language and tracer version; a plan traced by another version is another plan. */
+  language: z.literal('2pm/1'),
+  name: z.string().min(1).max(128),
+  tables: z.record(Name, TableType),
+  roles: z.record(
+    Name,
+    z.strictObject({
+      min: z.number().int().min(1).max(64),
+      max: z.number().int().min(1).max(64),
+      tables: z.array(Name),
+    }),
+  ),
+  /** Names to whom something is revealed; the task spec maps each to a public key. */
+  recipients: z.array(Name),
+  nodes: z.array(PlanNode).min(1).max(1_000_000),
+  /** What the recipient gets: names to opened or public nodes. */
+  result: ResultTree,
+});
+export type Plan = z.infer<typeof Plan>;
+
+export function planHash(plan: Plan): Hash {
+  return hashValue('2pm/plan/1', plan) as Hash;
+}
+
+/** Indices of all nodes that `roots` depend on, themselves included, ascending: the backward slice. */
+export function slice(plan: Plan, roots: readonly number[]): number[] {
+  const seen = new Set<number>();
+  const stack = [...roots];
+  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
+    if (seen.has(index)) continue;
+    seen.add(index);
+    stack.push(...(plan.nodes[index]?.args ?? []));
+  }
+  return [...seen].sort((a, b) => a - b);
+}
+
+/** Indices of the nodes with this operation, ascending. */
+export function nodesOf(plan: Plan, ...operations: readonly Operation[]): number[] {
+  return plan.nodes.flatMap((node, index) => (operations.includes(node.op) ? [index] : []));
+}

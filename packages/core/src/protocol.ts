@@ -1,0 +1,75 @@
+/** Protocols of the shared placement: their cards, and the interface by which `task` runs one without knowing it. @module */
+import type { Channel } from './channel.ts';
+import type { Rng } from './env.ts';
+import type { Hash } from './ids.ts';
+import type { Plan } from './plan.ts';
+import type { SecurityModel } from './task.ts';
+
+/** Shown at consent, enforced by policy. */
+export interface ProtocolCard {
+  /** `rep3-semi-honest/1`: bound into spec and transcript. */
+  id: string;
+  title: string;
+  /** Paper and section, RFC, or spec. */
+  reference: string;
+  security: SecurityModel;
+  /** Parties that may be corrupted together. */
+  threshold: number;
+  seats: number;
+  /** What each kind of party learns beyond its output, in plain words. */
+  learns: string[];
+  deviations: string[];
+}
+
+/** Hash functions, bulk PRG and the like that a runtime does better than portable code. */
+export interface CryptoProvider {
+  /** Keystream of AES-128 in counter mode: E(key, nonce ‖ counter …) starting at block `counter`; nonce is 8 bytes. */
+  aes128Ctr(key: Uint8Array, nonce: Uint8Array, counter: bigint, length: number): Uint8Array;
+  /** AES-128-ECB without padding over whole blocks. */
+  aes128Ecb(key: Uint8Array, blocks: Uint8Array): Uint8Array;
+  sha256(): { update(bytes: Uint8Array): void; digest(): Uint8Array };
+}
+
+/** What a seat hands out: one output share for each reveal node, and the digest of everything it saw. */
+export interface SeatOutput {
+  outputs: Map<number, Uint8Array>;
+  /** Same bytes at every honest seat: digests of all pairwise message streams, agreed before the outputs leave. */
+  transcript: Hash;
+  rounds: number;
+}
+
+/** Number of members of each role, fixed at the start. */
+export type RoleSizes = Readonly<Record<string, number>>;
+
+export interface SeatContext {
+  plan: Plan;
+  sid: Hash;
+  /** 0, 1, 2. */
+  seat: number;
+  roles: RoleSizes;
+  /** Input message of each member of each role, in roster order, as made by `shareInputs` for this seat. */
+  inputs: ReadonlyMap<string, readonly Uint8Array[]>;
+  /** Channels to the other seats by seat number; own entry absent. */
+  channels: ReadonlyMap<number, Channel>;
+  rng: Rng;
+  crypto: CryptoProvider;
+  signal: AbortSignal;
+  onProgress?: (done: number, of: number) => void;
+}
+
+export interface SharedBackend {
+  readonly card: ProtocolCard;
+  /** Refuses plans it cannot run, before anything starts. @throws {NodeError} `MPC_UNSUPPORTED` with the line. */
+  check(plan: Plan): void;
+  /** Input nodes (`total/1`, `stack/1`) of a role, in the order in which `shareInputs` packs them. */
+  inputNodes(plan: Plan, role: string): number[];
+  /** Splits a holder's vectors (one for each input node's argument, same order) into one message for each seat. */
+  shareInputs(values: readonly BigInt64Array[], context: { sid: Hash; rng: Rng; crypto: CryptoProvider }): Uint8Array[];
+  /** Runs one seat to the point where outputs may be released. Nothing has been opened to any seat. */
+  runSeat(context: SeatContext): Promise<SeatOutput>;
+  /**
+   * Recipient side: reconstructs a reveal from the seats' output shares. null where suppressed.
+   * @throws {NodeError} `MPC_INCONSISTENT_SHARES`, naming the seats that disagree.
+   */
+  open(plan: Plan, roles: RoleSizes, node: number, shares: readonly Uint8Array[]): (bigint | null)[];
+}
