@@ -1,6 +1,8 @@
 /** Node identities and the signed record by which nodes find and authenticate each other. @module */
+import { keccak_256 } from '@noble/hashes/sha3.js';
 import { z } from 'zod';
-import { hashValue } from './codec.ts';
+import { toHex } from './bytes.ts';
+import { encode } from './codec.ts';
 import { Hash, HexBytes, NodeId } from './ids.ts';
 
 /**
@@ -27,8 +29,9 @@ export const NodeRecord = z.strictObject({
 });
 export type NodeRecord = z.infer<typeof NodeRecord>;
 
+/** keccak256 of the record's canonical bytes: what contracts compute cheaply. The signed struct type separates domains. */
 export function recordHash(record: NodeRecord): Hash {
-  return hashValue('2pm/node-record/1', record) as Hash;
+  return toHex(keccak_256(encode(record))) as Hash;
 }
 
 /** An analyst: signs purposes, opens results. Its public keys stand in the task spec. */

@@ -1,1 +1,24 @@
-export {};
+export {
+  commandDigests,
+  signAbort,
+  signAttestation,
+  signConsent,
+  signCreate,
+  signLeave,
+  signRegister,
+  signRevoke,
+  signRotate,
+  signStart,
+  signUpdate,
+} from './signature/commands.ts';
+export { addressOf, generatePrivateKey, localSigner, recoverSigner, verifySignature } from './signature/ecdsa.ts';
+export {
+  type CommandType,
+  commandDigest,
+  domainSeparator,
+  personalDigest,
+  rosterHash,
+  taskId,
+} from './signature/eip712.ts';
+export { keccak256 } from './signature/keccak.ts';
+export { isReason, reasonBytes32, reasonText } from './signature/reason.ts';
