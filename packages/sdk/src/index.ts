@@ -1,1 +1,1 @@
-export {};
+export { type AbortOptions, type ConnectOptions, connect, type NodeClient } from './client.ts';
