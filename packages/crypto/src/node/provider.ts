@@ -1,1 +1,49 @@
-export {};
+/**
+ * Bulk primitives and randomness from node:crypto (OpenSSL), which has AES in hardware where portable code has not.
+ * A call costs about 0.8 µs and fresh output above 1 MiB faults its pages in, so long streams are drawn in chunks.
+ * @module
+ */
+import { createCipheriv, createHash, randomFillSync } from 'node:crypto';
+import { type CryptoProvider, NodeError, type Rng } from '@2pm/core';
+
+/** Between 16 and 256 KiB the cipher runs at its full 6 GB/s. */
+const CHUNK_BYTES = 128 * 1024;
+const ZEROS = new Uint8Array(CHUNK_BYTES);
+
+export const nodeCrypto: CryptoProvider = {
+  aes128Ctr(key, nonce, counter, length) {
+    if (nonce.length !== 8) throw new NodeError('CRYPTO_BAD_NONCE', 'a nonce has 8 bytes', { fault: 'node' });
+    const iv = new Uint8Array(16);
+    iv.set(nonce);
+    new DataView(iv.buffer).setBigUint64(8, counter);
+    const cipher = createCipheriv('aes-128-ctr', key, iv);
+    const out = new Uint8Array(length);
+    for (let offset = 0; offset < length; offset += CHUNK_BYTES) {
+      out.set(cipher.update(ZEROS.subarray(0, Math.min(CHUNK_BYTES, length - offset))), offset);
+    }
+    return out;
+  },
+
+  aes128Ecb(key, blocks) {
+    if (blocks.length % 16 !== 0) {
+      throw new NodeError('CRYPTO_BAD_LENGTH', 'not a whole number of 16-byte blocks', { fault: 'node' });
+    }
+    const cipher = createCipheriv('aes-128-ecb', key, null).setAutoPadding(false);
+    const out = new Uint8Array(blocks.length);
+    for (let offset = 0; offset < blocks.length; offset += CHUNK_BYTES) {
+      out.set(cipher.update(blocks.subarray(offset, offset + CHUNK_BYTES)), offset);
+    }
+    return out;
+  },
+
+  sha256() {
+    const hash = createHash('sha256');
+    return {
+      update: (bytes) => void hash.update(bytes),
+      digest: () => new Uint8Array(hash.digest()),
+    };
+  },
+};
+
+/** The operating system's generator. */
+export const nodeRng: Rng = { fill: (bytes) => randomFillSync(bytes) };
