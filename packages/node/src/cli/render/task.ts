@@ -1,0 +1,61 @@
+/** What there is to say about a task: where it stands, who refused and why, what everyone learnt, what it cost. @module */
+import type { TaskView } from '@2pm/core/api';
+import { renderError } from './error.ts';
+import { mark } from './progress.ts';
+import { renderTable } from './table.ts';
+import { type Paint, plain } from './terminal.ts';
+import { bytes, milliseconds, quantity, shortId } from './units.ts';
+
+export function renderTask(view: TaskView, paint: Paint): string {
+  const attempt = view.attempt > 1 ? `, attempt ${view.attempt}` : '';
+  const members = view.members.map(({ node, org, roles, seat, state, error }) => [
+    `${mark(state, paint)} ${plain(org)}`,
+    paint.dim(shortId(node)),
+    [...roles.map(plain), ...(seat === null ? [] : [`seat ${seat + 1}`])].join(', '),
+    `${plain(state)}${error === undefined ? '' : `: ${plain(error.message)}`}`,
+  ]);
+  return [
+    `${mark(view.phase, paint)} ${paint.bold(plain(view.name))}  ${view.phase}${attempt}\n`,
+    `  ${paint.dim(view.taskId)}\n  ${plain(view.purpose)}\n`,
+    members.length === 0
+      ? ''
+      : `\n${renderTable([{ title: '  party' }, { title: 'node' }, { title: 'part' }, { title: 'state' }], members, paint)}`,
+    renderRefusals(view, paint),
+    view.error === undefined ? '' : `\n${renderError(view.error, paint)}`,
+    renderLearns(view.learns, paint),
+    renderCost(view.cost, paint),
+  ].join('');
+}
+
+export function renderRefusals({ refusals, members }: Pick<TaskView, 'refusals' | 'members'>, paint: Paint): string {
+  const orgOf = new Map(members.map(({ node, org }) => [node, plain(org)]));
+  return refusals
+    .map(({ node, code, reasons }) => {
+      const lines = reasons.flatMap(({ message, line, fix }) => [
+        `    ${line === undefined ? '' : paint.dim(`line ${line}: `)}${plain(message)}`,
+        ...(fix === undefined ? [] : [`    ${paint.cyan('→')} ${plain(fix)}`]),
+      ]);
+      return `\n  ${paint.red('✗')} ${paint.bold(orgOf.get(node) ?? shortId(node))} refuses  ${paint.dim(plain(code))}\n${lines.map((text) => `${text}\n`).join('')}`;
+    })
+    .join('');
+}
+
+export function renderLearns(learns: readonly string[], paint: Paint): string {
+  if (learns.length === 0) return '';
+  return `\n  ${paint.bold('What each party learns')}\n${learns.map((text) => `  ${paint.dim('·')} ${plain(text)}\n`).join('')}`;
+}
+
+export function renderCost(cost: TaskView['cost'], paint: Paint): string {
+  const total = Object.values(cost.phaseMs).reduce((sum, ms) => sum + ms, 0);
+  const facts = [
+    total > 0 ? milliseconds(total) : '',
+    cost.rounds > 0 ? `${quantity(cost.rounds)} rounds` : '',
+    cost.bytesSent + cost.bytesReceived > 0
+      ? `${bytes(cost.bytesSent)} sent, ${bytes(cost.bytesReceived)} received`
+      : '',
+    cost.transactions > 0 ? `${cost.transactions} transactions, ${quantity(cost.gas)} gas` : '',
+  ].filter((fact) => fact !== '');
+  if (facts.length === 0) return '';
+  const phases = Object.entries(cost.phaseMs).map(([phase, ms]) => `${plain(phase)} ${milliseconds(ms)}`);
+  return `\n  ${paint.bold('Cost')}  ${facts.join(paint.dim(' · '))}\n${phases.length > 1 ? `        ${paint.dim(phases.join(' · '))}\n` : ''}`;
+}
