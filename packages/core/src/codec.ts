@@ -5,9 +5,12 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { decode as cborDecode, encode as cborEncode, rfc8949EncodeOptions } from 'cborg';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { concatBytes, equalBytes, type Hex, toHex } from './bytes.ts';
 import { NodeError } from './errors.ts';
+
+/** A byte string in a schema. */
+export const Bytes: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
 
 const utf8 = new TextEncoder();
 

@@ -35,7 +35,7 @@ export type {
 } from './chain.ts';
 export { COMMAND_TYPES } from './chain.ts';
 export { type Channel, type ChannelStats, channelClosed, channelPair, emptyStats, Inbox } from './channel.ts';
-export { decode, encode, hashValue, parse, sha256Bytes, taggedHash } from './codec.ts';
+export { Bytes, decode, encode, hashValue, parse, sha256Bytes, taggedHash } from './codec.ts';
 export type {
   DataHolder,
   DataSource,
