@@ -1,0 +1,90 @@
+/** Which table node a local node stands on, from its arguments alone: what its type claims is not evidence. @module */
+import { NodeError, type Plan, type PlanNode } from '@2pm/core';
+
+export class Lineage {
+  readonly plan: Plan;
+  readonly #tables = new Map<number, number>();
+  readonly #keys = new Map<number, number>();
+  readonly #known = new Map<string, number>();
+
+  constructor(plan: Plan) {
+    this.plan = plan;
+    for (const [index, node] of plan.nodes.entries()) {
+      for (const arg of node.args) if (arg >= index) throw malformed(node, 'an argument comes after its use');
+      const table = this.#tableOf(node, index);
+      if (table !== undefined) this.#tables.set(index, table);
+      const { type } = node;
+      const own = type.kind === 'constant' ? `${type.value}/${type.fractionBits}` : 'role' in type ? type.role : '';
+      const key = `${node.op} ${node.args.map((arg) => this.#keys.get(arg)).join()} ${own} ${JSON.stringify(node.attrs)}`;
+      const known = this.#known.get(key) ?? index;
+      this.#known.set(key, known);
+      this.#keys.set(index, known);
+    }
+  }
+
+  node(index: number): PlanNode {
+    const node = this.plan.nodes[index];
+    if (node === undefined) throw new NodeError('DATA_PLAN_MALFORMED', 'no such node', { fault: 'caller' });
+    return node;
+  }
+
+  /** Equal for nodes that say the same thing. */
+  same(a: number, b: number): boolean {
+    return this.#keys.get(a) === this.#keys.get(b);
+  }
+
+  /** The table node whose rows a column has, or that a local aggregate is taken over; a table is its own. */
+  table(index: number): number {
+    const table = this.#tables.get(index);
+    if (table === undefined) throw malformed(this.node(index), 'it stands on no table');
+    return table;
+  }
+
+  /** The `input/1` node under a table, and the conditions on the way, outermost last. */
+  base(table: number): { input: number; conditions: number[] } {
+    const conditions: number[] = [];
+    let at = table;
+    for (let node = this.node(at); node.op === 'where/1'; node = this.node(at)) {
+      conditions.unshift(node.args[1] as number);
+      at = node.args[0] as number;
+    }
+    return { input: at, conditions };
+  }
+
+  #tableOf(node: PlanNode, index: number): number | undefined {
+    const [first] = node.args;
+    switch (node.type.kind) {
+      case 'table': {
+        if (node.op === 'input/1' && node.args.length === 0) return index;
+        const isTable = first !== undefined && this.plan.nodes[first]?.type.kind === 'table';
+        if (node.op !== 'where/1' || node.args.length !== 2 || !isTable) throw malformed(node, 'it makes no table');
+        const condition = node.args[1] as number;
+        const type = this.plan.nodes[condition]?.type;
+        if (type?.kind !== 'column' || type.dtype !== 'bool') throw malformed(node, 'its condition is no truth value');
+        if (this.#tables.get(condition) !== first) throw malformed(node, 'its condition is of another table');
+        return index;
+      }
+      case 'column':
+      case 'local': {
+        const tables = new Set<number>();
+        for (const arg of node.args) {
+          const kind = this.plan.nodes[arg]?.type.kind;
+          if (kind === 'constant') continue;
+          if (kind !== 'table' && kind !== 'column') throw malformed(node, 'it uses values of another placement');
+          tables.add(this.#tables.get(arg) as number);
+        }
+        const [table, ...others] = tables;
+        if (table === undefined || others.length > 0) throw malformed(node, 'it mixes rows of different tables');
+        return table;
+      }
+      default:
+        return undefined;
+    }
+  }
+}
+
+export function malformed(node: PlanNode, why: string): NodeError {
+  return new NodeError('DATA_PLAN_MALFORMED', `${node.op} at line ${node.line} of the program is malformed: ${why}`, {
+    fault: 'caller',
+  });
+}
