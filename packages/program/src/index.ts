@@ -1,1 +1,34 @@
-export {};
+export { checkPlan } from './check-plan.ts';
+export { describePlan } from './describe.ts';
+export {
+  bool,
+  category,
+  date,
+  defineTask,
+  type Each,
+  fixed,
+  type Groups,
+  int,
+  type LocalColumn,
+  type LocalTable,
+  type LocalVector,
+  mean,
+  type OpenedVector,
+  type PublicVector,
+  type RevealOptions,
+  type SharedVector,
+  standardDeviation,
+  type Task,
+  table,
+  variance,
+} from './language/index.ts';
+export { ProgramError } from './language/program-error.ts';
+export { trace } from './language/task.ts';
+export {
+  parsePlan,
+  SANDBOX_LIMITS,
+  type SandboxLimits,
+  traceInSandbox,
+  traceToJson,
+} from './sandbox/trace-in-sandbox.ts';
+export { MAX_SOURCE_BYTES, stripTypes } from './strip.ts';

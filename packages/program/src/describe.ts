@@ -1,0 +1,135 @@
+/** A plan in plain words, for the person who must consent: what is learnt, by whom, from which rows, under which rule. @module */
+import { nodesOf, type Plan, type PlanNode, slice } from '@2pm/core';
+
+const SYMBOLS: Readonly<Record<string, string>> = {
+  'add/1': '+',
+  'sub/1': '−',
+  'mul/1': '×',
+  'div/1': '÷',
+  'lt/1': '<',
+  'le/1': '≤',
+  'gt/1': '>',
+  'ge/1': '≥',
+  'eq/1': '=',
+  'ne/1': '≠',
+  'and/1': 'and',
+  'or/1': 'or',
+};
+
+/** Longer expressions are cut, so that a hostile plan cannot flood the reader. */
+const MAX_CHARACTERS = 400;
+
+/** One paragraph a reveal, in the plan's order, after a line on who takes part. For plans that `checkPlan` accepts. */
+export function describePlan(plan: Plan): string[] {
+  const roles = Object.entries(plan.roles).map(
+    ([name, { min, max, tables }]) => `${min} to ${max} ${name}${max > 1 ? 's' : ''} with ${tables.join(', ')}`,
+  );
+  const phrases = expressions(plan);
+  const head = `Task "${plan.name}" among ${roles.join('; ')}.`;
+  return [head, ...nodesOf(plan, 'reveal/1').map((index) => describeReveal(plan, index, phrases))];
+}
+
+function describeReveal(plan: Plan, index: number, phrases: readonly string[]): string {
+  const node = plan.nodes[index] as PlanNode;
+  const secret = node.args[0] as number;
+  const guard = plan.nodes[secret];
+  const value = guard?.op === 'suppress/1' ? (guard.args[0] as number) : secret;
+  const { type } = node;
+  const entries = type.kind === 'opened' && type.length > 1 ? `, ${type.length} numbers` : '';
+  const each = type.kind === 'opened' && type.stacked !== undefined ? ` for each ${type.stacked} by itself` : '';
+  const rule =
+    guard?.op === 'suppress/1'
+      ? `Withheld where it rests on fewer than ${guard.attrs.min} rows.`
+      : 'Not withheld, however few rows it rests on.';
+  const columns = columnsOf(plan, value);
+  return [
+    `${node.attrs.to} learns "${node.attrs.name}" (line ${node.line})${entries}${each}: ${phrases[value]}.`,
+    columns.length === 0 ? 'It reads no column.' : `It reads ${columns.join(', ')}.`,
+    rule,
+  ].join(' ');
+}
+
+/** Columns that the value depends on, filters included, as table.column. */
+function columnsOf(plan: Plan, value: number): string[] {
+  const columns = slice(plan, [value]).flatMap((index) => {
+    const { op, args, attrs } = plan.nodes[index] as PlanNode;
+    if (op !== 'column/1' && op !== 'rows/1') return [];
+    const table = plan.nodes[args[0] as number]?.type;
+    const names = op === 'rows/1' ? (attrs.columns ?? []) : [attrs.name];
+    return names.map((name) => `${table?.kind === 'table' ? table.table : ''}.${name}`);
+  });
+  return [...new Set(columns)];
+}
+
+function expressions(plan: Plan): string[] {
+  const phrases: string[] = [];
+  for (const node of plan.nodes) {
+    const text = phrase(plan, node, phrases);
+    phrases.push(text.length > MAX_CHARACTERS ? `${text.slice(0, MAX_CHARACTERS)}…` : text);
+  }
+  return phrases;
+}
+
+function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readonly string[]): string {
+  const [a = '', b = '', c = ''] = args.map((arg) => phrases[arg] ?? '');
+  const first = plan.nodes[args[0] ?? -1]?.type;
+  const rows = first?.kind === 'column' ? (phrases[first.of] ?? '') : a;
+  switch (op) {
+    case 'input/1':
+      return `${attrs.table}`;
+    case 'constant/1':
+      return type.kind === 'constant' ? decimal(type.value, type.fractionBits) : '';
+    case 'where/1':
+      return `${a} where ${b}`;
+    case 'column/1':
+      return `${attrs.name}`;
+    case 'count/1':
+      return first?.kind === 'table' ? `the number of ${a}` : `the number of ${rows} that have ${a}`;
+    case 'sum/1':
+      return first?.kind === 'column' ? `the sum of ${a} over ${rows}` : `the sum of all entries of (${a})`;
+    case 'histogram/1':
+      return `the numbers of ${rows} by ${a} between ${edges(attrs.edges, first)}`;
+    case 'count-by/1':
+      return `the numbers of ${rows} for each ${a}`;
+    case 'sum-by/1':
+      return `the sum of ${a} over ${rows} for each ${b}`;
+    case 'rows/1':
+      return `up to ${attrs.capacity} ROWS of ${a}, with ${(attrs.columns ?? []).join(', ')}`;
+    case 'total/1':
+      return `${a}, added up over all holders`;
+    case 'stack/1':
+      return `${a}, holder by holder`;
+    case 'in/1':
+      return `${a} is one of ${(attrs.categories ?? []).map((value) => JSON.stringify(value)).join(', ')}`;
+    case 'is-null/1':
+      return `${a} is missing`;
+    case 'not/1':
+      return `not (${a})`;
+    case 'neg/1':
+      return `−(${a})`;
+    case 'sqrt/1':
+      return `√(${a})`;
+    case 'select/1':
+      return `(${b}) where (${a}), else (${c})`;
+    case 'suppress/1':
+    case 'reveal/1':
+      return a;
+    default: {
+      const right = attrs.category === undefined ? b : JSON.stringify(attrs.category);
+      return `${bracketed(a)} ${SYMBOLS[op] ?? op} ${bracketed(right)}`;
+    }
+  }
+}
+
+function bracketed(text: string): string {
+  return /^(?:[\w.−-]+|".*")$/.test(text) ? text : `(${text})`;
+}
+
+function edges(values: readonly string[] | undefined, column: PlanNode['type'] | undefined): string {
+  const bits = column?.kind === 'column' ? column.fractionBits : 0;
+  return (values ?? []).map((value) => decimal(value, bits)).join(', ');
+}
+
+function decimal(value: string, fractionBits: number): string {
+  return fractionBits === 0 ? value : String(Number(value) / 2 ** fractionBits);
+}

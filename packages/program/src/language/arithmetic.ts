@@ -1,0 +1,81 @@
+/** Fixed-point arithmetic on nodes of one placement: scales are aligned and bounds follow by interval arithmetic. @module */
+import type { Operation } from '@2pm/core';
+import { scale } from './number.ts';
+import { fail } from './program-error.ts';
+import type { Bounds, Ref, Shape } from './trace.ts';
+
+export type Arithmetic = 'add' | 'sub' | 'mul';
+export type Comparison = 'lt' | 'le' | 'gt' | 'ge' | 'eq' | 'ne';
+
+export const BIT: Bounds = { lo: 0n, hi: 1n };
+
+// Math.min and Math.max do not take bigints.
+const extreme = (values: readonly bigint[], better: (a: bigint, b: bigint) => boolean) =>
+  values.reduce((best, value) => (better(value, best) ? value : best));
+const least = (...values: readonly bigint[]) => extreme(values, (a, b) => a < b);
+const greatest = (...values: readonly bigint[]) => extreme(values, (a, b) => a > b);
+
+export const interval = {
+  add: (a: Bounds, b: Bounds): Bounds => ({ lo: a.lo + b.lo, hi: a.hi + b.hi }),
+  sub: (a: Bounds, b: Bounds): Bounds => ({ lo: a.lo - b.hi, hi: a.hi - b.lo }),
+  mul: (a: Bounds, b: Bounds): Bounds => {
+    const corners = [a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi];
+    return { lo: least(...corners), hi: greatest(...corners) };
+  },
+  neg: (a: Bounds): Bounds => ({ lo: -a.hi, hi: -a.lo }),
+  hull: (a: Bounds, b: Bounds): Bounds => ({ lo: least(a.lo, b.lo), hi: greatest(a.hi, b.hi) }),
+  /** Of any sum of at most `count` such values, none included. */
+  sum: (a: Bounds, count: number): Bounds => ({
+    lo: least(0n, a.lo * BigInt(count)),
+    hi: greatest(0n, a.hi * BigInt(count)),
+  }),
+};
+
+/** The result's shape at a number of fraction bits; the caller knows placement, length and nullability. */
+export type ShapeAt = (fractionBits: number, args: readonly Ref[]) => Shape;
+
+export function bitsOf(ref: Ref): number {
+  return 'fractionBits' in ref.type ? ref.type.fractionBits : 0;
+}
+
+/** A number beside `other`: at its scale, or as a whole factor. */
+export function constantBeside(other: Ref, value: number | bigint, role: 'term' | 'factor'): Ref {
+  const whole = typeof value === 'bigint' || Number.isInteger(value);
+  const bits = role === 'factor' && whole ? 0 : bitsOf(other);
+  return other.trace.constant(scaledBeside(other, value, bits), bits);
+}
+
+/** A number as an integer with `bits` fraction bits; fractions only beside a value that has them. */
+export function scaledBeside(other: Ref, value: number | bigint, bits: number = bitsOf(other)): bigint {
+  if (typeof value !== 'number' && typeof value !== 'bigint') {
+    fail('PROGRAM_TYPE', `expected a number or a value, got ${value === null ? 'null' : typeof value}`);
+  }
+  if (typeof value === 'number' && Number.isFinite(value) && !Number.isInteger(value) && bitsOf(other) === 0) {
+    fail('PROGRAM_FRACTION', `${value} is no whole number, but the other side is`, 'Declare the column as fixed(…)');
+  }
+  return scale(value, bits);
+}
+
+export function arithmetic(op: Arithmetic, a: Ref, b: Ref, shapeAt: ShapeAt): Ref {
+  if (op === 'mul') return a.trace.emit('mul/1', [a, b], shapeAt(bitsOf(a) + bitsOf(b), [a, b]), interval.mul(a, b));
+  const [x, y] = aligned(a, b, shapeAt);
+  return a.trace.emit(`${op}/1`, [x, y], shapeAt(bitsOf(x), [x, y]), interval[op](x, y));
+}
+
+export function comparison(op: Comparison, a: Ref, b: Ref, shapeAt: ShapeAt, result: Shape): Ref {
+  const operation: Operation = `${op}/1`;
+  return a.trace.emit(operation, aligned(a, b, shapeAt), result, BIT);
+}
+
+/** Brings the coarser of two to the finer scale: times the constant 1.0 with the missing fraction bits. */
+export function aligned(a: Ref, b: Ref, shapeAt: ShapeAt): [Ref, Ref] {
+  const difference = bitsOf(b) - bitsOf(a);
+  if (difference > 0) return [widened(a, difference, shapeAt), b];
+  if (difference < 0) return [a, widened(b, -difference, shapeAt)];
+  return [a, b];
+}
+
+function widened(ref: Ref, bits: number, shapeAt: ShapeAt): Ref {
+  const one = ref.trace.constant(1n << BigInt(bits), bits);
+  return ref.trace.emit('mul/1', [ref, one], shapeAt(bitsOf(ref) + bits, [ref]), interval.mul(ref, one));
+}

@@ -1,0 +1,8 @@
+/** What a program imports: `import { defineTask, table, int } from '@2pm/program'`. @module */
+export type { Groups, LocalColumn, LocalTable, LocalVector } from './local.ts';
+export type { OpenedVector, PublicVector } from './public.ts';
+export type { RevealOptions } from './reveal.ts';
+export { bool, category, date, fixed, int, table } from './schema.ts';
+export type { Each, SharedVector } from './shared.ts';
+export { mean, standardDeviation, variance } from './statistics.ts';
+export { defineTask, type Task } from './task.ts';

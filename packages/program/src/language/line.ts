@@ -1,0 +1,31 @@
+/**
+ * Lines of the analyst's program, read from error stacks. V8 and QuickJS both end a frame in `file:line:column`, and the
+ * type stripper keeps lines, so the line of the JavaScript is the line of the TypeScript.
+ * @module
+ */
+
+const POSITION = /:(\d+):\d+\)?$/;
+
+/** The folder (or module prefix) of the language itself: its own frames are skipped. */
+const OWN = ownFolder(new Error('where').stack ?? '');
+
+function ownFolder(stack: string): string {
+  const frame = stack.split('\n').find((line) => POSITION.test(line)) ?? '';
+  const open = frame.lastIndexOf('(');
+  const location = (open >= 0 ? frame.slice(open + 1) : frame.slice(frame.indexOf('at ') + 3)).replace(POSITION, '');
+  return location.slice(0, location.lastIndexOf('/') + 1);
+}
+
+/** Line of the innermost frame outside the language; 0 when there is none. */
+export function lineOf(stack: string): number {
+  for (const frame of stack.split('\n')) {
+    if (frame.includes(OWN) || frame.includes('node:')) continue;
+    const position = POSITION.exec(frame);
+    if (position !== null) return Number(position[1]);
+  }
+  return 0;
+}
+
+export function callerLine(): number {
+  return lineOf(new Error('where').stack ?? '');
+}

@@ -1,0 +1,83 @@
+/** What a recipient knows: opened values, and what it computes from them in double precision. @module */
+import type { Operation } from '@2pm/core';
+import { dyadic } from './number.ts';
+import { fail } from './program-error.ts';
+import { describeOperand, type Ref, refOf, type Shape, sameTrace, Value } from './trace.ts';
+
+/** An operand of the recipient's own arithmetic. A value of length 1 goes with any length. */
+export type PublicOperand = OpenedVector | PublicVector | number | bigint;
+
+abstract class Readable extends Value {
+  get length(): number {
+    return typeOf(refOf(this)).length;
+  }
+  add(other: PublicOperand): PublicVector {
+    return combine('add/1', this, other);
+  }
+  sub(other: PublicOperand): PublicVector {
+    return combine('sub/1', this, other);
+  }
+  mul(other: PublicOperand): PublicVector {
+    return combine('mul/1', this, other);
+  }
+  div(other: PublicOperand): PublicVector {
+    return combine('div/1', this, other);
+  }
+  neg(): PublicVector {
+    return unary('neg/1', this);
+  }
+  sqrt(): PublicVector {
+    return unary('sqrt/1', this);
+  }
+}
+
+/** What a reveal lets its recipient read. Withheld entries read null, and make null of all that depends on them. */
+export class OpenedVector extends Readable {
+  declare protected readonly placement: 'opened';
+}
+
+/** Computed by the recipient from opened values. */
+export class PublicVector extends Readable {
+  declare protected readonly placement: 'public';
+}
+
+function typeOf(ref: Ref) {
+  if (ref.type.kind !== 'opened' && ref.type.kind !== 'public') fail('PROGRAM_PLACEMENT', 'expected an opened value');
+  return ref.type;
+}
+
+function unary(op: Operation, value: Readable): PublicVector {
+  const ref = refOf(value);
+  const { length, to } = typeOf(ref);
+  if ('stacked' in typeOf(ref)) refuseStacked();
+  return new PublicVector(ref.trace.emit(op, [ref], { kind: 'public', length, to }));
+}
+
+function combine(op: Operation, left: Readable, right: unknown): PublicVector {
+  const a = refOf(left);
+  const mine = typeOf(a);
+  if ('stacked' in mine) refuseStacked();
+  if (!(right instanceof Value)) {
+    const { fractionBits, value } = dyadic(right as number);
+    const shape: Shape = { kind: 'public', length: mine.length, to: mine.to };
+    return new PublicVector(a.trace.emit(op, [a, a.trace.constant(value, fractionBits)], shape));
+  }
+  if (!(right instanceof Readable)) {
+    const fix = 'Open it first: reveal(x, { to })';
+    fail('PROGRAM_PLACEMENT', `expected an opened value, got ${describeOperand(right)}`, fix);
+  }
+  const b = refOf(right);
+  sameTrace(a, b);
+  const its = typeOf(b);
+  if ('stacked' in its) refuseStacked();
+  if (mine.to !== its.to) fail('PROGRAM_PLACEMENT', `${mine.to} does not know what is opened to ${its.to}`);
+  if (mine.length !== its.length && mine.length !== 1 && its.length !== 1) {
+    fail('PROGRAM_LENGTH', `lengths differ: ${mine.length} and ${its.length}`);
+  }
+  const shape: Shape = { kind: 'public', length: Math.max(mine.length, its.length), to: mine.to };
+  return new PublicVector(a.trace.emit(op, [a, b], shape));
+}
+
+function refuseStacked(): never {
+  fail('PROGRAM_STACKED', 'stacked values are read as they are; arithmetic on them is not in this language');
+}

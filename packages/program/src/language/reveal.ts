@@ -1,0 +1,151 @@
+/**
+ * The one exit. `minGroupSize` puts a suppression before the opening whose supports are, for every local aggregate that
+ * the value depends on, the counts of exactly its table: the rows (count/1); for a column that may lack values also the
+ * values present (count/1 of the column); for values by slot also each slot's own count, without nulls for sums.
+ * @module
+ */
+import { bitsOf } from './arithmetic.ts';
+import { maxRows } from './local.ts';
+import { fail } from './program-error.ts';
+import { OpenedVector } from './public.ts';
+import { checkName } from './schema.ts';
+import { SharedVector } from './shared.ts';
+import { type Bounds, describeOperand, type Ref, refOf, type Shape, Value } from './trace.ts';
+import { mapTree, type Tree } from './tree.ts';
+
+export interface RevealOptions {
+  /** Name of the recipient; the task says whose keys stand behind it. */
+  readonly to: string;
+  /** Entries that rest on fewer rows are withheld, before anything is opened. Without it most policies refuse. */
+  readonly minGroupSize?: number;
+  /** For a single value: the reveal's name (`value` unless told). Values by name are revealed under their names. */
+  readonly name?: string;
+}
+
+export type Opened<T> = T extends SharedVector ? OpenedVector : { readonly [N in keyof T]: Opened<T[N]> };
+
+export function reveal<T extends Tree<SharedVector>>(values: T, options: RevealOptions): Opened<T> {
+  const { to, minGroupSize, name = 'value' } = options;
+  checkName(to, 'recipient');
+  if (minGroupSize !== undefined && (!Number.isInteger(minGroupSize) || minGroupSize < 2 || minGroupSize > 1_000_000)) {
+    fail('PROGRAM_CONSTANT', 'minGroupSize must be a whole number from 2 to 1,000,000');
+  }
+  return mapTree(
+    values,
+    (value) => value instanceof Value,
+    (leaf, path) => {
+      if (!(leaf instanceof SharedVector)) {
+        const fix = leaf instanceof Value ? 'Only shared values are revealed: each(…).total()' : undefined;
+        fail('PROGRAM_PLACEMENT', `expected a shared value, got ${describeOperand(leaf)}`, fix);
+      }
+      return open(refOf(leaf), path.length === 0 ? name : path.join('_'), to, minGroupSize);
+    },
+  ) as Opened<T>;
+}
+
+function open(ref: Ref, name: string, to: string, min: number | undefined): OpenedVector {
+  const { trace } = ref;
+  checkName(name, 'reveal');
+  if (trace.revealed.has(name)) {
+    fail('PROGRAM_NAME', `something is revealed as "${name}" already`, 'Give this one another name');
+  }
+  trace.revealed.add(name);
+  if (!trace.recipients.includes(to)) trace.recipients.push(to);
+  const secret = min === undefined ? ref : suppressed(ref, min);
+  if (secret.type.kind !== 'shared') fail('PROGRAM_PLACEMENT', 'expected a shared value');
+  const { length, stacked, fractionBits } = secret.type;
+  const shape: Shape = { kind: 'opened', length, ...(stacked === undefined ? {} : { stacked }), to, fractionBits };
+  return new OpenedVector(trace.emit('reveal/1', [secret], shape, secret, { name, to }));
+}
+
+function suppressed(ref: Ref, min: number): Ref {
+  const supports = [...new Set(sharedAggregates(ref).flatMap(supportsOf))];
+  const length = lengthOf(ref);
+  for (const support of supports) {
+    if (lengthOf(support) !== length && lengthOf(support) !== 1) {
+      fail(
+        'PROGRAM_SUPPORT',
+        'minGroupSize cannot be enforced on a value that mixes the slots of a histogram or group',
+        'Reveal the slots themselves and combine what is opened',
+      );
+    }
+  }
+  if (supports.length > 63) fail('PROGRAM_SUPPORT', 'the value rests on more than 63 counts', 'Reveal it in parts');
+  return ref.trace.emit('suppress/1', [ref, ...supports], ref.type as Shape, ref, { min });
+}
+
+function lengthOf(ref: Ref): number {
+  return 'length' in ref.type ? ref.type.length : 1;
+}
+
+/** The total/1 and stack/1 nodes that a shared value depends on, in order. */
+function sharedAggregates(ref: Ref): Ref[] {
+  const { trace } = ref;
+  const seen = new Set<number>();
+  const stack = [ref.index];
+  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
+    if (seen.has(index)) continue;
+    seen.add(index);
+    const node = trace.nodes[index];
+    if (node !== undefined && node.op !== 'total/1' && node.op !== 'stack/1') stack.push(...node.args);
+  }
+  return [...seen]
+    .sort((a, b) => a - b)
+    .map((index) => trace.ref(index))
+    .filter(({ index }) => ['total/1', 'stack/1'].includes(trace.nodes[index]?.op ?? ''));
+}
+
+function supportsOf(shared: Ref): Ref[] {
+  const { trace } = shared;
+  const argsOf = (ref: Ref) => (trace.nodes[ref.index]?.args ?? []).map((index) => trace.ref(index));
+  const [aggregate] = argsOf(shared);
+  if (aggregate === undefined || shared.type.kind !== 'shared') return [];
+  const op = trace.nodes[aggregate.index]?.op;
+  const args = argsOf(aggregate);
+  const [first] = args;
+  if (first === undefined) return [];
+  const { stacked } = shared.type;
+  const table = first.type.kind === 'column' ? trace.ref(first.type.of) : first;
+  const count = (of: Ref) => share(shared, localCount(aggregate, 'count/1', of, 1), stacked);
+  const supports = [count(table)];
+  if ((op === 'count/1' || op === 'sum/1') && first.type.kind === 'column' && first.type.nullable) {
+    supports.push(count(first));
+  }
+  if (op === 'histogram/1' || op === 'count-by/1') supports.push(shared);
+  if (op === 'sum-by/1') {
+    const [column, by] = args as [Ref, Ref];
+    const slots = lengthOf(aggregate);
+    supports.push(share(shared, localCount(aggregate, 'count-by/1', by, slots), stacked));
+    // The slots' non-null counts are the counts by category of the rows that have a value.
+    if (column.type.kind === 'column' && column.type.nullable && by.type.kind === 'column') {
+      const bit: Shape = { ...column.type, dtype: 'bool', nullable: false, fractionBits: 0 };
+      const missing = trace.emit('is-null/1', [column], bit, { lo: 0n, hi: 1n });
+      const present = trace.emit('not/1', [missing], bit, { lo: 0n, hi: 1n });
+      const rows = trace.emit('where/1', [table, present], table.type as Shape);
+      const name = trace.nodes[by.index]?.attrs.name ?? '';
+      const category = trace.emit('column/1', [rows], { ...by.type, of: rows.index } as Shape, by, { name });
+      supports.push(share(shared, localCount(aggregate, 'count-by/1', category, slots), stacked));
+    }
+  }
+  return supports;
+}
+
+function localCount(like: Ref, op: 'count/1' | 'count-by/1', of: Ref, length: number): Ref {
+  const role = like.type.kind === 'local' ? like.type.role : '';
+  const shape: Shape = { kind: 'local', role, length, fractionBits: 0 };
+  return like.trace.emit(op, [of], shape, { lo: 0n, hi: BigInt(maxRows(of)) });
+}
+
+/** Into shares in the way in which `like` was: totalled or stacked. */
+function share(like: Ref, local: Ref, stacked: string | undefined): Ref {
+  const { trace } = like;
+  const length = lengthOf(local);
+  if (stacked !== undefined) {
+    const shape: Shape = { kind: 'shared', length, stacked, dtype: 'int', fractionBits: bitsOf(local) };
+    return trace.emit('stack/1', [local], shape, local);
+  }
+  const members = BigInt((local.type.kind === 'local' ? trace.roles[local.type.role]?.max : undefined) ?? 1);
+  const bounds: Bounds = { lo: local.lo * members, hi: local.hi * members };
+  const shape: Shape = { kind: 'shared', length, dtype: 'int', fractionBits: bitsOf(local) };
+  return trace.emit('total/1', [local], shape, bounds);
+}

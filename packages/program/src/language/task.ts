@@ -1,0 +1,153 @@
+/** A task as an analyst writes it, and its tracing into a plan: once, without any data. @module */
+import type { Plan, ResultTree } from '@2pm/core';
+import { lineOf } from './line.ts';
+import { type LocalTable, type LocalVector, localTable } from './local.ts';
+import { fail, ProgramError } from './program-error.ts';
+import { OpenedVector, PublicVector } from './public.ts';
+import { reveal } from './reveal.ts';
+import { checkName, type TableSpec } from './schema.ts';
+import { Each } from './shared.ts';
+import { describeOperand, type Ref, refOf, Trace, Value } from './trace.ts';
+import { mapTree, type Tree } from './tree.ts';
+
+export type TableSpecs = { readonly [name: string]: TableSpec };
+
+export interface RoleSpec<T extends string = string> {
+  /** Fewest and most members; fewer than `min` and the task does not start. */
+  readonly min: number;
+  readonly max: number;
+  /** Tables that each member brings. */
+  readonly tables: readonly T[];
+}
+
+type RoleSpecs<T extends TableSpecs> = { readonly [name: string]: RoleSpec<keyof T & string> };
+
+type TablesOf<T extends TableSpecs, R extends RoleSpecs<T>, Role extends keyof R & string> = {
+  readonly [N in R[Role]['tables'][number]]: LocalTable<T[N]['columns'], `${Role}.${N}`>;
+};
+
+export interface Context<T extends TableSpecs, R extends RoleSpecs<T>> {
+  /** What every holder of the role computes on its own tables; `.total()` or `.stack()` shares it. */
+  each<Role extends keyof R & string, Out extends Tree<LocalVector<Role>>>(
+    role: Role,
+    body: (tables: TablesOf<T, R, Role>) => Out,
+  ): Each<Out>;
+  readonly reveal: typeof reveal;
+}
+
+export interface TaskDefinition<T extends TableSpecs, R extends RoleSpecs<T>> {
+  readonly name: string;
+  readonly tables: T;
+  readonly roles: R;
+  /** The program: what is computed, and what of it the recipient reads. */
+  run(context: Context<T, R>): Tree<OpenedVector | PublicVector>;
+}
+
+let run: (task: Task) => Plan;
+
+/** A task, ready to be traced. */
+export class Task {
+  readonly #trace: () => Plan;
+
+  constructor(trace: () => Plan) {
+    this.#trace = trace;
+  }
+
+  static {
+    run = (task) => task.#trace();
+  }
+}
+
+export function defineTask<const T extends TableSpecs, const R extends RoleSpecs<T>>(
+  definition: TaskDefinition<T, R>,
+): Task {
+  const { name, tables, roles } = definition;
+  if (typeof name !== 'string' || name.length < 1 || name.length > 128) {
+    fail('PROGRAM_NAME', 'a task needs a name of 1 to 128 characters');
+  }
+  for (const table of Object.keys(tables)) checkName(table, 'table');
+  for (const [role, { min, max, tables: brought }] of Object.entries(roles)) {
+    checkName(role, 'role');
+    if (![min, max].every((n) => Number.isInteger(n) && n >= 1 && n <= 64) || min > max) {
+      fail('PROGRAM_SCHEMA', `role ${role}: min and max must be whole numbers with 1 ≤ min ≤ max ≤ 64`);
+    }
+    for (const table of brought) {
+      if (!Object.hasOwn(tables, table)) fail('PROGRAM_SCHEMA', `role ${role} brings an unknown table "${table}"`);
+    }
+  }
+  return new Task(() => traceDefinition(definition));
+}
+
+/** @throws {ProgramError} with a code PROGRAM_* and the line of the program. */
+export function trace(task: unknown): Plan {
+  if (!(task instanceof Task)) {
+    throw new ProgramError('PROGRAM_NO_TASK', 'the program exports no task', {
+      line: 0,
+      fix: 'Write export default defineTask({ … })',
+    });
+  }
+  try {
+    return run(task);
+  } catch (error) {
+    if (error instanceof ProgramError) throw error;
+    const known = error instanceof Error;
+    // A limit of the sandbox: its host says so.
+    if (known && error.name === 'InternalError') throw error;
+    const line = known && typeof error.stack === 'string' ? lineOf(error.stack) : 0;
+    const message = known ? `${error.name}: ${error.message}` : 'the program threw something that is no error';
+    throw new ProgramError('PROGRAM_THREW', message, { line });
+  }
+}
+
+function traceDefinition<T extends TableSpecs, R extends RoleSpecs<T>>(definition: TaskDefinition<T, R>): Plan {
+  const { name, tables, roles } = definition;
+  const trace = new Trace(tables, roles);
+  const context: Context<T, R> = {
+    each(role, body) {
+      const spec = Object.hasOwn(roles, role) ? roles[role] : undefined;
+      if (spec === undefined) fail('PROGRAM_ROLE', `there is no role "${String(role)}"`);
+      const local: Record<string, unknown> = {};
+      for (const table of spec.tables) {
+        const input = trace.emit('input/1', [], { kind: 'table', role, table }, undefined, { table });
+        local[table] = localTable(input, (tables[table] as TableSpec).columns);
+      }
+      return new Each(body(Object.freeze(local) as TablesOf<T, R, typeof role>), role, spec.max);
+    },
+    reveal,
+  };
+  const result = resultTree(definition.run(Object.freeze(context)), trace);
+  return {
+    v: 1,
+    language: '2pm/1',
+    name,
+    tables: mapRecord(tables, ({ maxRows, columns }) => ({ maxRows, columns: mapRecord(columns, ({ type }) => type) })),
+    roles: mapRecord(roles, ({ min, max, tables: brought }) => ({ min, max, tables: [...brought] })),
+    recipients: trace.recipients,
+    nodes: trace.nodes,
+    result,
+  };
+}
+
+function resultTree(result: unknown, trace: Trace): ResultTree {
+  let recipient: string | undefined;
+  return mapTree(
+    result,
+    (value) => value instanceof Value,
+    (leaf): number => {
+      if (!(leaf instanceof OpenedVector || leaf instanceof PublicVector)) {
+        const fix = 'A program returns what reveal() opened, or what is computed from it';
+        fail('PROGRAM_RESULT', `the result holds ${describeOperand(leaf)}`, fix);
+      }
+      const ref: Ref = refOf(leaf);
+      if (ref.trace !== trace) fail('PROGRAM_PLACEMENT', 'the result holds a value of another task');
+      const to = 'to' in ref.type ? ref.type.to : '';
+      recipient ??= to;
+      if (to !== recipient) fail('PROGRAM_RESULT', `the result mixes what ${recipient} and ${to} know`);
+      return ref.index;
+    },
+  );
+}
+
+function mapRecord<In, Out>(record: { readonly [name: string]: In }, map: (value: In) => Out): Record<string, Out> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]));
+}

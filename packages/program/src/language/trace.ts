@@ -1,0 +1,135 @@
+/**
+ * The plan under construction. Every value of a program is a handle on one node; equal expressions are one node, so that
+ * a count which protects a reveal is recognised wherever it is written.
+ * @module
+ */
+import type { Attributes, Operation, PlanNode, ValueType } from '@2pm/core';
+import { callerLine } from './line.ts';
+import { LIMIT } from './number.ts';
+import { fail } from './program-error.ts';
+
+export type Bounds = { readonly lo: bigint; readonly hi: bigint };
+
+type Unbounded<T> = T extends { lo: string } ? Omit<T, 'lo' | 'hi'> : T;
+/** A value type whose bounds are still to be written. */
+export type Shape = Unbounded<ValueType>;
+
+/** A node of a trace, with its bounds as integers. */
+export interface Ref extends Bounds {
+  readonly trace: Trace;
+  readonly index: number;
+  readonly type: ValueType;
+}
+
+export const MAX_NODES = 100_000;
+const UNBOUNDED: Bounds = { lo: 0n, hi: 0n };
+
+export class Trace {
+  readonly nodes: PlanNode[] = [];
+  readonly recipients: string[] = [];
+  readonly revealed = new Set<string>();
+  readonly tables: { readonly [name: string]: { readonly maxRows: number } };
+  readonly roles: { readonly [name: string]: { readonly max: number } };
+  readonly #refs: Ref[] = [];
+  readonly #known = new Map<string, Ref>();
+
+  constructor(tables: Trace['tables'], roles: Trace['roles']) {
+    this.tables = tables;
+    this.roles = roles;
+  }
+
+  ref(index: number): Ref {
+    return this.#refs[index] as Ref;
+  }
+
+  emit(op: Operation, args: readonly Ref[], shape: Shape, bounds: Bounds = UNBOUNDED, attrs: Attributes = {}): Ref {
+    const indices = args.map((arg) => arg.index);
+    const constant = shape.kind === 'constant' ? `${shape.value}/${shape.fractionBits}` : '';
+    const role = op === 'input/1' && shape.kind === 'table' ? shape.role : '';
+    const key = `${op} ${indices.join()} ${constant}${role} ${JSON.stringify(attrs)}`;
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    if (this.nodes.length >= MAX_NODES) fail('PROGRAM_SIZE', `the plan has more than ${MAX_NODES} operations`);
+    const type = 'fractionBits' in shape && shape.kind !== 'constant' ? bounded(op, shape, bounds) : shape;
+    const ref: Ref = { trace: this, index: this.nodes.length, type: type as ValueType, lo: bounds.lo, hi: bounds.hi };
+    this.nodes.push({ op, args: indices, attrs, type: ref.type, line: callerLine() });
+    this.#refs.push(ref);
+    this.#known.set(key, ref);
+    return ref;
+  }
+
+  constant(value: bigint, fractionBits: number): Ref {
+    if (value <= -LIMIT || value >= LIMIT) fail('PROGRAM_OVERFLOW', `the constant ${value} lies beyond ±2^62`);
+    const shape: Shape = { kind: 'constant', fractionBits, value: String(value) };
+    return this.emit('constant/1', [], shape, { lo: value, hi: value });
+  }
+}
+
+function bounded(op: Operation, shape: Shape & { fractionBits: number }, { lo, hi }: Bounds): object {
+  if (lo <= -LIMIT || hi >= LIMIT) {
+    const scaled = shape.fractionBits > 0 ? ` in units of 2^-${shape.fractionBits}` : '';
+    fail(
+      'PROGRAM_OVERFLOW',
+      `${op.split('/')[0]} could reach ${lo}..${hi}${scaled}, beyond ±2^62 = ±${LIMIT}`,
+      'Declare narrower column ranges, a smaller maxRows, fewer members or fewer fraction bits',
+    );
+  }
+  if (shape.fractionBits > 62) {
+    fail('PROGRAM_OVERFLOW', `the result would have ${shape.fractionBits} fraction bits, more than 62`);
+  }
+  return { ...shape, lo: String(lo), hi: String(hi) };
+}
+
+let read: (value: Value) => Ref;
+
+/** Base of everything that a program holds. The node behind it is out of the program's reach. */
+export abstract class Value {
+  readonly #ref: Ref;
+
+  constructor(ref: Ref) {
+    this.#ref = ref;
+  }
+
+  static {
+    read = (value) => value.#ref;
+  }
+
+  /** A handle is no number: `a + b`, `a < b` and `if (a)` cannot see data. */
+  [Symbol.toPrimitive](): never {
+    fail('PROGRAM_OPERATOR', 'values are no JavaScript numbers', 'Write a.add(b), a.lt(b), condition.select(a, b)');
+  }
+
+  toJSON(): never {
+    fail('PROGRAM_OPERATOR', 'values hold no data while the program is traced');
+  }
+}
+
+export function refOf(value: Value): Ref {
+  return read(value);
+}
+
+/** In plain words, for messages. */
+export function describeOperand(value: unknown): string {
+  if (!(value instanceof Value)) return value === null ? 'null' : typeof value;
+  const { type } = refOf(value);
+  switch (type.kind) {
+    case 'table':
+      return `a local table of ${type.role}`;
+    case 'column':
+      return `a local ${type.dtype} column of ${type.role}`;
+    case 'local':
+      return `a local value of ${type.role}`;
+    case 'shared':
+      return `a shared ${type.dtype} value`;
+    case 'opened':
+      return `a value opened to ${type.to}`;
+    case 'public':
+      return `a value computed by ${type.to}`;
+    default:
+      return 'a constant';
+  }
+}
+
+export function sameTrace(a: Ref, b: Ref): void {
+  if (a.trace !== b.trace) fail('PROGRAM_PLACEMENT', 'this value belongs to another task');
+}

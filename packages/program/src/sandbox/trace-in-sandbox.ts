@@ -1,0 +1,182 @@
+/**
+ * Programs run only here, only to be traced: QuickJS inside WebAssembly, without clock, randomness, input or output, with
+ * limits on memory, stack and steps. Steps and not seconds, so that a program is refused on every machine or on none;
+ * whoever calls sets the wall clock. What comes out is text, which is checked again as if a stranger had sent it.
+ * @module
+ */
+
+import { NodeError, Plan, parse } from '@2pm/core';
+import quickjs from '@jitl/quickjs-wasmfile-release-sync';
+import {
+  newQuickJSWASMModuleFromVariant,
+  newVariant,
+  type QuickJSContext,
+  type QuickJSHandle,
+  type QuickJSSyncVariant,
+} from 'quickjs-emscripten-core';
+import { checkPlan } from '../check-plan.ts';
+import { ProgramError } from '../language/program-error.ts';
+import { stripTypes } from '../strip.ts';
+import { LANGUAGE } from './language.generated.ts';
+import { LOCKDOWN } from './lockdown.ts';
+
+/** Named here because the standard libraries of TypeScript know it only beside a browser's. */
+declare const WebAssembly: { Memory: new (pages: { initial: number; maximum: number }) => unknown };
+
+// The package declares its CommonJS form; the module that is loaded is the variant itself.
+const VARIANT = quickjs as unknown as QuickJSSyncVariant;
+
+export interface SandboxLimits {
+  /** Bytes that the program may allocate. */
+  memoryBytes: number;
+  /** At most 64 KiB: beyond, recursion could exhaust the host's stack before the sandbox's. */
+  stackBytes: number;
+  /** Calls of the interpreter's interrupt hook, which comes about every 10,000 operations. */
+  steps: number;
+  /** Bytes of the plan as JSON. */
+  outputBytes: number;
+}
+
+export const SANDBOX_LIMITS: SandboxLimits = {
+  memoryBytes: 96 * 2 ** 20,
+  stackBytes: 64 * 2 ** 10,
+  steps: 10_000,
+  outputBytes: 64 * 2 ** 20,
+};
+
+const PROGRAM = 'program.ts';
+const WASM_PAGE = 65_536;
+
+const ENTRY = `import * as program from '${PROGRAM}';
+import { trace } from 'language/task.ts';
+export const plan = JSON.stringify(trace(program.default));
+`;
+
+/**
+ * Traces a program. The plan is validated and checked.
+ * @throws {ProgramError} `PROGRAM_*` with the line; `PROGRAM_LIMIT` when it ran out of memory, stack or steps.
+ */
+export async function traceInSandbox(source: Uint8Array, limits: SandboxLimits = SANDBOX_LIMITS): Promise<Plan> {
+  return parsePlan(await traceToJson(source, limits), limits);
+}
+
+/** Reads a plan that came out of a sandbox. @throws {NodeError} `PLAN_*`, `CODEC_SCHEMA`. */
+export function parsePlan(json: string, limits: SandboxLimits = SANDBOX_LIMITS): Plan {
+  if (json.length > limits.outputBytes) {
+    throw new ProgramError('PROGRAM_SIZE', `the plan has more than ${limits.outputBytes} bytes`, { line: 0 });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw new NodeError('PLAN_MALFORMED', 'what left the sandbox is no plan', { fault: 'caller', cause });
+  }
+  const plan = parse(value, Plan, 'the plan');
+  checkPlan(plan);
+  return plan;
+}
+
+/** The unchecked plan as text: for a child process whose parent checks. */
+export async function traceToJson(source: Uint8Array, limits: SandboxLimits = SANDBOX_LIMITS): Promise<string> {
+  const code = await stripTypes(source);
+  const wasmMemory = new WebAssembly.Memory({
+    initial: 256,
+    maximum: 256 + Math.ceil(limits.memoryBytes / WASM_PAGE),
+  });
+  const module = await newQuickJSWASMModuleFromVariant(newVariant(VARIANT, { wasmMemory }));
+  const runtime = module.newRuntime();
+  runtime.setMemoryLimit(limits.memoryBytes);
+  runtime.setMaxStackSize(limits.stackBytes);
+  let steps = 0;
+  runtime.setInterruptHandler(() => ++steps > limits.steps);
+  let refused: string | undefined;
+  runtime.setModuleLoader(
+    (name) => {
+      const text = name === PROGRAM ? code : Object.hasOwn(LANGUAGE, name) ? LANGUAGE[name] : undefined;
+      return text ?? { error: new Error('no such module') };
+    },
+    (importer, request) => {
+      if (importer === 'entry') return request;
+      if (importer.startsWith('language/') && request.startsWith('./')) return `language/${request.slice(2)}`;
+      if (importer === PROGRAM && request === '@2pm/program') return 'language/index.ts';
+      refused = request;
+      return { error: new Error('a program imports only @2pm/program') };
+    },
+  );
+  // Nothing is disposed: the whole WebAssembly instance becomes garbage, even after a broken run.
+  const context = runtime.newContext({
+    intrinsics: {
+      BaseObjects: true,
+      Eval: true,
+      StringNormalize: true,
+      RegExp: true,
+      RegExpCompiler: true,
+      JSON: true,
+      Proxy: true,
+      MapSet: true,
+      TypedArrays: true,
+      Promise: true,
+      BigInt: true,
+    },
+  });
+  try {
+    context.unwrapResult(context.evalCode(LOCKDOWN, 'lockdown', { type: 'global', strict: true }));
+    const result = context.evalCode(ENTRY, 'entry', { type: 'module' });
+    if (refused !== undefined) throw importRefused(code, refused);
+    if (result.error !== undefined) throw thrown(context, result.error, steps > limits.steps);
+    if (runtime.hasPendingJob()) throw asynchronous();
+    const plan = context.getProp(result.value, 'plan');
+    if (context.typeof(plan) !== 'string') throw asynchronous();
+    return context.getString(plan);
+  } catch (error) {
+    if (error instanceof ProgramError) throw error;
+    // The interpreter itself gave up: memory or stack of the WebAssembly instance.
+    throw limitReached('memory or stack', 0);
+  }
+}
+
+function thrown(context: QuickJSContext, error: QuickJSHandle, interrupted: boolean): ProgramError {
+  if (interrupted) return limitReached('steps', 0);
+  // The program may have thrown anything, with getters of its own: each property is read as text or not at all.
+  const text = (name: string): string => {
+    if (context.typeof(error) !== 'object') return '';
+    const value = context.getProp(error, name);
+    return context.typeof(value) === 'string' ? context.getString(value) : '';
+  };
+  const [name, message, code, fix] = [text('name'), text('message'), text('code'), text('fix')].map((t) =>
+    t.slice(0, 500),
+  ) as [string, string, string, string];
+  const line = lineOfProgram(text('stack'));
+  if (name === 'InternalError' && /^(?:out of memory|stack overflow)$/.test(message))
+    return limitReached(message, line);
+  if (name === 'ProgramError' && /^PROGRAM_[A-Z_]{1,40}$/.test(code)) {
+    const [, at, said] = /^line (\d{1,7}): (.*)$/s.exec(message) ?? [undefined, '0', message];
+    return new ProgramError(code, said ?? message, { line: Number(at), fix: fix === '' ? undefined : fix });
+  }
+  if (name === 'SyntaxError') return new ProgramError('PROGRAM_SYNTAX', message, { line });
+  const what = name === '' ? 'the program threw something that is no error' : `${name}: ${message}`;
+  return new ProgramError('PROGRAM_THREW', what, { line });
+}
+
+function lineOfProgram(stack: string): number {
+  return Number(/program\.ts:(\d{1,7})/.exec(stack)?.[1] ?? 0);
+}
+
+function limitReached(what: string, line: number): ProgramError {
+  return new ProgramError('PROGRAM_LIMIT', `tracing was stopped: ${what}`, {
+    line,
+    fix: 'A program only describes the computation; keep loops over data out of it',
+  });
+}
+
+function asynchronous(): ProgramError {
+  return new ProgramError('PROGRAM_ASYNC', 'a program runs once, without await, promises or import()', { line: 0 });
+}
+
+function importRefused(code: string, request: string): ProgramError {
+  const lines = code.split('\n');
+  const quoted = lines.findIndex((text) => text.includes(`'${request}'`) || text.includes(`"${request}"`));
+  return new ProgramError('PROGRAM_IMPORT', `a program imports only @2pm/program, not "${request.slice(0, 100)}"`, {
+    line: quoted + 1,
+  });
+}
