@@ -98,7 +98,7 @@ function enter(value: unknown, type: ColumnType): bigint | boolean | null {
 function evaluate(nodes: readonly PlanNode[], index: number, row: Row): bigint | boolean | null {
   const node = nodes[index] as PlanNode;
   const get = (i: number) => evaluate(nodes, node.args[i] as number, row);
-  const bits = (i: number) => (nodes[node.args[i] as number]?.type as { fractionBits: number }).fractionBits;
+  const bits = (i: number) => (nodes[node.args[i] as number] as { type: { fractionBits: number } }).type.fractionBits;
   if (node.op === 'constant/1') return BigInt((node.type as { value: string }).value);
   if (node.op === 'column/1')
     return enter(row[node.attrs.name as string], COLUMNS[node.attrs.name as keyof typeof COLUMNS]);
@@ -228,7 +228,7 @@ function randomPlan(pick: (below: number) => number): { plan: Plan; outputs: num
       const fractionBits = pick(3);
       return b.add('constant/1', [], { kind: 'constant', fractionBits, value: String(pick(60) - 30) });
     };
-    const fractionBits = (i: number) => (b.nodes[i]?.type as { fractionBits: number }).fractionBits;
+    const fractionBits = (i: number) => (b.nodes[i] as { type: { fractionBits: number } }).type.fractionBits;
     const small = [numbers[0], numbers[2], numbers[3], numbers[4]] as number[];
     for (let i = 0; i < pick(8); i++) {
       const op = any(['add/1', 'sub/1', 'mul/1', 'neg/1'] as const);
@@ -303,7 +303,7 @@ describe('the compiled local part of a plan', () => {
           }
         },
       ),
-      { numRuns: 25 },
+      { numRuns: 25, endOnFailure: true },
     );
   }, 60_000);
 
@@ -350,6 +350,46 @@ describe('the compiled local part of a plan', () => {
     const rows = b.add('rows/1', [input], local(4), { columns: ['n'], capacity: 2 });
     const three = await write([1n, 2n, 3n].map((n) => ({ ...blank, n })));
     await expect(run(b.plan(), [rows], three)).rejects.toMatchObject({ code: 'DATA_CAPACITY' });
+  });
+
+  it('closes the last bin of a histogram and no other, and ignores what lies outside', async () => {
+    const b = new Builder();
+    const input = b.add(...table);
+    const n = b.add('column/1', [input], columnType(input, 'int'), { name: 'n' });
+    const histogram = b.add('histogram/1', [n], local(3), { edges: ['0', '5', '10', '20'] });
+    const rows = [-1n, 0n, 4n, 5n, 9n, 10n, 20n, 21n, null].map((value) => ({ ...blank, n: value }));
+    expect((await run(b.plan(), [histogram], await write(rows))).get(histogram)).toEqual(BigInt64Array.of(2n, 2n, 2n));
+  });
+
+  it('computes beyond 64 bits where the intervals of its columns ask for it', async () => {
+    const b = new Builder();
+    const input = b.add(...table);
+    const big = b.add('column/1', [input], columnType(input, 'int'), { name: 'big' });
+    const twice = b.add('sub/1', [big, b.add('neg/1', [big], columnType(input, 'int'))], columnType(input, 'int'));
+    const square = b.add('mul/1', [big, big], columnType(input, 'int'));
+    const zero = b.add('constant/1', [], { kind: 'constant', fractionBits: 0, value: '0' });
+    const outputs = [twice, square].map((value) =>
+      b.add(
+        'count/1',
+        [
+          b.add('where/1', [input, b.add('gt/1', [value, zero], columnType(input, 'bool'))], {
+            kind: 'table',
+            role: 'holder',
+            table: 't',
+          }),
+        ],
+        local(1),
+      ),
+    );
+    const vectors = await run(
+      b.plan(),
+      outputs,
+      await write([
+        { ...blank, big: 2n ** 62n },
+        { ...blank, big: -(2n ** 62n) },
+      ]),
+    );
+    expect(outputs.map((output) => vectors.get(output)?.[0])).toEqual([1n, 2n]);
   });
 
   it('scans a table once for all its ungrouped aggregates, and once more for each key', () => {
