@@ -1,0 +1,113 @@
+/**
+ * Oblivious key-value store: a vector from which each stored key decodes to its value, and which hides the keys when
+ * the values are random.
+ *
+ * Construction: Raghuraman and Rindal (CCS 2022, §3), w = 3, clustered into bins, binary dense columns. A row has three
+ * sparse columns and a dense mask; peeling orders all rows but a small gap, whose binary system fixes the dense
+ * columns; all free columns are random. The rows of the gap meet no column that peeling assigned, so the gap's system
+ * involves the dense columns alone.
+ * Keys are 16-byte items; their rows, and the values stored, come from one keyed BLAKE3 call: value = first 16 bytes.
+ * The key must be drawn after the items are fixed. Failure: below 2^-40 for a random key. Addresses follow the items.
+ * Deviation: each bin is held to 40 + log2(bins) bits, the published code to 40.
+ * @module
+ */
+import { type CryptoProvider, NodeError, type Rng } from '@2pm/core';
+import type { Kernels } from '../wasm/kernels.ts';
+import { type OkvsParameters, okvsLength } from './parameters.ts';
+
+/** Bytes of a row: value, dense mask, three columns, index of the item. */
+export const ROW_BYTES = 40;
+
+export interface Rows {
+  parameters: OkvsParameters;
+  /** Address of the rows; bin b begins at row b · binCapacity. */
+  at: number;
+  /** Items by bin. */
+  counts: Uint32Array;
+}
+
+const CHUNK = 16_384;
+
+/**
+ * Hashes `items` (16 bytes each), then `padding` behind them, into rows under `key` (32 bytes).
+ * @throws {NodeError} `OKVS_FAILED` when a bin overflows.
+ */
+export function okvsRows(
+  kernels: Kernels,
+  parameters: OkvsParameters,
+  key: Uint8Array,
+  items: Uint8Array,
+  padding: Uint8Array = new Uint8Array(),
+): Rows {
+  const { bins, binCapacity, sparse, dense } = parameters;
+  const at = kernels.alloc(ROW_BYTES * bins * binCapacity);
+  const mark = kernels.mark();
+  const [keyAt, counts, buffer] = [kernels.put(key), kernels.alloc(4 * bins), kernels.alloc(16 * CHUNK)];
+  kernels.words(counts, bins).fill(0);
+  let first = 0;
+  for (const source of [items, padding]) {
+    for (let offset = 0; offset < source.length; offset += 16 * CHUNK) {
+      const chunk = source.subarray(offset, offset + 16 * CHUNK);
+      kernels.bytes(buffer, chunk.length).set(chunk);
+      const real = chunk.length / 16;
+      const n = Math.ceil(real / 4) * 4;
+      if (kernels.run.okvs_rows(keyAt, buffer, n, real, first, bins, binCapacity, sparse, dense, at, counts)) {
+        throw okvsFailed('a bin overflows');
+      }
+      first += real;
+    }
+  }
+  const result = { parameters, at, counts: kernels.words(counts, bins).slice() };
+  kernels.release(mark);
+  return result;
+}
+
+/**
+ * Encodes row → its value. Returns the address of `okvsLength` blocks.
+ * @throws {NodeError} `OKVS_FAILED` (start again with a new key) and `OKVS_DUPLICATE_KEY`.
+ */
+export function okvsEncode(kernels: Kernels, crypto: CryptoProvider, rng: Rng, rows: Rows): number {
+  const { bins, binCapacity, sparse, dense } = rows.parameters;
+  const length = okvsLength(rows.parameters);
+  const vector = kernels.alloc(16 * length);
+  const mark = kernels.mark();
+  const scratch = kernels.alloc(kernels.run.okvs_scratch(binCapacity, sparse));
+  const seed = rng.fill(new Uint8Array(16));
+  for (let bin = 0; bin < bins; bin++) {
+    const at = vector + 16 * bin * (sparse + dense);
+    const size = 16 * (sparse + dense);
+    const nonce = new Uint8Array(8);
+    new DataView(nonce.buffer).setUint32(0, bin, true);
+    kernels.bytes(at, size).set(crypto.aes128Ctr(seed, nonce, 0n, size));
+    const from = rows.at + ROW_BYTES * bin * binCapacity;
+    const gap = kernels.run.okvs_encode(from, rows.counts[bin]!, sparse, dense, at, scratch);
+    if (gap === -2) throw new NodeError('OKVS_DUPLICATE_KEY', 'a key is stored twice', { fault: 'caller' });
+    if (gap < 0) throw okvsFailed('the gap system has no solution');
+  }
+  kernels.release(mark);
+  return vector;
+}
+
+/** XORs the decoding of every row into the blocks at `out`: bins side by side, `counts[b]` blocks each. */
+export function okvsDecode(kernels: Kernels, rows: Rows, vector: number, out: number): void {
+  const { bins, binCapacity, sparse, dense } = rows.parameters;
+  const mark = kernels.mark();
+  const scratch = kernels.alloc(kernels.run.okvs_scratch(0, 0));
+  let done = 0;
+  for (let bin = 0; bin < bins; bin++) {
+    const count = rows.counts[bin]!;
+    const from = rows.at + ROW_BYTES * bin * binCapacity;
+    const at = vector + 16 * bin * (sparse + dense);
+    kernels.run.okvs_decode(from, count, sparse, dense, at, out + 16 * done, scratch);
+    done += count;
+  }
+  kernels.release(mark);
+}
+
+function okvsFailed(why: string): NodeError {
+  return new NodeError('OKVS_FAILED', `the store cannot be built: ${why}`, {
+    fault: 'node',
+    retryable: true,
+    fix: 'Start a new session; its fresh key fails again with probability below 2^-40.',
+  });
+}

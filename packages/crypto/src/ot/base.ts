@@ -1,0 +1,116 @@
+/**
+ * Base oblivious transfers: the receiver learns one of two random keys, the sender does not learn which.
+ *
+ * Construction: Masny and Rindal, "Endemic Oblivious Transfer" (CCS 2019), Diffie-Hellman instantiation with one sender
+ * scalar for all transfers, over ristretto255. Used here with semi-honest parties; the construction itself is stated
+ * for malicious ones, in the random-oracle model.
+ * Rounds and bytes: 32 bytes from the sender, 64 a transfer from the receiver, in any order.
+ * Leakage: none beyond the outputs. Deviation: keys also hash the session, both points and the sender's point.
+ * @module
+ */
+import { concatBytes, NodeError, type Rng } from '@2pm/core';
+import { sha512 } from '@noble/hashes/sha2.js';
+import type { Ristretto } from './ristretto.ts';
+
+const POINT = 32;
+export const OFFER_BYTES = POINT;
+/** Bytes a transfer of the receiver's answer. */
+export const ANSWER_BYTES = 2 * POINT;
+
+export interface BaseOtSender {
+  /** Goes to the receiver. */
+  readonly offer: Uint8Array;
+  /** Key pairs of 16 bytes. @throws {NodeError} `OT_BAD_POINT`, `OT_BAD_LENGTH`. */
+  keys(answer: Uint8Array): [zero: Uint8Array, one: Uint8Array][];
+}
+
+export interface BaseOtReceiver {
+  /** Goes to the sender. */
+  readonly answer: Uint8Array;
+  /** The chosen keys. @throws {NodeError} `OT_BAD_POINT`. */
+  keys(offer: Uint8Array): Uint8Array[];
+}
+
+export interface BaseOtContext {
+  group: Ristretto;
+  rng: Rng;
+  /** Public, unique for this use: everything both sides agreed on before. */
+  session: Uint8Array;
+  count: number;
+}
+
+export function baseOtSender({ group, rng, session, count }: BaseOtContext): BaseOtSender {
+  const a = group.scalar(rng.fill(new Uint8Array(64)));
+  const offer = group.base(a);
+  return {
+    offer,
+    keys(answer) {
+      if (answer.length !== count * ANSWER_BYTES) {
+        throw new NodeError('OT_BAD_LENGTH', `an answer of ${answer.length} bytes`, { fault: 'peer' });
+      }
+      return Array.from({ length: count }, (_, i) => {
+        const points = pair(answer, i);
+        const key = (bit: 0 | 1) => {
+          const sum = group.add(points[bit], mask(group, session, i, bit, points[1 - bit] as Uint8Array));
+          return kdf(session, i, bit, offer, points, group.multiply(a, sum));
+        };
+        return [key(0), key(1)];
+      });
+    },
+  };
+}
+
+/** `choices[i]` is 0 or 1. */
+export function baseOtReceiver(
+  { group, rng, session, count }: BaseOtContext,
+  choices: Readonly<ArrayLike<number>>,
+): BaseOtReceiver {
+  const answer = new Uint8Array(count * ANSWER_BYTES);
+  const scalars = Array.from({ length: count }, (_, i) => {
+    const choice = bitOf(choices, i);
+    const k = group.scalar(rng.fill(new Uint8Array(64)));
+    const other = group.derive(rng.fill(new Uint8Array(64)));
+    const chosen = group.subtract(group.base(k), mask(group, session, i, choice, other));
+    answer.set(chosen, i * ANSWER_BYTES + choice * POINT);
+    answer.set(other, i * ANSWER_BYTES + (1 - choice) * POINT);
+    return k;
+  });
+  return {
+    answer,
+    keys: (offer) =>
+      scalars.map((k, i) => kdf(session, i, bitOf(choices, i), offer, pair(answer, i), group.multiply(k, offer))),
+  };
+}
+
+function bitOf(choices: Readonly<ArrayLike<number>>, i: number): 0 | 1 {
+  return choices[i] === 1 ? 1 : 0;
+}
+
+function pair(answer: Uint8Array, i: number): [Uint8Array, Uint8Array] {
+  const at = i * ANSWER_BYTES;
+  return [answer.subarray(at, at + POINT), answer.subarray(at + POINT, at + 2 * POINT)];
+}
+
+function mask(group: Ristretto, session: Uint8Array, i: number, bit: 0 | 1, other: Uint8Array): Uint8Array {
+  return group.derive(sha512(concatBytes(label('2pm/ot/mask/1', i, bit), session, other)));
+}
+
+function kdf(
+  session: Uint8Array,
+  i: number,
+  bit: 0 | 1,
+  offer: Uint8Array,
+  points: [Uint8Array, Uint8Array],
+  shared: Uint8Array,
+): Uint8Array {
+  return sha512(concatBytes(label('2pm/ot/key/1', i, bit), session, offer, ...points, shared)).slice(0, 16);
+}
+
+/** Fixed width for each tag; what follows it is of fixed width too (session 32 bytes, points 32 bytes). */
+function label(tag: string, i: number, bit: 0 | 1): Uint8Array {
+  const out = new Uint8Array(24);
+  out.set(new TextEncoder().encode(tag));
+  new DataView(out.buffer).setUint32(18, i, true);
+  out[22] = bit;
+  return out;
+}

@@ -1,0 +1,31 @@
+/** Parameters of the silent VOLE. Part of every session's binding, so that both sides use the same. @module */
+import { NodeError } from '@2pm/core';
+import type { Forest } from '../ggm/pprf.ts';
+
+/**
+ * Code and noise against dual-LPN attacks at κ = 128: ExConv7x24 (Raghuraman, Rindal and Tanguy, CRYPTO 2023, eprint
+ * 2023/882), rate 1/2, regular noise of weight 256. The weight follows from an assumed relative minimum distance of
+ * 0.15, t ≥ κ / −log2(1 − 2·0.15) = 249; the distance is the authors' estimate, not a proof.
+ */
+export const CODE = 'exconv7x24/1';
+export const NOISE_WEIGHT = 256;
+
+export interface VoleParameters {
+  code: typeof CODE;
+  /** Correlations made: a multiple of 128, at least 4096, at least what was asked for. */
+  length: number;
+  /** Weight of the noise = number of trees; the code has 2·length positions. */
+  noiseWeight: number;
+}
+
+/** @throws {NodeError} `VOLE_BAD_LENGTH` outside 1 to 2^25. */
+export function voleParameters(atLeast: number): VoleParameters {
+  if (!Number.isInteger(atLeast) || atLeast < 1 || atLeast > 2 ** 25) {
+    throw new NodeError('VOLE_BAD_LENGTH', `${atLeast} correlations asked for`, { fault: 'caller' });
+  }
+  return { code: CODE, length: Math.max(4096, Math.ceil(atLeast / 128) * 128), noiseWeight: NOISE_WEIGHT };
+}
+
+export function forestOf({ length, noiseWeight }: VoleParameters): Forest {
+  return { trees: noiseWeight, leaves: (2 * length) / noiseWeight };
+}

@@ -1,0 +1,227 @@
+/**
+ * Silent vector oblivious linear evaluation over GF(2^128): the sender gets random Δ and B, the receiver random A and
+ * C = B + Δ·A, each vector m long, for communication that hardly grows with m.
+ *
+ * Construction: Raghuraman and Rindal (CCS 2022, Fig. 10), Boyle et al. (CCS 2019): noisy VOLE on t points, spread by a
+ * punctured GGM forest, compressed by a linear code (dual LPN, see `parameters.ts`).
+ * The t-point VOLE and the puncturing transfers come out of one run of correlated OT extension: 128 correlations for
+ * the bits of a point's value a_j fold into b_j, c_j with c_j = b_j + Δ·a_j; those of the puncturing bits are hashed
+ * first. Base choices, extension offset and Δ are the same 128 bits, as in Ferret (Yang et al., CCS 2020).
+ * Corruption model: semi-honest. Messages: offer, answer, choice, correction, all of lengths fixed by the parameters;
+ * 32 + 8192 + 16·(t·depth + 128·t) + (32·depth + 16)·t bytes.
+ * Leakage: none beyond the outputs. Deviation: subfield equal to the field.
+ * @module
+ */
+import { type CryptoProvider, NodeError, type Rng, sha256Bytes } from '@2pm/core';
+import { depthOf, expandForest, expandPunctured } from '../ggm/pprf.ts';
+import {
+  ANSWER_BYTES,
+  type BaseOtReceiver,
+  type BaseOtSender,
+  baseOtReceiver,
+  baseOtSender,
+  OFFER_BYTES,
+} from '../ot/base.ts';
+import { BASE_COUNT, extendReceiver, extendSender, hashCorrelations } from '../ot/extension.ts';
+import type { Ristretto } from '../ot/ristretto.ts';
+import type { Kernels } from '../wasm/kernels.ts';
+import { type ExConv, exConv } from './exconv.ts';
+import { forestOf, type VoleParameters } from './parameters.ts';
+
+export interface VoleContext {
+  kernels: Kernels;
+  group: Ristretto;
+  crypto: CryptoProvider;
+  rng: Rng;
+  /** 32 bytes, public, unique for this use; binds sid, parties and parameters. */
+  session: Uint8Array;
+  parameters: VoleParameters;
+}
+
+/** Lengths of the four messages, in bytes. */
+export function voleMessageBytes(parameters: VoleParameters) {
+  const { trees } = forestOf(parameters);
+  const depth = depthOf(forestOf(parameters));
+  return {
+    offer: OFFER_BYTES,
+    answer: BASE_COUNT * ANSWER_BYTES,
+    choice: 16 * (trees * depth + 128 * trees),
+    correction: trees * (32 * depth + 16),
+  };
+}
+
+/** Holds Δ. Calls in order: answer, expand, finish. */
+export class VoleSender {
+  readonly delta: Uint8Array;
+  readonly #context: VoleContext;
+  readonly #base: BaseOtReceiver;
+  #b = 0;
+
+  constructor(context: VoleContext) {
+    this.#context = context;
+    this.delta = context.rng.fill(new Uint8Array(16));
+    const choices = Array.from({ length: BASE_COUNT }, (_, i) => (this.delta[i >> 3]! >> (i & 7)) & 1);
+    this.#base = baseOtReceiver({ ...context, session: subkey(context, 'base'), count: BASE_COUNT }, choices);
+  }
+
+  get answer(): Uint8Array {
+    return this.#base.answer;
+  }
+
+  /** From the receiver's offer and choice, the correction that goes back. */
+  expand(offer: Uint8Array, choice: Uint8Array): Uint8Array {
+    const { kernels, crypto, rng, parameters } = this.#context;
+    const forest = forestOf(parameters);
+    const { trees } = forest;
+    const depth = depthOf(forest);
+    checkLength(choice, voleMessageBytes(parameters).choice);
+    this.#b = kernels.alloc(32 * parameters.length);
+    const mark = kernels.mark();
+    const q = extendSender(kernels, crypto, this.#base.keys(offer), this.delta, choice);
+    const session = subkey(this.#context, 'puncture');
+    const zero = hashCorrelations(kernels, session, q, trees * depth);
+    const one = hashCorrelations(kernels, session, q, trees * depth, this.delta);
+    const noisy = foldPoints(kernels, q + 16 * trees * depth, trees);
+    const sums = expandForest(kernels, crypto, forest, rng.fill(new Uint8Array(16 * trees)), this.#b);
+    const correction = new Uint8Array(trees * (32 * depth + 16));
+    // A set puncturing bit says: the path goes left, so the receiver knows the right side.
+    for (const [level, [left, right]] of sums.entries()) {
+      const at = 16 * trees * level;
+      correction.set(xored(left, zero.subarray(at, at + 16 * trees)), 2 * at);
+      correction.set(xored(right, one.subarray(at, at + 16 * trees)), 2 * at + 16 * trees);
+    }
+    const [left, right] = sums[depth - 1]!;
+    correction.set(xored(xored(left, right), noisy), 32 * trees * depth);
+    kernels.release(mark);
+    return correction;
+  }
+
+  /** Address of B. */
+  finish(): number {
+    const { kernels, crypto } = this.#context;
+    exConv(kernels, crypto, codeOf(this.#context), this.#b);
+    return this.#b;
+  }
+}
+
+/** Calls in order: offer, choose, finish. */
+export class VoleReceiver {
+  readonly #context: VoleContext;
+  readonly #base: BaseOtSender;
+  #points: number[] = [];
+  #values: Uint8Array = new Uint8Array();
+  #noisy: Uint8Array = new Uint8Array();
+  #hashes: Uint8Array = new Uint8Array();
+
+  constructor(context: VoleContext) {
+    this.#context = context;
+    this.#base = baseOtSender({ ...context, session: subkey(context, 'base'), count: BASE_COUNT });
+  }
+
+  get offer(): Uint8Array {
+    return this.#base.offer;
+  }
+
+  /** From the sender's answer, the choice that goes back. */
+  choose(answer: Uint8Array): Uint8Array {
+    const { kernels, crypto, rng, parameters } = this.#context;
+    const forest = forestOf(parameters);
+    const { trees, leaves } = forest;
+    const depth = depthOf(forest);
+    this.#points = Array.from({ length: trees }, () => below(rng, leaves));
+    this.#values = rng.fill(new Uint8Array(16 * trees));
+    const choices = new Uint8Array((trees * depth) / 8 + this.#values.length);
+    for (const [j, point] of this.#points.entries()) {
+      for (let level = 0; level < depth; level++) {
+        const bit = level * trees + j;
+        choices[bit >> 3]! |= (1 - ((point >> level) & 1)) << (bit & 7);
+      }
+    }
+    choices.set(this.#values, (trees * depth) / 8);
+    const mark = kernels.mark();
+    const { correction, t } = extendReceiver(kernels, crypto, this.#base.keys(answer), choices);
+    this.#hashes = hashCorrelations(kernels, subkey(this.#context, 'puncture'), t, trees * depth);
+    this.#noisy = foldPoints(kernels, t + 16 * trees * depth, trees);
+    kernels.release(mark);
+    return correction;
+  }
+
+  /** From the sender's correction, the addresses of A and C. */
+  finish(correction: Uint8Array): { a: number; c: number } {
+    const { kernels, crypto, parameters } = this.#context;
+    const forest = forestOf(parameters);
+    const { trees } = forest;
+    const depth = depthOf(forest);
+    checkLength(correction, voleMessageBytes(parameters).correction);
+    const size = 32 * parameters.length;
+    const [a, c] = [kernels.alloc(size), kernels.alloc(size)];
+    const known = (level: number) => {
+      const at = 16 * trees * level;
+      const out = this.#hashes.slice(at, at + 16 * trees);
+      for (const [j, point] of this.#points.entries()) {
+        const side = 1 - ((point >> level) & 1);
+        const from = 2 * at + 16 * (side * trees + j);
+        for (let k = 0; k < 16; k++) out[16 * j + k]! ^= correction[from + k]!;
+      }
+      return out;
+    };
+    expandPunctured(kernels, crypto, forest, this.#points, known, c);
+    this.#placePoints(correction.subarray(32 * trees * depth), a, c);
+    const code = codeOf(this.#context);
+    exConv(kernels, crypto, code, a);
+    exConv(kernels, crypto, code, c);
+    return { a, c };
+  }
+
+  /** The missing leaf of each tree becomes b̃ + Δ·a_j; the noise vector is zero but for the a_j. */
+  #placePoints(totals: Uint8Array, a: number, c: number): void {
+    const { kernels, parameters } = this.#context;
+    const { trees, leaves } = forestOf(parameters);
+    const values = kernels.bytes(a, 16 * trees * leaves).fill(0);
+    const leavesBytes = kernels.bytes(c, 16 * trees * leaves);
+    const sums = xored(totals, this.#noisy);
+    const words = new Uint32Array(sums.buffer, sums.byteOffset, 4 * trees);
+    const leafWords = kernels.words(c, 4 * trees * leaves);
+    for (let at = 0; at < leafWords.length; at += 4 * trees) {
+      for (let k = 0; k < 4 * trees; k++) words[k]! ^= leafWords[at + k]!;
+    }
+    for (const [j, point] of this.#points.entries()) {
+      const at = 16 * (point * trees + j);
+      values.set(this.#values.subarray(16 * j, 16 * j + 16), at);
+      leavesBytes.set(sums.subarray(16 * j, 16 * j + 16), at);
+    }
+  }
+}
+
+/** `points` blocks: ⊕_i x^i · correlation i, for each group of 128 at `from`. */
+function foldPoints(kernels: Kernels, from: number, points: number): Uint8Array {
+  const out = kernels.alloc(16 * points);
+  kernels.run.gf_fold(from, points, out);
+  return kernels.bytes(out, 16 * points).slice();
+}
+
+function subkey({ session }: VoleContext, use: string): Uint8Array {
+  return sha256Bytes(new TextEncoder().encode(`2pm/vole/${use}/1\0`), session);
+}
+
+function codeOf(context: VoleContext): ExConv {
+  return { length: context.parameters.length, seed: subkey(context, 'code').subarray(0, 16) };
+}
+
+function xored(a: Uint8Array, b: Uint8Array): Uint8Array {
+  return a.map((byte, i) => byte ^ b[i]!);
+}
+
+/** Uniform below `bound` up to 2^-32: 64 random bits, scaled. */
+function below(rng: Rng, bound: number): number {
+  const word = new DataView(rng.fill(new Uint8Array(8)).buffer).getBigUint64(0, true);
+  return Number((word * BigInt(bound)) >> 64n);
+}
+
+function checkLength(message: Uint8Array, expected: number): void {
+  if (message.length !== expected) {
+    throw new NodeError('VOLE_BAD_LENGTH', `a message of ${message.length} bytes, expected ${expected}`, {
+      fault: 'peer',
+    });
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * The hot loops: one WebAssembly SIMD module (sources and build in `packages/crypto/wasm`) over one memory, with an
+ * arena on top. Addresses are byte offsets into that memory; a `block` is 16 bytes, little endian.
+ *
+ * An instance belongs to one run of one protocol and is dropped with it, secrets included: neither JavaScript nor
+ * WebAssembly can promise that memory is wiped. Multiplication in GF(2^128) is free of secret-dependent addresses and
+ * branches; OKVS rows, GGM paths and tag joins are addressed by secret data, which a process that shares the cache could
+ * observe.
+ * @module
+ */
+import { NodeError } from '@2pm/core';
+import { KERNELS_WASM } from './kernels.generated.ts';
+
+/** C signatures in words: see the comment above each function in `packages/crypto/wasm`. */
+export interface KernelFunctions {
+  blake3_items(key: number, items: number, n: number, out: number): void;
+  blake3_blocks(key: number, blocks: number, lengths: number, n: number, out: number): void;
+  okvs_rows(
+    key: number,
+    items: number,
+    n: number,
+    real: number,
+    first: number,
+    bins: number,
+    capacity: number,
+    sparse: number,
+    dense: number,
+    rows: number,
+    counts: number,
+  ): number;
+  okvs_scratch(capacity: number, sparse: number): number;
+  okvs_encode(rows: number, n: number, sparse: number, dense: number, vector: number, scratch: number): number;
+  okvs_decode(
+    rows: number,
+    n: number,
+    sparse: number,
+    dense: number,
+    vector: number,
+    out: number,
+    scratch: number,
+  ): void;
+  gf_tables(factor: number, tables: number): void;
+  gf_multiply(tables: number, input: number, stride: number, out: number, n: number, add: number): void;
+  gf_products(a: number, b: number, out: number, n: number): void;
+  gf_fold(input: number, n: number, out: number): void;
+  xor_blocks(a: number, b: number, out: number, n: number): void;
+  transpose_bits(input: number, columns: number, out: number): void;
+  ggm_level(
+    parents: number,
+    leftAes: number,
+    rightAes: number,
+    right: number,
+    n: number,
+    rights: number,
+    trees: number,
+    leftSums: number,
+    rightSums: number,
+  ): void;
+  convolute(x: number, bits: number, n: number): void;
+  expand(x: number, n: number, taps: number, out: number, count: number): void;
+  shuffle(slots: number, n: number, random: number): void;
+  pack_tags(slots: number, n: number, width: number, out: number): void;
+  join_build(slots: number, n: number, width: number, table: number, bits: number): number;
+  join_probe(slots: number, width: number, table: number, bits: number, tags: number, n: number, found: number): void;
+}
+
+interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
+
+/** The part of the WebAssembly interface in use; the language's own library types leave it to a browser's. */
+interface Wasm {
+  Memory: new (limits: { initial: number; maximum: number }) => WasmMemory;
+  instantiate(
+    code: Uint8Array,
+    imports: Record<string, Record<string, unknown>>,
+  ): Promise<{ instance: { exports: Record<string, unknown> } }>;
+}
+
+const PAGE = 65_536;
+const MAX_PAGES = 65_536;
+
+export class Kernels {
+  readonly run: KernelFunctions;
+  readonly #memory: WasmMemory;
+  #top: number;
+
+  /** Use `loadKernels`. */
+  constructor(exports: Record<string, unknown>, memory: WasmMemory) {
+    this.run = exports as unknown as KernelFunctions;
+    this.#memory = memory;
+    this.#top = (exports['__heap_base'] as { value: number }).value;
+  }
+
+  /**
+   * Reserves `size` bytes at a multiple of 64. Contents are arbitrary. Views taken before may be detached.
+   * @throws {NodeError} `KERNELS_OUT_OF_MEMORY` beyond 4 GiB, or what the machine gives.
+   */
+  alloc(size: number): number {
+    const at = Math.ceil(this.#top / 64) * 64;
+    const missing = Math.ceil((at + size - this.#memory.buffer.byteLength) / PAGE);
+    if (missing > 0) this.#grow(missing);
+    this.#top = at + size;
+    return at;
+  }
+
+  /** Address up to which memory is taken; hand it to `release` to free everything reserved since. */
+  mark(): number {
+    return this.#top;
+  }
+
+  release(mark: number): void {
+    this.#top = mark;
+  }
+
+  /** A view; valid until the next `alloc`. */
+  bytes(at: number, length: number): Uint8Array {
+    return new Uint8Array(this.#memory.buffer, at, length);
+  }
+
+  words(at: number, length: number): Uint32Array {
+    return new Uint32Array(this.#memory.buffer, at, length);
+  }
+
+  /** Reserves room for `bytes` and copies them in. */
+  put(bytes: Uint8Array): number {
+    const at = this.alloc(bytes.length);
+    this.bytes(at, bytes.length).set(bytes);
+    return at;
+  }
+
+  #grow(pages: number): void {
+    const total = this.#memory.buffer.byteLength / PAGE + pages;
+    try {
+      if (total > MAX_PAGES) throw new RangeError('beyond 32-bit addresses');
+      this.#memory.grow(pages);
+    } catch (cause) {
+      throw new NodeError('KERNELS_OUT_OF_MEMORY', `no room for ${Math.ceil((total * PAGE) / 2 ** 20)} MiB`, {
+        fault: 'node',
+        fix: 'Lower the declared capacity, or run on a machine with more memory.',
+        cause,
+      });
+    }
+  }
+}
+
+/** A fresh instance with its own memory. */
+export async function loadKernels(): Promise<Kernels> {
+  const { WebAssembly: wasm } = globalThis as unknown as { WebAssembly: Wasm };
+  const memory = new wasm.Memory({ initial: 16, maximum: MAX_PAGES });
+  const code = Uint8Array.from(atob(KERNELS_WASM), (character) => character.charCodeAt(0));
+  const { instance } = await wasm.instantiate(code, { env: { memory } });
+  return new Kernels(instance.exports, memory);
+}

@@ -1,0 +1,25 @@
+#include "blake3.h"
+
+// out[i] = first 16 bytes of BLAKE3(key, items[i]), items of 16 bytes. In place is allowed. n is a multiple of 4.
+EXPORT(blake3_items) void blake3_items(const u32 *key, const u8 *items, u32 n, u8 *out) {
+  for (u32 i = 0; i < n; i += 4) {
+    block words[16];
+    blake3_items_x4(key, items + 16 * i, words);
+    transpose4(words);
+    for (int j = 0; j < 4; j++) store(out + 16 * (i + j), words[j]);
+  }
+}
+
+// out[i] = first 16 bytes of BLAKE3(key, message i): zero-padded blocks of 64 bytes, byte lengths (0 to 64) beside them.
+EXPORT(blake3_blocks) void blake3_blocks(const u32 *key, const u8 *blocks, const u32 *lengths, u32 n, u8 *out) {
+  for (u32 i = 0; i < n; i += 4) {
+    block m[16], words[16];
+    for (int w = 0; w < 16; w += 4) {
+      for (int j = 0; j < 4; j++) m[w + j] = load(blocks + 64 * (i + j) + 4 * w);
+      transpose4(m + w);
+    }
+    blake3_x4(key, m, load(lengths + i), words);
+    transpose4(words);
+    for (int j = 0; j < 4; j++) store(out + 16 * (i + j), words[j]);
+  }
+}

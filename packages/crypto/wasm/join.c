@@ -1,0 +1,61 @@
+// Tags: shuffle, pack, and the hash join of the two parties' tags.
+#include "kernel.h"
+
+// Fisher-Yates over 16-byte slots; one random 64-bit word a slot (bias below n / 2^64 a step).
+EXPORT(shuffle) void shuffle(block *slots, u32 n, const u64 *random) {
+  for (u32 i = n; i > 1; i--) {
+    u64 word = random[i - 1];
+    u32 j = (u32)(((word >> 32) * i + ((word & 0xffffffff) * i >> 32)) >> 32);
+    block swap = slots[i - 1];
+    slots[i - 1] = slots[j];
+    slots[j] = swap;
+  }
+}
+
+// The first `width` (8 to 16) bytes of each slot, contiguous. `out` has 16 bytes to spare.
+EXPORT(pack_tags) void pack_tags(const block *slots, u32 n, u32 width, u8 *out) {
+  for (u32 i = 0; i < n; i++) store(out + (u64)width * i, slots[i]);
+}
+
+// Open addressing over 2^bits entries.
+typedef struct {
+  u32 position; // + 1; 0 is empty
+  u32 fingerprint;
+} Entry;
+
+INLINE u64 first_word(block tag) { return (u64)wasm_i64x2_extract_lane(tag, 0); }
+
+INLINE block masked(block tag, u32 width) {
+  block lanes = wasm_i8x16_const(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  return wasm_v128_and(tag, wasm_u8x16_lt(lanes, wasm_i8x16_splat((char)width)));
+}
+
+// Inserts n slots; `table` is zeroed. Returns 0, or 1 + the position of a slot equal to an earlier one (first `width` bytes).
+EXPORT(join_build) u32 join_build(const block *slots, u32 n, u32 width, Entry *table, u32 bits) {
+  u32 mask = (1u << bits) - 1;
+  for (u32 i = 0; i < n; i++) {
+    block tag = masked(slots[i], width);
+    u64 word = first_word(tag);
+    u32 at = (u32)word & mask, fingerprint = (u32)(word >> 32);
+    for (; table[at].position; at = (at + 1) & mask)
+      if (table[at].fingerprint == fingerprint && is_equal(tag, masked(slots[table[at].position - 1], width)))
+        return 1 + i;
+    table[at].position = i + 1;
+    table[at].fingerprint = fingerprint;
+  }
+  return 0;
+}
+
+// Looks up n packed tags (16 readable bytes behind the last); sets found[position] = 1 for each hit.
+EXPORT(join_probe)
+void join_probe(const block *slots, u32 width, const Entry *table, u32 bits, const u8 *tags, u32 n, u8 *found) {
+  u32 mask = (1u << bits) - 1;
+  for (u32 i = 0; i < n; i++) {
+    block tag = masked(load(tags + (u64)width * i), width);
+    u64 word = first_word(tag);
+    u32 at = (u32)word & mask, fingerprint = (u32)(word >> 32);
+    for (; table[at].position; at = (at + 1) & mask)
+      if (table[at].fingerprint == fingerprint && is_equal(tag, masked(slots[table[at].position - 1], width)))
+        found[table[at].position - 1] = 1;
+  }
+}
