@@ -141,7 +141,10 @@ export type LedgerEvent =
   | { type: 'taskAborted'; taskId: TaskId; by: NodeId; reason: string; culprit: NodeId }
   | { type: 'taskExpired'; taskId: TaskId };
 
-/** Position in the event stream, opaque to readers, stable across restarts. */
+/**
+ * Position in the event stream, stable across restarts, opaque but ordered: compared as strings, later positions are
+ * greater, so a reader undoes what has a cursor above the one that a rollback names.
+ */
 export type Cursor = string;
 
 export type ChainItem =

@@ -1,0 +1,1 @@
+export { type MemoryChain, type MemoryFaults, memoryChain } from './memory-chain.ts';
