@@ -1,1 +1,4 @@
-export {};
+export { REP3_SEMI_HONEST } from './card.ts';
+export { evaluatePlain, type PlainInputs } from './plain.ts';
+export { rep3SemiHonest } from './rep3/backend.ts';
+export { type Simulation, type SimulationResult, simulateSeats } from './simulate.ts';

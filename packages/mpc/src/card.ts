@@ -1,0 +1,28 @@
+/** What people are told, and policies enforce, about this back-end. @module */
+import type { ProtocolCard } from '@2pm/core';
+
+export const REP3_SEMI_HONEST: ProtocolCard = {
+  id: 'rep3-semi-honest/1',
+  title: 'Replicated secret sharing among three seats, semi-honest',
+  reference:
+    'Araki, Furukawa, Lindell, Nof, Ohara: High-Throughput Semi-Honest Secure Three-Party Computation with an Honest ' +
+    'Majority, CCS 2016, §2 (multiplication); Mohassel, Rindal: ABY3, CCS 2018, §5.3 (share conversion)',
+  security: 'semi-honest',
+  threshold: 1,
+  seats: 3,
+  learns: [
+    'A seat learns the plan, the number of holders and the lengths of their inputs, and no value, as long as it follows ' +
+      'the protocol and no other seat shows it what it holds.',
+    'Two seats together learn every input.',
+    'The recipient of a reveal learns the revealed integers and which of them were withheld.',
+    'A data holder learns nothing.',
+  ],
+  deviations: [
+    'Zero shares come from AES-128 in counter mode under pairwise seeds sent in the first round, each by one of the two ' +
+      'seats that use it.',
+    'Sharing one of the two addends of an arithmetic-to-boolean conversion takes a message of one seat instead of a full ' +
+      'adder at all three.',
+    'Seats compare digests of all messages before outputs leave. That finds messages altered between honest seats; it ' +
+      'does not find a seat that sends wrong messages and reports them truly.',
+  ],
+};

@@ -1,0 +1,131 @@
+/**
+ * The shared part of a plan as a circuit of vector gates, the form that every back-end executes. Two representations:
+ * `words` (integers modulo 2^64) and `bits`. Lengths are public and fixed; equal gates are one gate.
+ * @module
+ */
+
+/** words: total stack constant scale add sub mul dot sum inject; bits: negative zero parity xor and not; either: repeat. */
+export type GateOperation =
+  /** Sum of the members' vectors, or the vectors side by side: `input` says where in a member's message. */
+  | 'total'
+  | 'stack'
+  | 'constant'
+  /** Times a public constant. */
+  | 'scale'
+  | 'add'
+  | 'sub'
+  | 'mul'
+  /** Products summed over adjacent blocks of equal size. */
+  | 'dot'
+  /** Adjacent blocks of equal size, each to its sum. */
+  | 'sum'
+  /** Length 1 to any length. */
+  | 'repeat'
+  /** Sign bit of the word as a two's complement integer. */
+  | 'negative'
+  /** Whether the word is 0. */
+  | 'zero'
+  /** Lowest bit of the word. */
+  | 'parity'
+  | 'xor'
+  | 'and'
+  | 'not'
+  /** Bit to the word 0 or 1. */
+  | 'inject';
+
+export interface Gate {
+  op: GateOperation;
+  /** Earlier gates. */
+  args: readonly number[];
+  form: 'words' | 'bits';
+  length: number;
+  /** Of `constant` and `scale`, modulo 2^64. */
+  constant?: bigint;
+  /** Of `total` and `stack`: first word and number of words in each member's message. */
+  input?: { role: string; offset: number; length: number };
+}
+
+export interface Circuit {
+  gates: readonly Gate[];
+  /** One for each reveal: the gate that is opened, and the bits (1 where released) if it can be withheld. */
+  outputs: readonly { node: number; value: number; ok?: number }[];
+  /** Words in the input message of each member of a role. */
+  inputWords: ReadonlyMap<string, number>;
+}
+
+/** Collects gates; a gate that is there already is not added again. */
+export class CircuitBuilder {
+  readonly gates: Gate[] = [];
+  readonly #known = new Map<string, number>();
+
+  add(gate: Gate): number {
+    const { op, args, length, constant, input } = gate;
+    const key = [op, args, length, constant, input?.role, input?.offset].join('|');
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    this.#known.set(key, this.gates.length);
+    return this.gates.push(gate) - 1;
+  }
+
+  at(index: number): Gate {
+    const gate = this.gates[index];
+    if (gate === undefined) throw new RangeError(`no gate ${index}`);
+    return gate;
+  }
+
+  words(op: GateOperation, length: number, args: readonly number[], constant?: bigint): number {
+    return this.add({
+      op,
+      args,
+      form: 'words',
+      length,
+      ...(constant === undefined ? {} : { constant: BigInt.asUintN(64, constant) }),
+    });
+  }
+
+  bits(op: GateOperation, length: number, args: readonly number[]): number {
+    return this.add({ op, args, form: 'bits', length });
+  }
+
+  /** The gate's value as words: a bit becomes 0 or 1. */
+  asWords(gate: number): number {
+    const { form, length } = this.at(gate);
+    return form === 'words' ? gate : this.words('inject', length, [gate]);
+  }
+
+  /** The gate's value as bits; a word must be 0 or 1. */
+  asBits(gate: number): number {
+    const { form, length } = this.at(gate);
+    return form === 'bits' ? gate : this.bits('parity', length, [gate]);
+  }
+
+  /** Stretches a single value over a vector. */
+  repeat(gate: number, length: number): number {
+    const { form, length: has } = this.at(gate);
+    if (has === length) return gate;
+    return this.add({ op: 'repeat', args: [gate], form, length });
+  }
+}
+
+/** The circuit without gates that no output needs. */
+export function prune({ gates, outputs, inputWords }: Circuit): Circuit {
+  const live = new Set<number>();
+  const stack = outputs.flatMap(({ value, ok }) => (ok === undefined ? [value] : [value, ok]));
+  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
+    if (live.has(index)) continue;
+    live.add(index);
+    stack.push(...(gates[index]?.args ?? []));
+  }
+  const kept = [...live].sort((a, b) => a - b);
+  const renamed = new Map(kept.map((old, index) => [old, index]));
+  const rename = (old: number) => renamed.get(old) ?? -1;
+  return {
+    gates: gates.filter((_, index) => live.has(index)).map((gate) => ({ ...gate, args: gate.args.map(rename) })),
+    outputs: outputs.map(({ node, value, ok }) => ({
+      node,
+      value: rename(value),
+      ...(ok === undefined ? {} : { ok: rename(ok) }),
+    })),
+    inputWords,
+  };
+}

@@ -1,0 +1,106 @@
+/**
+ * Runs a scheduled circuit on a back-end. Every interactive gate is a generator that yields, round by round, what it
+ * sends and how many bytes it expects; the gates of a round go out in one frame and come back in one, in gate order.
+ * @module
+ */
+import { assert, concatBytes } from '@2pm/core';
+import type { Circuit, Gate } from './circuit.ts';
+import type { RoundCosts, Schedule } from './schedule.ts';
+
+export interface Exchange {
+  send: Uint8Array;
+  /** Bytes of the answer: known from the plan, never from the data. */
+  expect: number;
+}
+
+/** Takes a back-end's rounds for the operation, each one exchange. */
+export type Interactive<Share> = Generator<Exchange, Share, Uint8Array>;
+
+/** The primitive operations of a back-end on its own kind of shares. */
+export interface Engine<Share> {
+  readonly costs: RoundCosts;
+  /** An operation without a cost. */
+  local(gate: Gate, args: readonly Share[]): Share;
+  /** An operation with a cost. `index` is unique to the gate: the domain of its randomness. */
+  interactive(gate: Gate, index: number, args: readonly Share[]): Interactive<Share>;
+}
+
+interface Running<Share> {
+  index: number;
+  generator: Interactive<Share>;
+  exchange: Exchange;
+}
+
+/**
+ * The shares of all gates that are outputs of the circuit, by gate index.
+ * `exchange` sends a frame and returns the answer, `expect` bytes long; called once a round.
+ */
+export async function execute<Share>(
+  circuit: Circuit,
+  { start, rounds }: Schedule,
+  engine: Engine<Share>,
+  exchange: (frame: Uint8Array, expect: number) => Promise<Uint8Array>,
+  onRound?: (done: number) => void,
+): Promise<Map<number, Share>> {
+  const values = new Map<number, Share>();
+  const uses = countUses(circuit);
+  const take = (index: number): Share => {
+    const value = values.get(index);
+    assert(value !== undefined, `gate ${index} is used before it is there`);
+    const left = (uses[index] ?? 0) - 1;
+    uses[index] = left;
+    if (left === 0) values.delete(index);
+    return value;
+  };
+
+  const due: number[][] = Array.from({ length: rounds + 1 }, () => []);
+  for (const [index, round] of start.entries()) due[round]?.push(index);
+
+  let running: Running<Share>[] = [];
+  for (let round = 0; ; round++) {
+    for (const index of due[round] ?? []) {
+      const gate = circuit.gates[index];
+      assert(gate !== undefined, 'the schedule names gates of the circuit');
+      const args = gate.args.map(take);
+      if (engine.costs[gate.op] === undefined) {
+        values.set(index, engine.local(gate, args));
+        continue;
+      }
+      const generator = engine.interactive(gate, index, args);
+      const first = generator.next();
+      assert(first.done !== true, `${gate.op} takes at least one round`);
+      running.push({ index, generator, exchange: first.value });
+    }
+    if (round === rounds) break;
+
+    running.sort((a, b) => a.index - b.index);
+    const frame =
+      running.length === 1 ? running[0]!.exchange.send : concatBytes(...running.map((one) => one.exchange.send));
+    const expect = running.reduce((sum, one) => sum + one.exchange.expect, 0);
+    const answer = await exchange(frame, expect);
+    let offset = 0;
+    const next: Running<Share>[] = [];
+    for (const { index, generator, exchange: mine } of running) {
+      const step = generator.next(answer.subarray(offset, offset + mine.expect));
+      offset += mine.expect;
+      if (step.done === true) values.set(index, step.value);
+      else next.push({ index, generator, exchange: step.value });
+    }
+    running = next;
+    onRound?.(round + 1);
+  }
+  assert(running.length === 0, 'every operation took the rounds that the schedule gave it');
+  return values;
+}
+
+/** Outputs count as a use that never comes, so that they stay. */
+function countUses({ gates, outputs }: Circuit): number[] {
+  const uses = gates.map(() => 0);
+  for (const index of [
+    ...gates.flatMap((gate) => gate.args),
+    ...outputs.flatMap(({ value, ok = value }) => [value, ok]),
+  ]) {
+    uses[index] = (uses[index] ?? 0) + 1;
+  }
+  return uses;
+}

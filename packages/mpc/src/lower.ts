@@ -1,0 +1,319 @@
+/**
+ * Lowers the shared part of a plan to a circuit. Everything is static: lengths from the role sizes, scales and bounds
+ * from the plan's types. Comparisons are the sign of a difference, sound for operands within ±2^62; the sums of products
+ * that make up means and variances stay integers, because a multiplication adds fraction bits and nothing is truncated.
+ * @module
+ */
+import { NodeError, nodesOf, type Plan, type PlanNode, type RoleSizes } from '@2pm/core';
+import { type Circuit, CircuitBuilder, prune } from './circuit.ts';
+
+const WORD_LIMIT = 2n ** 63n;
+const COMPARE_LIMIT = 2n ** 62n;
+
+/** A shared node: its gate, and the bits that say where it is released, if it can be withheld. */
+interface Lowered {
+  gate: number;
+  ok?: number;
+}
+
+/** Input nodes of a role in plan order: the order in which a holder packs their arguments. */
+export function inputNodes(plan: Plan, role: string): number[] {
+  return nodesOf(plan, 'total/1', 'stack/1').filter((index) => inputType(plan, index).role === role);
+}
+
+export function inputType(plan: Plan, index: number): { role: string; length: number } {
+  const type = plan.nodes[plan.nodes[index]?.args[0] ?? -1]?.type;
+  if (type?.kind !== 'local') throw unsupported(plan, index, 'takes a vector that is local to the holders of a role');
+  return type;
+}
+
+/**
+ * `reveals`: which reveal nodes to serve, all of them unless given; what none of them needs is left out.
+ * @throws {NodeError} `MPC_UNSUPPORTED` with the line of the analyst's program.
+ */
+export function lower(plan: Plan, roles: RoleSizes, reveals: readonly number[] = nodesOf(plan, 'reveal/1')): Circuit {
+  const builder = new CircuitBuilder();
+  const lowering = new Lowering(plan, roles, builder);
+  const inputWords = new Map<string, number>();
+  for (const role of Object.keys(plan.roles)) {
+    for (const index of inputNodes(plan, role)) {
+      const offset = inputWords.get(role) ?? 0;
+      lowering.inputOffsets.set(index, offset);
+      inputWords.set(role, offset + inputType(plan, index).length);
+    }
+  }
+  const outputs = reveals.map((node) => {
+    const { gate, ok } = lowering.reveal(node);
+    return { node, value: gate, ...(ok === undefined ? {} : { ok }) };
+  });
+  return prune({ gates: builder.gates, outputs, inputWords });
+}
+
+class Lowering {
+  readonly inputOffsets = new Map<number, number>();
+  readonly #plan: Plan;
+  readonly #roles: RoleSizes;
+  readonly #builder: CircuitBuilder;
+  readonly #lowered = new Map<number, Lowered>();
+
+  constructor(plan: Plan, roles: RoleSizes, builder: CircuitBuilder) {
+    this.#plan = plan;
+    this.#roles = roles;
+    this.#builder = builder;
+  }
+
+  reveal(index: number): Lowered {
+    const node = this.#node(index);
+    const [arg] = node.args;
+    if (node.op !== 'reveal/1' || arg === undefined) throw this.#unsupported(index, 'is no reveal');
+    const needed = new Set<number>();
+    const stack = [arg];
+    for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
+      const { type, op, args } = this.#node(i);
+      if (needed.has(i) || this.#lowered.has(i) || type.kind !== 'shared') continue;
+      needed.add(i);
+      if (op === 'total/1' || op === 'stack/1') continue;
+      if (args.some((before) => before >= i)) throw this.#unsupported(i, 'uses a value that comes after it');
+      stack.push(...args);
+    }
+    for (const i of [...needed].sort((a, b) => a - b)) this.#lowered.set(i, this.#lower(i));
+    return this.#masked(index, arg);
+  }
+
+  #lower(index: number): Lowered {
+    const node = this.#node(index);
+    const { type, args } = node;
+    if (type.kind !== 'shared') throw this.#unsupported(index, 'is not shared');
+    if (magnitude(type.lo, type.hi) >= WORD_LIMIT) throw this.#unsupported(index, 'may leave the range of 64 bits');
+    const length = this.#length(index);
+    const b = this.#builder;
+    const [x = -1, y = -1, z = -1] = args;
+    const operand = (arg: number, scale: number) =>
+      this.#stretch(index, b.asWords(this.#word(index, arg, scale)), length);
+    const bit = (arg: number) => this.#stretch(index, b.asBits(this.#plainGate(index, arg)), length);
+    const scaleOf = (...of: number[]) => Math.max(...of.map((arg) => this.#scale(index, arg)));
+    const expectScale = (scale: number) => {
+      if (scale !== type.fractionBits)
+        throw this.#unsupported(index, `has ${scale} fraction bits, not as its type says`);
+    };
+
+    switch (node.op) {
+      case 'total/1':
+      case 'stack/1': {
+        const input = { ...inputType(this.#plan, index), offset: this.inputOffsets.get(index) ?? 0 };
+        const members = node.op === 'stack/1' ? (this.#roles[input.role] ?? 0) : 1;
+        if (length !== members * input.length) throw this.#unsupported(index, 'has another length than its inputs');
+        const { role, offset } = input;
+        const op = node.op === 'total/1' ? 'total' : 'stack';
+        return {
+          gate: b.add({ op, args: [], form: 'words', length, input: { role, offset, length: input.length } }),
+        };
+      }
+      case 'add/1':
+      case 'sub/1': {
+        const scale = scaleOf(x, y);
+        expectScale(scale);
+        const op = node.op === 'add/1' ? 'add' : 'sub';
+        return { gate: b.words(op, length, [operand(x, scale), operand(y, scale)]) };
+      }
+      case 'mul/1': {
+        expectScale(this.#scale(index, x) + this.#scale(index, y));
+        const [left, right] = [this.#constant(x), this.#constant(y)];
+        if (right !== undefined) return { gate: b.words('scale', length, [operand(x, 0)], right) };
+        if (left !== undefined) return { gate: b.words('scale', length, [operand(y, 0)], left) };
+        return { gate: b.words('mul', length, [operand(x, 0), operand(y, 0)]) };
+      }
+      case 'neg/1':
+        expectScale(this.#scale(index, x));
+        return { gate: b.words('scale', length, [operand(x, 0)], -1n) };
+      case 'sum/1': {
+        expectScale(this.#scale(index, x));
+        const vector = b.asWords(this.#plainGate(index, x));
+        if (b.at(vector).length % length !== 0) throw this.#unsupported(index, 'does not divide its argument evenly');
+        // A sum of products is one product of vectors: it costs one word of traffic where the products cost one each.
+        const { op, args: factors } = b.at(vector);
+        return { gate: op === 'mul' ? b.words('dot', length, factors) : b.words('sum', length, [vector]) };
+      }
+      case 'lt/1':
+        return { gate: this.#less(index, x, y, length) };
+      case 'gt/1':
+        return { gate: this.#less(index, y, x, length) };
+      case 'ge/1':
+        return { gate: b.bits('not', length, [this.#less(index, x, y, length)]) };
+      case 'le/1':
+        return { gate: b.bits('not', length, [this.#less(index, y, x, length)]) };
+      case 'eq/1':
+      case 'ne/1': {
+        const scale = scaleOf(x, y);
+        this.#comparable(index, x, y, scale);
+        const equal = b.bits('zero', length, [b.words('sub', length, [operand(x, scale), operand(y, scale)])]);
+        return { gate: node.op === 'eq/1' ? equal : b.bits('not', length, [equal]) };
+      }
+      case 'and/1':
+        return { gate: b.bits('and', length, [bit(x), bit(y)]) };
+      case 'or/1': {
+        const [left, right] = [bit(x), bit(y)];
+        const either = b.bits('xor', length, [left, right]);
+        return { gate: b.bits('xor', length, [either, b.bits('and', length, [left, right])]) };
+      }
+      case 'not/1':
+        return { gate: b.bits('not', length, [bit(x)]) };
+      case 'select/1': {
+        if (type.dtype === 'bool') {
+          const [yes, no] = [bit(y), bit(z)];
+          const change = b.bits('and', length, [bit(x), b.bits('xor', length, [yes, no])]);
+          return { gate: b.bits('xor', length, [no, change]) };
+        }
+        const scale = scaleOf(y, z);
+        expectScale(scale);
+        const [yes, no] = [operand(y, scale), operand(z, scale)];
+        const chosen = this.#stretch(index, b.asWords(b.asBits(this.#plainGate(index, x))), length);
+        return {
+          gate: b.words('add', length, [no, b.words('mul', length, [chosen, b.words('sub', length, [yes, no])])]),
+        };
+      }
+      case 'suppress/1':
+        return this.#suppress(index, length);
+      default:
+        throw this.#unsupported(index, `${node.op} is not an operation on shared values`);
+    }
+  }
+
+  /** x < y, by the sign of x - y. */
+  #less(index: number, x: number, y: number, length: number): number {
+    const b = this.#builder;
+    const scale = Math.max(this.#scale(index, x), this.#scale(index, y));
+    this.#comparable(index, x, y, scale);
+    const [left, right] = [x, y].map((arg) => this.#stretch(index, b.asWords(this.#word(index, arg, scale)), length));
+    return b.bits('negative', length, [b.words('sub', length, [left ?? -1, right ?? -1])]);
+  }
+
+  /** Zero wherever a support is below the minimum, so that opening shows nothing of it; with the bit that says so. */
+  #suppress(index: number, length: number): Lowered {
+    const { args, attrs } = this.#node(index);
+    const [x = -1, ...supports] = args;
+    if (attrs.min === undefined || supports.length === 0) throw this.#unsupported(index, 'names no minimum or support');
+    const b = this.#builder;
+    const before = this.#masked(index, x);
+    const value = this.#stretch(index, before.gate, length);
+    let ok = before.ok;
+    for (const support of supports) {
+      const scale = this.#scale(index, support);
+      const counts = b.asWords(this.#plainGate(index, support));
+      this.#within(index, support, scale, COMPARE_LIMIT);
+      const { length: has } = b.at(counts);
+      if (has !== 1 && has !== length) throw this.#unsupported(index, 'has a support of another length');
+      if (BigInt(attrs.min) << BigInt(scale) >= COMPARE_LIMIT)
+        throw this.#unsupported(index, 'has a minimum beyond 2^62');
+      const least = b.repeat(b.words('constant', 1, [], BigInt(attrs.min) << BigInt(scale)), has);
+      const enough = b.bits('not', has, [b.bits('negative', has, [b.words('sub', has, [counts, least])])]);
+      if (ok === undefined) ok = enough;
+      else {
+        const wide = Math.max(b.at(ok).length, has);
+        ok = b.bits('and', wide, [b.repeat(ok, wide), b.repeat(enough, wide)]);
+      }
+    }
+    if (ok === undefined) throw this.#unsupported(index, 'names no support');
+    const released = b.repeat(ok, length);
+    const gate =
+      b.at(value).form === 'bits'
+        ? b.bits('and', length, [value, released])
+        : b.words('mul', length, [value, b.repeat(b.asWords(ok), length)]);
+    return { gate, ok: released };
+  }
+
+  #node(index: number): PlanNode {
+    const node = this.#plan.nodes[index];
+    if (node === undefined) throw this.#unsupported(index, 'does not exist');
+    return node;
+  }
+
+  #length(index: number): number {
+    const { type } = this.#node(index);
+    if (type.kind !== 'shared') return 1;
+    if (type.stacked === undefined) return type.length;
+    const members = this.#roles[type.stacked];
+    if (members === undefined) throw this.#unsupported(index, `is stacked over an unknown role ${type.stacked}`);
+    return type.length * members;
+  }
+
+  #constant(index: number): bigint | undefined {
+    const { type } = this.#node(index);
+    return type.kind === 'constant' ? BigInt(type.value) : undefined;
+  }
+
+  #scale(user: number, index: number): number {
+    const { type } = this.#node(index);
+    if (type.kind !== 'shared' && type.kind !== 'constant')
+      throw this.#unsupported(user, 'mixes shared and other values');
+    return type.fractionBits;
+  }
+
+  /** The argument's gate, which must not be withheld anywhere: what is suppressed may only be revealed. */
+  #plainGate(user: number, arg: number): number {
+    const { gate, ok } = this.#masked(user, arg);
+    if (ok !== undefined) throw this.#unsupported(user, 'computes on a suppressed value, which can only be revealed');
+    return gate;
+  }
+
+  #masked(user: number, arg: number): Lowered {
+    const constant = this.#constant(arg);
+    if (constant !== undefined) return { gate: this.#builder.words('constant', 1, [], constant) };
+    const lowered = this.#lowered.get(arg);
+    if (lowered === undefined) throw this.#unsupported(user, 'mixes shared and other values');
+    return lowered;
+  }
+
+  /** The argument brought to `scale` fraction bits; 0 leaves it as it is. */
+  #word(user: number, arg: number, scale: number): number {
+    const gate = this.#plainGate(user, arg);
+    const shift = scale === 0 ? 0 : scale - this.#scale(user, arg);
+    if (shift === 0) return gate;
+    this.#within(user, arg, scale, WORD_LIMIT);
+    const b = this.#builder;
+    return b.words('scale', b.at(gate).length, [b.asWords(gate)], 1n << BigInt(shift));
+  }
+
+  /** A single value serves a whole vector; other lengths must be equal. */
+  #stretch(user: number, gate: number, length: number): number {
+    const { length: has } = this.#builder.at(gate);
+    if (has !== 1 && has !== length) {
+      throw this.#unsupported(user, `combines vectors of ${has} and ${length} elements, which must be of equal length`);
+    }
+    return this.#builder.repeat(gate, length);
+  }
+
+  #comparable(user: number, x: number, y: number, scale: number): void {
+    for (const arg of [x, y]) this.#within(user, arg, scale, COMPARE_LIMIT);
+  }
+
+  #within(user: number, arg: number, scale: number, limit: bigint): void {
+    const { type } = this.#node(arg);
+    const most =
+      type.kind === 'constant'
+        ? magnitude(type.value, type.value)
+        : type.kind === 'shared'
+          ? magnitude(type.lo, type.hi)
+          : 0n;
+    if (most << BigInt(scale - this.#scale(user, arg)) >= limit) {
+      throw this.#unsupported(user, `compares or aligns values that may reach 2^${limit === COMPARE_LIMIT ? 62 : 63}`);
+    }
+  }
+
+  #unsupported(index: number, problem: string): NodeError {
+    return unsupported(this.#plan, index, problem);
+  }
+}
+
+function magnitude(lo: string, hi: string): bigint {
+  const [low, high] = [BigInt(lo), BigInt(hi)];
+  return -low > high ? -low : high;
+}
+
+function unsupported(plan: Plan, index: number, problem: string): NodeError {
+  const node = plan.nodes[index];
+  return new NodeError('MPC_UNSUPPORTED', `line ${node?.line ?? '?'}: ${node?.op ?? 'a node'} ${problem}`, {
+    fault: 'caller',
+    fix: 'Change that line of the program, or declare narrower ranges for its columns.',
+  });
+}

@@ -1,0 +1,119 @@
+/**
+ * The shared part of a plan in the clear: the oracle of the tests and the explanation of a simulation. Exact integers,
+ * one element after another, straight from the catalogue of operations (core, plan.ts); no circuit, no modulus.
+ * @module
+ */
+import { NodeError, type Plan, type RoleSizes } from '@2pm/core';
+import { inputNodes } from './lower.ts';
+
+/** Vectors of each member of each role, in the order of `inputNodes`. */
+export type PlainInputs = ReadonlyMap<string, readonly (readonly BigInt64Array[])[]>;
+
+/** What each reveal gives, by node index: integers, null where withheld. */
+export function evaluatePlain(plan: Plan, roles: RoleSizes, inputs: PlainInputs): Map<number, (bigint | null)[]> {
+  const opened = new Map<number, (bigint | null)[]>();
+  const values: ((bigint | null)[] | undefined)[] = [];
+  const scales = plan.nodes.map(({ type }) => ('fractionBits' in type ? type.fractionBits : 0));
+
+  for (const [index, { op, args, type, attrs }] of plan.nodes.entries()) {
+    if (type.kind === 'constant') values[index] = [BigInt(type.value)];
+    if (op === 'reveal/1') opened.set(index, values[args[0] ?? -1] ?? []);
+    if (type.kind !== 'shared') continue;
+    const length = type.length * (type.stacked === undefined ? 1 : (roles[type.stacked] ?? 0));
+    const at = (place: number, i: number, scale = scales[args[place] ?? -1] ?? 0): bigint => {
+      const vector = values[args[place] ?? -1] ?? [];
+      const value = vector[vector.length === 1 ? 0 : i];
+      if (value === undefined || value === null)
+        throw new NodeError('MPC_UNSUPPORTED', `no value for ${op}`, { fault: 'caller' });
+      return value << BigInt(scale - (scales[args[place] ?? -1] ?? 0));
+    };
+    const common = Math.max(...args.slice(0, 2).map((arg) => scales[arg] ?? 0));
+    const each = (of: (i: number) => bigint | boolean | null) =>
+      Array.from({ length }, (_, i) => {
+        const value = of(i);
+        return typeof value === 'boolean' ? BigInt(value) : value;
+      });
+    const compare = (holds: (x: bigint, y: bigint) => boolean) =>
+      each((i) => holds(at(0, i, common), at(1, i, common)));
+
+    switch (op) {
+      case 'total/1':
+      case 'stack/1': {
+        const local = plan.nodes[args[0] ?? -1]?.type;
+        if (local?.kind !== 'local') break;
+        const place = inputNodes(plan, local.role).indexOf(index);
+        const vectors = (inputs.get(local.role) ?? []).map((member) => [...(member[place] ?? [])]);
+        values[index] =
+          op === 'stack/1' ? vectors.flat() : each((i) => vectors.reduce((sum, vector) => sum + (vector[i] ?? 0n), 0n));
+        break;
+      }
+      case 'add/1':
+        values[index] = each((i) => at(0, i, common) + at(1, i, common));
+        break;
+      case 'sub/1':
+        values[index] = each((i) => at(0, i, common) - at(1, i, common));
+        break;
+      case 'mul/1':
+        values[index] = each((i) => at(0, i) * at(1, i));
+        break;
+      case 'neg/1':
+        values[index] = each((i) => -at(0, i));
+        break;
+      case 'sum/1': {
+        const size = (values[args[0] ?? -1]?.length ?? 0) / length;
+        values[index] = each((block) => {
+          let sum = 0n;
+          for (let i = 0; i < size; i++) sum += at(0, block * size + i);
+          return sum;
+        });
+        break;
+      }
+      case 'lt/1':
+        values[index] = compare((x, y) => x < y);
+        break;
+      case 'le/1':
+        values[index] = compare((x, y) => x <= y);
+        break;
+      case 'gt/1':
+        values[index] = compare((x, y) => x > y);
+        break;
+      case 'ge/1':
+        values[index] = compare((x, y) => x >= y);
+        break;
+      case 'eq/1':
+        values[index] = compare((x, y) => x === y);
+        break;
+      case 'ne/1':
+        values[index] = compare((x, y) => x !== y);
+        break;
+      case 'and/1':
+        values[index] = each((i) => at(0, i) === 1n && at(1, i) === 1n);
+        break;
+      case 'or/1':
+        values[index] = each((i) => at(0, i) === 1n || at(1, i) === 1n);
+        break;
+      case 'not/1':
+        values[index] = each((i) => at(0, i) === 0n);
+        break;
+      case 'select/1': {
+        const scale = Math.max(scales[args[1] ?? -1] ?? 0, scales[args[2] ?? -1] ?? 0);
+        values[index] = each((i) => (at(0, i) === 1n ? at(1, i, scale) : at(2, i, scale)));
+        break;
+      }
+      case 'suppress/1': {
+        const supports = args
+          .slice(1)
+          .map((arg, place) => ({ place: place + 1, least: BigInt(attrs.min ?? 0) << BigInt(scales[arg] ?? 0) }));
+        const vector = values[args[0] ?? -1] ?? [];
+        values[index] = each((i) => {
+          const value = vector[vector.length === 1 ? 0 : i] ?? null;
+          return supports.every(({ place, least }) => at(place, i) >= least) ? value : null;
+        });
+        break;
+      }
+      default:
+        throw new NodeError('MPC_UNSUPPORTED', `${op} is not an operation on shared values`, { fault: 'caller' });
+    }
+  }
+  return opened;
+}

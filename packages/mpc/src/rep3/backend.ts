@@ -1,0 +1,78 @@
+/** The back-end `rep3-semi-honest/1`: three seats, one of which may be curious. See the card. @module */
+import {
+  concatBytes,
+  fromHex,
+  type Hash,
+  hashValue,
+  NodeError,
+  type Plan,
+  planHash,
+  type SeatContext,
+  type SeatOutput,
+  type SharedBackend,
+  taggedHash,
+} from '@2pm/core';
+import { REP3_SEMI_HONEST } from '../card.ts';
+import { execute } from '../execute.ts';
+import { inputNodes, lower } from '../lower.ts';
+import { schedule, scheduleHash } from '../schedule.ts';
+import { Rep3Engine, ROUND_COSTS } from './engine.ts';
+import { inputShare, readInputs, shareInputs } from './inputs.ts';
+import { Links } from './links.ts';
+import { open, outputBytes } from './outputs.ts';
+
+export const rep3SemiHonest: SharedBackend = {
+  card: REP3_SEMI_HONEST,
+
+  check(plan: Plan): void {
+    lower(plan, Object.fromEntries(Object.entries(plan.roles).map(([role, { max }]) => [role, max])));
+  },
+
+  inputNodes,
+  shareInputs,
+  runSeat,
+  open,
+};
+
+/** Rounds: those of the schedule, one before and one after. Closes no channel: the caller does, also after an error. */
+async function runSeat(context: SeatContext): Promise<SeatOutput> {
+  const { plan, sid, seat, roles, signal, onProgress } = context;
+  if (![0, 1, 2].includes(seat)) throw new NodeError('MPC_BAD_SEAT', `there is no seat ${seat}`, { fault: 'caller' });
+  signal.throwIfAborted();
+  const circuit = lower(plan, roles);
+  const inputs = readInputs(circuit, context);
+  const planned = schedule(circuit, ROUND_COSTS);
+  const binding = taggedHash(
+    '2pm/mpc-session/1',
+    fromHex(hashValue('2pm/mpc-card/1', REP3_SEMI_HONEST.id)),
+    fromHex(sid),
+    fromHex(planHash(plan)),
+    fromHex(hashValue('2pm/mpc-roles/1', roles)),
+    fromHex(scheduleHash(circuit, planned)),
+  ) as Hash;
+  const links = new Links(context, REP3_SEMI_HONEST.id, binding);
+
+  const keys = await links.setUp(inputs);
+  const engine = new Rep3Engine(seat, keys, (gate) => inputShare(inputs, gate));
+  const rounds = planned.rounds + 2;
+  const shares = await execute(
+    circuit,
+    planned,
+    engine,
+    (frame, expect) => links.exchange(frame, expect),
+    (done) => onProgress?.(done + 1, rounds),
+  );
+  const transcript = await links.agree();
+  onProgress?.(rounds, rounds);
+
+  const outputs = new Map<number, Uint8Array>();
+  for (const { node, value, ok } of circuit.outputs) {
+    const parts = (ok === undefined ? [value] : [value, ok]).map((index) => {
+      const [share, gate] = [shares.get(index), circuit.gates[index]];
+      if (share === undefined || gate === undefined) throw new Error(`output gate ${index} was not computed`);
+      return outputBytes(share, gate.length);
+    });
+    outputs.set(node, concatBytes(...parts));
+  }
+  return { outputs, transcript, rounds };
+}

@@ -1,0 +1,134 @@
+/**
+ * The inner loops. BigUint64Array is compiled to 64-bit arithmetic only for straight element-wise expressions, so sums
+ * and bit operations work on 32-bit halves. Indices stay below the shortest array by the callers' checks of lengths.
+ * @module
+ */
+
+export function add(x: BigUint64Array, y: BigUint64Array): BigUint64Array {
+  const out = new BigUint64Array(x.length);
+  for (let i = 0; i < out.length; i++) out[i] = x[i]! + y[i]!;
+  return out;
+}
+
+export function sub(x: BigUint64Array, y: BigUint64Array): BigUint64Array {
+  const out = new BigUint64Array(x.length);
+  for (let i = 0; i < out.length; i++) out[i] = x[i]! - y[i]!;
+  return out;
+}
+
+export function scale(x: BigUint64Array, by: bigint): BigUint64Array {
+  const out = new BigUint64Array(x.length);
+  const factor = BigInt.asUintN(64, by);
+  for (let i = 0; i < out.length; i++) out[i] = x[i]! * factor;
+  return out;
+}
+
+/** This seat's additive part of a product (CCS 2016, §2.1): xa·ya + xa·yb + xb·ya. */
+export function crossProduct(
+  xa: BigUint64Array,
+  xb: BigUint64Array,
+  ya: BigUint64Array,
+  yb: BigUint64Array,
+): BigUint64Array {
+  const out = new BigUint64Array(xa.length);
+  for (let i = 0; i < out.length; i++) out[i] = xa[i]! * (ya[i]! + yb[i]!) + xb[i]! * ya[i]!;
+  return out;
+}
+
+/** z += f - g, in place: the mask of a zero sharing. */
+export function maskWords(z: BigUint64Array, f: BigUint64Array, g: BigUint64Array): void {
+  for (let i = 0; i < z.length; i++) z[i] = z[i]! + f[i]! - g[i]!;
+}
+
+/** This seat's part of an AND, masked by the zero sharing f ⊕ g. */
+export function crossAnd(
+  xa: Uint32Array,
+  xb: Uint32Array,
+  ya: Uint32Array,
+  yb: Uint32Array,
+  f: Uint32Array,
+  g: Uint32Array,
+): Uint32Array {
+  const out = new Uint32Array(xa.length);
+  for (let i = 0; i < out.length; i++) out[i] = (xa[i]! & (ya[i]! ^ yb[i]!)) ^ (xb[i]! & ya[i]!) ^ f[i]! ^ g[i]!;
+  return out;
+}
+
+export function xor(x: Uint32Array, y: Uint32Array): Uint32Array {
+  const out = new Uint32Array(x.length);
+  for (let i = 0; i < out.length; i++) out[i] = x[i]! ^ y[i]!;
+  return out;
+}
+
+export function complement(x: Uint32Array): Uint32Array {
+  const out = new Uint32Array(x.length);
+  for (let i = 0; i < out.length; i++) out[i] = ~x[i]!;
+  return out;
+}
+
+/** Sums of `blocks` adjacent blocks, modulo 2^64. Halves add up exactly in doubles for 2^20 terms at a time. */
+export function blockSums(x: BigUint64Array, blocks: number): BigUint64Array {
+  const out = new BigUint64Array(blocks);
+  const halves = new Uint32Array(x.buffer, x.byteOffset, x.length * 2);
+  const size = x.length / blocks;
+  for (let block = 0; block < blocks; block++) {
+    let total = 0n;
+    for (let start = block * size; start < (block + 1) * size; start += 2 ** 20) {
+      const end = Math.min(start + 2 ** 20, (block + 1) * size);
+      let [low, high] = [0, 0];
+      for (let i = start; i < end; i++) {
+        low += halves[2 * i]!;
+        high += halves[2 * i + 1]!;
+      }
+      total += BigInt(low) + (BigInt(high) << 32n);
+    }
+    out[block] = total;
+  }
+  return out;
+}
+
+/**
+ * Bit-slices: plane k of the result holds bit k of every word, packed, planes one after another (64 in all).
+ * Transposes 32 × 32 blocks by swapping halves, quarters, … (Warren, Hacker's Delight, §7-3).
+ */
+export function slicePlanes(x: BigUint64Array): Uint32Array {
+  const width = Math.ceil(x.length / 32);
+  const out = new Uint32Array(64 * width);
+  const halves = new Uint32Array(x.buffer, x.byteOffset, x.length * 2);
+  const block = new Uint32Array(32);
+  for (let w = 0; w < width; w++) {
+    const count = Math.min(32, x.length - 32 * w);
+    for (let half = 0; half < 2; half++) {
+      for (let i = 0; i < 32; i++) block[i] = i < count ? halves[2 * (32 * w + i) + half]! : 0;
+      transpose(block);
+      for (let bit = 0; bit < 32; bit++) out[(32 * half + bit) * width + w] = block[bit]!;
+    }
+  }
+  return out;
+}
+
+function transpose(block: Uint32Array): void {
+  for (let j = 16, mask = 0x0000ffff; j !== 0; j >>= 1, mask ^= mask << j) {
+    for (let k = 0; k < 32; k = (k + j + 1) & ~j) {
+      const t = ((block[k]! >>> j) ^ block[k + j]!) & mask;
+      block[k] = block[k]! ^ (t << j);
+      block[k + j] = block[k + j]! ^ t;
+    }
+  }
+}
+
+/** Packed bits to words 0 or 1. */
+export function widen(bits: Uint32Array, length: number): BigUint64Array {
+  const out = new BigUint64Array(length);
+  const halves = new Uint32Array(out.buffer);
+  for (let i = 0; i < length; i++) halves[2 * i] = (bits[i >>> 5]! >>> (i & 31)) & 1;
+  return out;
+}
+
+/** The lowest bit of each word, packed. */
+export function lowestBits(x: BigUint64Array): Uint32Array {
+  const out = new Uint32Array(Math.ceil(x.length / 32));
+  const halves = new Uint32Array(x.buffer, x.byteOffset, x.length * 2);
+  for (let i = 0; i < x.length; i++) out[i >>> 5] = out[i >>> 5]! | ((halves[2 * i]! & 1) << (i & 31));
+  return out;
+}

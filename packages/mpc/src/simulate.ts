@@ -1,0 +1,91 @@
+/** All seats of a back-end in one process, over in-memory channels: the real protocol, for simulations and tests. @module */
+import {
+  type Channel,
+  type CryptoProvider,
+  channelPair,
+  type Hash,
+  type NodeId,
+  type Plan,
+  type Rng,
+  type RoleSizes,
+  type SeatOutput,
+  type SharedBackend,
+} from '@2pm/core';
+import type { PlainInputs } from './plain.ts';
+
+export interface Simulation {
+  plan: Plan;
+  sid: Hash;
+  roles: RoleSizes;
+  inputs: PlainInputs;
+  rng: Rng;
+  crypto: CryptoProvider;
+  signal?: AbortSignal;
+  /** Stands between a seat and its channel: to count, delay or misbehave. */
+  wrap?: (channel: Channel, seat: number, peer: number) => Channel;
+}
+
+export interface SimulationResult {
+  seats: SeatOutput[];
+  opened: Map<number, (bigint | null)[]>;
+}
+
+/** Shares the inputs, runs the seats, opens every reveal. The first failure closes all channels and is thrown. */
+export async function simulateSeats(backend: SharedBackend, simulation: Simulation): Promise<SimulationResult> {
+  const { plan, sid, roles, inputs, rng, crypto, signal = new AbortController().signal } = simulation;
+  backend.check(plan);
+  const numbers = Array.from({ length: backend.card.seats }, (_, seat) => seat);
+  const messages = new Map<string, Uint8Array[][]>();
+  for (const [role, members] of inputs) {
+    messages.set(
+      role,
+      members.map((values) => backend.shareInputs(values, { sid, rng, crypto })),
+    );
+  }
+  const channels = connect(numbers, simulation.wrap ?? ((channel) => channel));
+  const close = (reason?: Error) => {
+    for (const of of channels) for (const channel of of.values()) channel.close(reason);
+  };
+  const runs = numbers.map(async (seat) => {
+    try {
+      return await backend.runSeat({
+        ...{ plan, sid, seat, roles, rng, crypto, signal },
+        inputs: new Map([...messages].map(([role, of]) => [role, of.map((each) => each[seat] ?? new Uint8Array())])),
+        channels: channels[seat] ?? new Map(),
+      });
+    } catch (error) {
+      for (const channel of channels[seat]?.values() ?? []) channel.close();
+      throw error;
+    }
+  });
+  try {
+    const results = await Promise.allSettled(runs);
+    const failed = results.filter((result) => result.status === 'rejected').map(({ reason }) => reason);
+    if (failed.length > 0) throw failed.find((reason) => reason?.code !== 'CHANNEL_CLOSED') ?? failed[0];
+    const seats = await Promise.all(runs);
+    const opened = new Map<number, (bigint | null)[]>();
+    for (const node of seats[0]?.outputs.keys() ?? []) {
+      const shares = seats.map(({ outputs }) => outputs.get(node) ?? new Uint8Array());
+      opened.set(node, backend.open(plan, roles, node, shares));
+    }
+    return { seats, opened };
+  } finally {
+    close();
+  }
+}
+
+function connect(
+  seats: readonly number[],
+  wrap: (channel: Channel, seat: number, peer: number) => Channel,
+): Map<number, Channel>[] {
+  const channels = seats.map(() => new Map<number, Channel>());
+  const name = (seat: number) => `0x${String(seat).padStart(40, '0')}` as NodeId;
+  for (const seat of seats) {
+    for (const peer of seats.filter((other) => other > seat)) {
+      const [mine, theirs] = channelPair(name(peer), name(seat));
+      channels[seat]?.set(peer, wrap(mine, seat, peer));
+      channels[peer]?.set(seat, wrap(theirs, peer, seat));
+    }
+  }
+  return channels;
+}
