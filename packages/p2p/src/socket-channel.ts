@@ -1,16 +1,7 @@
 /** A Channel over one socket: frames, back-pressure in both directions, an orderly goodbye. @module */
 import type { Duplex } from 'node:stream';
-import {
-  type Channel,
-  channelClosed,
-  concatBytes,
-  emptyStats,
-  Inbox,
-  isNodeError,
-  NodeError,
-  type NodeId,
-} from '@2pm/core';
-import { FrameDecoder, frameHeader, frameTooLarge, GOODBYE } from './frame.ts';
+import { type Channel, channelClosed, emptyStats, Inbox, isNodeError, NodeError, type NodeId } from '@2pm/core';
+import { FrameDecoder, frameTooLarge, GOODBYE, HEADER_BYTES } from './frame.ts';
 
 export interface SocketChannelLimits {
   /** Longest frame, both ways. */
@@ -21,6 +12,8 @@ export interface SocketChannelLimits {
 
 /** Written at a time: long enough to fill TLS records, short enough that a long frame does not block the event loop. */
 const WRITE_BYTES = 256 * 1024;
+/** One TLS record: the header and the beginning of a frame leave together. */
+const RECORD_BYTES = 16 * 1024;
 /** Frames waiting for a receiver, so that a flood of empty ones is bounded too. */
 const INBOX_FRAMES = 4096;
 
@@ -134,15 +127,23 @@ export class SocketChannel implements Channel {
   }
 
   async #write(frame: Uint8Array): Promise<void> {
-    let piece = concatBytes(frameHeader(frame.length), frame.subarray(0, WRITE_BYTES));
-    for (let at = WRITE_BYTES; ; at += WRITE_BYTES) {
-      if (this.#socket.writableEnded || this.#socket.destroyed) throw this.#ended ?? channelClosed(this.peer);
-      this.activeAt = this.#now();
-      if (!this.#socket.write(piece)) await this.#drained();
-      if (at >= frame.length) return;
-      // Copied, because the socket may hold on to what it was given for longer than the caller waits.
-      piece = frame.slice(at, at + WRITE_BYTES);
+    const head = Math.min(frame.length, RECORD_BYTES - HEADER_BYTES);
+    const first = Buffer.allocUnsafe(HEADER_BYTES + head);
+    first.writeUInt32LE(frame.length);
+    first.set(frame.subarray(0, head), HEADER_BYTES);
+    let room = this.#put(first);
+    for (let at = head; at < frame.length; at += WRITE_BYTES) {
+      // Not copied: after the drain the socket holds on to none of it.
+      room = this.#put(frame.subarray(at, at + WRITE_BYTES));
+      if (!room && at + WRITE_BYTES < frame.length) await this.#drained();
     }
+    if (!room) await this.#drained();
+  }
+
+  #put(piece: Uint8Array): boolean {
+    if (this.#socket.writableEnded || this.#socket.destroyed) throw this.#ended ?? channelClosed(this.peer);
+    this.activeAt = this.#now();
+    return this.#socket.write(piece);
   }
 
   #drained(): Promise<void> {
