@@ -1,0 +1,95 @@
+/**
+ * The holders' files: three million flights of January to June 2001 (US Bureau of Transportation Statistics, from the
+ * npm package vega-datasets), split by airport of origin, so that every holder knows other flights. One brings Parquet,
+ * one CSV, one SQLite.
+ * @module
+ */
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import Database from 'libsql';
+
+// The package exports its code alone; the data lies beside it.
+const SOURCE = join(dirname(createRequire(import.meta.url).resolve('vega-datasets')), '../data/flights-3m.parquet');
+const COLUMNS = 'date, delay, distance, origin, destination';
+
+export interface HolderFile {
+  org: string;
+  kind: 'parquet' | 'csv' | 'sqlite';
+  path: string;
+  rows: number;
+}
+
+const HOLDERS = [
+  { org: 'Aurora Air', kind: 'parquet', file: 'flights.parquet' },
+  { org: 'Borealis Jets', kind: 'csv', file: 'flights.csv' },
+  { org: 'Cirrus Lines', kind: 'sqlite', file: 'flights.sqlite' },
+] as const;
+
+/** Edges of the histogram in examples/01-flight-delays.ts, in minutes. */
+export const EDGES = [-60, -15, 0, 15, 60, 240, 1440];
+
+/** What only the demo can know: the answer over all files together. */
+export interface PlainAnswer {
+  n: number;
+  mean: number;
+  variance: number;
+  histogram: number[];
+}
+
+export async function splitFlights(dir: string): Promise<{ files: HolderFile[]; answer: PlainAnswer }> {
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  try {
+    await connection.run(
+      `CREATE TABLE flights AS SELECT *, hash(origin) % ${HOLDERS.length} AS holder FROM read_parquet('${SOURCE}')`,
+    );
+    const files: HolderFile[] = [];
+    for (const [index, { org, kind, file }] of HOLDERS.entries()) {
+      const path = join(dir, file);
+      const select = `SELECT ${COLUMNS} FROM flights WHERE holder = ${index}`;
+      if (kind === 'sqlite') await writeSqlite(connection, select, path);
+      else await connection.run(`COPY (${select}) TO '${path}' (FORMAT ${kind})`);
+      const rows = await single(connection, `SELECT count(*) FROM flights WHERE holder = ${index}`);
+      files.push({ org, kind, path, rows });
+    }
+    return { files, answer: await plainAnswer(connection) };
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
+async function plainAnswer(connection: DuckDBConnection): Promise<PlainAnswer> {
+  const [row = []] = await rowsOf(connection, 'SELECT count(*), avg(delay), var_pop(delay) FROM flights');
+  const histogram: number[] = [];
+  for (const [index, edge] of EDGES.slice(0, -1).entries()) {
+    const next = EDGES[index + 1];
+    const upper = index === EDGES.length - 2 ? '<=' : '<';
+    histogram.push(await single(connection, `SELECT count(*) FROM flights WHERE delay >= ${edge} AND delay ${upper} ${next}`));
+  }
+  return { n: Number(row[0]), mean: Number(row[1]), variance: Number(row[2]), histogram };
+}
+
+async function writeSqlite(connection: DuckDBConnection, select: string, path: string): Promise<void> {
+  const database = new Database(path);
+  database.exec('CREATE TABLE flights (date TEXT, delay INTEGER, distance INTEGER, origin TEXT, destination TEXT)');
+  const insert = database.prepare('INSERT INTO flights VALUES (?, ?, ?, ?, ?)');
+  const insertAll = database.transaction((rows: unknown[][]) => {
+    for (const row of rows) insert.run(...row);
+  });
+  const typed = select.replace(COLUMNS, 'date::VARCHAR, delay::INTEGER, distance::INTEGER, origin, destination');
+  const result = await connection.stream(typed);
+  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+    insertAll(chunk.getRows() as unknown[][]);
+  }
+  database.close();
+}
+
+async function rowsOf(connection: DuckDBConnection, sql: string): Promise<unknown[][]> {
+  return (await connection.runAndReadAll(sql)).getRows() as unknown[][];
+}
+
+async function single(connection: DuckDBConnection, sql: string): Promise<number> {
+  return Number((await rowsOf(connection, sql))[0]?.[0]);
+}

@@ -1,0 +1,187 @@
+/**
+ * A network of task managers in one process: memory chain, memory backbone, memory disks, virtual time, and the real
+ * protocol between the seats. Data holders are stand-ins whose aggregates the test chooses.
+ * @module
+ */
+import { memoryChain, type MemoryChain } from '@2pm/chain/memory';
+import {
+  type ChainDomain,
+  type DataHolder,
+  type Decision,
+  encode,
+  type Hash,
+  type Hex,
+  hashValue,
+  NodeError,
+  type NodeId,
+  type NodeRecord,
+  type Plan,
+} from '@2pm/core';
+import { generatePrivateKey, hpkeKeyPair, localSigner, signRegister } from '@2pm/crypto';
+import { nodeCrypto } from '@2pm/crypto/node';
+import { rep3SemiHonest } from '@2pm/mpc';
+import { type AnalystSecret, Tasks } from '@2pm/task';
+import { type MemoryNetwork, memoryNetwork } from './memory-backbone.ts';
+import { type MemoryDisk, memoryDisk } from './memory-journal.ts';
+import { seededRng } from './seeded-rng.ts';
+import { type VirtualClock, virtualClock } from './virtual-clock.ts';
+
+const DOMAIN: ChainDomain = { name: '2PM Node', version: '1', chainId: 31_337, verifyingContract: `0x${'2b'.repeat(20)}` };
+
+export interface TestNode {
+  readonly id: NodeId;
+  readonly org: string;
+  tasks: Tasks;
+  disk: MemoryDisk;
+  /** What its data says; may be changed before a task. */
+  data: TestData | undefined;
+}
+
+export interface TestData {
+  /** Vector for each local aggregate, by operation: `count/1` → [12]. */
+  vectors: Readonly<Record<string, readonly bigint[]>>;
+  decision?: Decision;
+  /** Thrown by prepare or compute. */
+  prepareError?: Error;
+  computeError?: Error;
+}
+
+export interface TaskNetwork {
+  readonly clock: VirtualClock;
+  readonly chain: MemoryChain;
+  readonly network: MemoryNetwork;
+  readonly nodes: TestNode[];
+  /** The node that submits: no data, keeps the analyst's keys. */
+  readonly analyst: TestNode;
+  readonly holders: TestNode[];
+  /** As by kill -9: what is not on disk is gone. */
+  kill(node: TestNode): void;
+  /** Comes back with the disk as it was when killed, or with the one given. */
+  restart(node: TestNode, disk?: MemoryDisk): void;
+  stop(): Promise<void>;
+}
+
+/** The programs of a test are names of plans: tracing is somebody else's test. */
+export async function taskNetwork(options: {
+  plans: Readonly<Record<string, Plan>>;
+  holders: readonly (TestData | undefined)[];
+  seed?: number;
+  disk?: (index: number) => MemoryDisk;
+}): Promise<TaskNetwork> {
+  const seed = options.seed ?? 0;
+  const clock = virtualClock({ seed });
+  const chain = memoryChain({ domain: DOMAIN, clock });
+  const network = memoryNetwork();
+  const records = new Map<NodeId, NodeRecord>();
+
+  const makeNode = async (index: number, data: TestData | undefined): Promise<{ node: TestNode; boot: () => void }> => {
+    const rng = seededRng(`node ${seed} ${index}`);
+    const signer = localSigner(generatePrivateKey(rng));
+    const hpke = await hpkeKeyPair(rng);
+    const analystSigner = localSigner(generatePrivateKey(rng));
+    const analyst: AnalystSecret = {
+      signer: analystSigner,
+      keys: { id: analystSigner.id, hpke: hpke.publicKey },
+      hpkePrivateKey: hpke.privateKey as Hex,
+    };
+    const org = `Organisation ${index}`;
+    const record: NodeRecord = {
+      v: 1,
+      node: signer.id,
+      seq: 1,
+      org,
+      addresses: [],
+      keys: { tls: hashValue('test tls', index) as Hash, hpke: hpke.publicKey },
+      protocols: [],
+    };
+    records.set(signer.id, record);
+    const connector = chain.connector();
+    await connector.submit(
+      await signRegister(signer, DOMAIN, { controller: signer.id, record: encode(record), nonce: 1 }),
+    );
+    const node: TestNode = {
+      id: signer.id,
+      org,
+      tasks: undefined as unknown as Tasks,
+      disk: options.disk?.(index) ?? memoryDisk(),
+      data,
+    };
+    let boots = 0;
+    const boot = () => {
+      const backbone = network.join(signer.id);
+      node.tasks = new Tasks({
+        env: { clock, rng: seededRng(`run ${seed} ${index} ${boots++}`), disk: node.disk, backbone },
+        chain: chain.connector(),
+        signer,
+        analyst,
+        data: data === undefined ? undefined : dataOf(node),
+        backends: [rep3SemiHonest],
+        crypto: nodeCrypto,
+        strip: (source) => new TextEncoder().encode(source),
+        trace: async (program) => {
+          const plan = options.plans[new TextDecoder().decode(program)];
+          if (plan === undefined) throw new NodeError('PROGRAM_UNKNOWN', 'no such program', { fault: 'caller' });
+          return plan;
+        },
+        peers: () =>
+          nodes.map(({ node: peer }) => ({ node: peer.id, org: peer.org, offersData: peer.data !== undefined })),
+        orgOf: (id) => records.get(id)?.org ?? id,
+        finality: 'seen',
+        onChainItem: () => undefined,
+      });
+      node.tasks.start();
+    };
+    return { node, boot };
+  };
+
+  const nodes: { node: TestNode; boot: () => void }[] = [];
+  nodes.push(await makeNode(0, undefined));
+  for (const [index, data] of options.holders.entries()) nodes.push(await makeNode(index + 1, data));
+  for (const { boot } of nodes) boot();
+
+  const bootOf = (node: TestNode) => nodes.find((candidate) => candidate.node === node)?.boot;
+  const [first] = nodes;
+  if (first === undefined) throw new Error('a network has nodes');
+  return {
+    clock,
+    chain,
+    network,
+    nodes: nodes.map(({ node }) => node),
+    analyst: first.node,
+    holders: nodes.slice(1).map(({ node }) => node),
+    kill(node) {
+      const left = node.disk.snapshot();
+      network.kill(node.id);
+      void node.tasks.stop();
+      node.disk = left;
+    },
+    restart(node, disk) {
+      if (disk !== undefined) node.disk = disk;
+      bootOf(node)?.();
+    },
+    async stop() {
+      await Promise.all(nodes.map(({ node }) => node.tasks.stop()));
+    },
+  };
+}
+
+function dataOf(node: TestNode): DataHolder {
+  return {
+    judge: async () => node.data?.decision ?? { verdict: 'allow' },
+    async prepare({ taskId }) {
+      if (node.data?.prepareError !== undefined) throw node.data.prepareError;
+      return { commitment: hashValue('test commitment', [taskId, node.id]) as Hash, datasets: [] };
+    },
+    async compute({ plan }, _role, outputs) {
+      if (node.data?.computeError !== undefined) throw node.data.computeError;
+      return new Map(
+        outputs.map((index) => {
+          const values = node.data?.vectors[plan.nodes[index]?.op ?? ''];
+          if (values === undefined) throw new Error(`the test gives no values for ${plan.nodes[index]?.op}`);
+          return [index, BigInt64Array.from(values)];
+        }),
+      );
+    },
+    release: async () => undefined,
+  };
+}
