@@ -1,0 +1,29 @@
+/** The real parts behind the commands. Each is loaded when a command needs it, so that `2pm status` starts at once. @module */
+import { randomFillSync } from 'node:crypto';
+import { NodeError } from '@2pm/core';
+import type { Engine } from './engine.ts';
+
+export function bindEngine(): Engine {
+  return {
+    rng: { fill: (bytes) => randomFillSync(bytes) },
+    async createKeystore(dir, passphrase, rng) {
+      const { createKeystore } = await import('@2pm/chain/keystore');
+      return (await createKeystore(dir, passphrase, rng)).signer.id;
+    },
+    createNode: () => absent('running a node'),
+    draftContract: () => absent('drafting contracts'),
+    listDatasets: () => absent('listing datasets'),
+    checkDatasets: () => absent('checking datasets'),
+    verifyReceipt: () => absent('verifying receipts'),
+    simulate: () => absent('simulating'),
+  };
+}
+
+function absent(what: string): Promise<never> {
+  return Promise.reject(
+    new NodeError('NODE_PART_ABSENT', `${what} is not in this build`, {
+      fault: 'node',
+      fix: 'update to a build that has it',
+    }),
+  );
+}

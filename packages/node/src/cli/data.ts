@@ -1,0 +1,102 @@
+/** `2pm data`: dataset contracts in the node's directory; needs no running node. @module */
+import type { DatasetView } from '@2pm/core/api';
+import type { Command } from 'commander';
+import { loadConfig } from '../config/load.ts';
+import { answer, type Context, globals } from './context.ts';
+import type { DatasetCheck } from './engine.ts';
+import { EXIT } from './exit.ts';
+import { renderTable } from './render/table.ts';
+import { type Paint, plain } from './render/terminal.ts';
+
+export function registerData(program: Command, context: Context): void {
+  const data = program.command('data').description('offer data: draft, list and check dataset contracts');
+
+  data
+    .command('add')
+    .description('draft the contract of a dataset; edit its policy before you offer it')
+    .argument('<source>', 'file or URL')
+    .option('--as <table>', 'table name that programs use (default: from the source)')
+    .option('--kind <kind>', 'csv, parquet or sqlite (default: from the source)')
+    .option('--table <table>', 'table inside the source, where it has several')
+    .action(
+      async (source: string, { as, kind, table }: { as?: string; kind?: string; table?: string }, self: Command) => {
+        const options = globals(self, context);
+        const config = await loadConfig(options.dir);
+        const drafted = await context.engine.draftContract(config.data.dir, {
+          source,
+          ...(as === undefined ? {} : { as }),
+          ...(kind === undefined ? {} : { kind }),
+          ...(table === undefined ? {} : { sourceTable: table }),
+        });
+        answer(context, options, drafted, () => renderDraft(drafted, context.out.paint));
+      },
+    );
+
+  data
+    .command('list')
+    .description('list the datasets that this node offers')
+    .action(async (_options: object, self: Command) => {
+      const options = globals(self, context);
+      const datasets = await context.engine.listDatasets((await loadConfig(options.dir)).data.dir);
+      answer(context, options, datasets, () => renderDatasets(datasets, context.out.paint));
+    });
+
+  data
+    .command('check')
+    .description('read the data and run every rule of its contract, as before a task')
+    .argument('[id]', 'one dataset (default: all)')
+    .action(async (id: string | undefined, _options: object, self: Command) => {
+      const options = globals(self, context);
+      const checked = await context.engine.checkDatasets((await loadConfig(options.dir)).data.dir, id);
+      if (checked.some(({ checks }) => checks.some(({ ok }) => !ok))) context.exitCode = EXIT.unverified;
+      answer(context, options, checked, () => renderChecks(checked, context.out.paint));
+    });
+}
+
+function renderDraft({ dataset, file }: { dataset: DatasetView; file: string }, paint: Paint): string {
+  return `${paint.green('✓')} drafted ${paint.bold(plain(dataset.id))} as table ${paint.bold(plain(dataset.table))}\n${renderColumns(dataset, paint)}\n  ${paint.dim('next')}  read and edit ${file}: it says what may be computed\n        2pm data check ${plain(dataset.id)}\n`;
+}
+
+function renderColumns({ columns }: DatasetView, paint: Paint): string {
+  return renderTable(
+    [{ title: 'column' }, { title: 'type' }],
+    columns.map(({ name, type }) => [plain(name), type]),
+    paint,
+  );
+}
+
+function renderDatasets(datasets: readonly DatasetView[], paint: Paint): string {
+  if (datasets.length === 0) return '  no datasets yet: `2pm data add FILE` drafts the first contract\n';
+  return renderTable(
+    [
+      { title: 'id' },
+      { title: 'table' },
+      { title: 'version' },
+      { title: 'source' },
+      { title: 'columns', align: 'right' },
+    ],
+    datasets.map(({ id, table, version, source, columns }) => [
+      plain(id),
+      plain(table),
+      plain(version),
+      plain(source),
+      String(columns.length),
+    ]),
+    paint,
+  );
+}
+
+function renderChecks(checked: readonly DatasetCheck[], paint: Paint): string {
+  if (checked.length === 0) return '  no datasets to check\n';
+  return checked
+    .map(({ id, checks }) => {
+      const lines = checks.map(({ name, ok, message, fix }) =>
+        [
+          `  ${ok ? paint.green('✓') : paint.red('✗')} ${plain(name)}${message === undefined ? '' : `  ${paint.dim(plain(message))}`}\n`,
+          ok || fix === undefined ? '' : `    ${paint.cyan('→')} ${plain(fix)}\n`,
+        ].join(''),
+      );
+      return `${paint.bold(plain(id))}\n${lines.join('')}`;
+    })
+    .join('');
+}

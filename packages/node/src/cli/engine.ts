@@ -1,0 +1,72 @@
+/** What the command line asks of the rest of the node; bound to the real parts in main.ts, loaded only when used. @module */
+import type { NodeId, Rng, TaskId } from '@2pm/core';
+import type { DatasetView, NodeStatusView, ResultNode } from '@2pm/core/api';
+import type { NodeConfig } from '../config/load.ts';
+
+export interface RunningNode {
+  /** Where the HTTP API answers. */
+  readonly apiUrl: string;
+  status(): Promise<NodeStatusView>;
+  /** Resolves when the node has ended by itself; rejects when it failed. */
+  readonly ended: Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface DraftRequest {
+  /** Path or URL of the data. */
+  source: string;
+  kind?: string;
+  /** Table inside the source, where it has several. */
+  sourceTable?: string;
+  /** Logical table that programs name; left out, taken from the source's name. */
+  as?: string;
+}
+
+export interface DatasetCheck {
+  id: string;
+  checks: readonly { name: string; ok: boolean; message?: string; fix?: string }[];
+}
+
+export interface VerifiedReceipt {
+  taskId: TaskId;
+  name: string;
+  purpose: string;
+  members: readonly NodeId[];
+  coordinator: NodeId;
+  chainId: number;
+  settlement: { tx: string; block: number };
+  result: ResultNode;
+}
+
+export interface Simulation {
+  name: string;
+  result: ResultNode;
+  learns: readonly string[];
+  rounds: number;
+  /** Sent by all parties together. */
+  bytes: number;
+  milliseconds: number;
+}
+
+export interface Engine {
+  rng: Rng;
+  /** @returns the id of the new node. */
+  createKeystore(dir: string, passphrase: string, rng: Rng): Promise<NodeId>;
+  createNode(
+    config: NodeConfig,
+    options: { passphrase: string; signal: AbortSignal; log: (message: string) => void },
+  ): Promise<RunningNode>;
+  /** Writes the drafted contract into `dataDir`. */
+  draftContract(dataDir: string, request: DraftRequest): Promise<{ dataset: DatasetView; file: string }>;
+  listDatasets(dataDir: string): Promise<DatasetView[]>;
+  /** All, or the one with this id. */
+  checkDatasets(dataDir: string, id?: string): Promise<DatasetCheck[]>;
+  /** @throws {NodeError} `RECEIPT_INVALID`. */
+  verifyReceipt(bytes: Uint8Array): Promise<VerifiedReceipt>;
+  /** One holder for each entry: logical table → file. */
+  simulate(request: {
+    program: string;
+    holders: readonly Readonly<Record<string, string>>[];
+    signal: AbortSignal;
+  }): Promise<Simulation>;
+}
