@@ -20,6 +20,7 @@ import {
 } from '@2pm/core';
 import { type Address, parseAddress } from './address.ts';
 import type { PeerDirectory } from './directory.ts';
+import { busy, dialError, gone, listenError, silent, unknownNode } from './errors.ts';
 import { ALPN, encodeHello, HELLO_LIMIT_BYTES, readAnswer, readHello } from './hello.ts';
 import { DEFAULT_LIMITS, type P2pLimits } from './limits.ts';
 import { SocketChannel } from './socket-channel.ts';
@@ -143,12 +144,7 @@ class TlsNode implements TlsBackbone {
     const signal = AbortSignal.any([this.#stopping.signal, ...(options?.signal === undefined ? [] : [options.signal])]);
     signal.throwIfAborted();
     const record = this.#directory.record(peer);
-    if (record === undefined) {
-      throw new NodeError('P2P_UNKNOWN_NODE', `${peer} is not an active node of the registry`, {
-        fault: 'caller',
-        fix: 'Check the id, and that this node has read the registry up to now.',
-      });
-    }
+    if (record === undefined) throw unknownNode(peer);
     if (this.sessions >= this.#limits.maxSessions) throw busy();
     const problems: unknown[] = [];
     for (const address of record.addresses) {
@@ -156,7 +152,6 @@ class TlsNode implements TlsBackbone {
         return await this.#dialAddress(peer, record.keys.tls, parseAddress(address), binding, signal);
       } catch (error) {
         signal.throwIfAborted();
-        // The right node has spoken; another address of it would say the same.
         if (FINAL_ANSWERS.some((code) => isNodeError(error, code))) throw error;
         problems.push(error);
       }
@@ -199,6 +194,8 @@ class TlsNode implements TlsBackbone {
       const channel = this.#channel(socket, peer, this.#frameBytes(binding.protocol));
       await channel.write(encodeHello(binding, this.self, peer));
       readAnswer(await channel.read(deadline), binding, peer, this.self);
+      // The registry may have moved on since the handshake.
+      if (this.#directory.nodeOfKey(key) !== peer) throw gone(peer);
       this.#adopt({ channel, key });
       return channel;
     });
@@ -208,7 +205,9 @@ class TlsNode implements TlsBackbone {
   #greet(socket: Socket): void {
     const name = remoteName(socket);
     socket.on('error', () => {});
-    socket.once('close', () => this.#handshakes.delete(name));
+    socket.once('close', () => {
+      if (this.#handshakes.get(name)?.socket === socket) this.#handshakes.delete(name);
+    });
     this.#handshakes.set(name, { socket, since: this.#clock.now() });
     if (this.#handshakes.size <= this.#limits.maxHandshakes) return;
     for (const [oldest, { socket: victim }] of this.#handshakes) {
@@ -226,6 +225,13 @@ class TlsNode implements TlsBackbone {
     const peer = key === undefined ? undefined : this.#directory.nodeOfKey(key);
     if (key === undefined || peer === undefined) {
       this.#count('P2P_IDENTITY');
+      socket.destroy();
+      return;
+    }
+    // A refusal in words costs a socket too; one who collects them is cut short.
+    const held = [...this.#sessions].filter((session) => session.channel.peer === peer);
+    if (held.length >= 2 * this.#limits.maxSessionsPerPeer) {
+      this.#count('P2P_BUSY');
       socket.destroy();
       return;
     }
@@ -254,8 +260,7 @@ class TlsNode implements TlsBackbone {
   }
 
   #refusal(peer: NodeId, key: Hash, binding: SessionBinding): 'P2P_PROTOCOL' | 'P2P_BUSY' | undefined {
-    // The registry may have moved on since the handshake.
-    if (this.#directory.nodeOfKey(key) !== peer) throw goneError(peer);
+    if (this.#directory.nodeOfKey(key) !== peer) throw gone(peer);
     if (!this.#handlers.has(binding.protocol)) return 'P2P_PROTOCOL';
     const name = sessionName(peer, binding);
     const others = [...this.#sessions].filter((session) => isOpen(session) && session.name !== name);
@@ -293,7 +298,7 @@ class TlsNode implements TlsBackbone {
 
   #dropStrangers(): void {
     for (const { channel, key } of this.#sessions) {
-      if (this.#directory.nodeOfKey(key) !== channel.peer) channel.destroy(goneError(channel.peer));
+      if (this.#directory.nodeOfKey(key) !== channel.peer) channel.destroy(gone(channel.peer));
     }
   }
 
@@ -313,10 +318,10 @@ class TlsNode implements TlsBackbone {
         socket.destroy();
       }
       for (const { channel } of this.#sessions) {
-        const silent = now - channel.activeAt;
+        const quietMs = now - channel.activeAt;
         const leaving = channel.closingSince !== undefined && now - channel.closingSince >= stallMs;
-        if (leaving || silent >= idleMs || (channel.midFrame && silent >= stallMs))
-          channel.destroy(silence(channel.peer));
+        if (leaving || quietMs >= idleMs || (channel.midFrame && quietMs >= stallMs))
+          channel.destroy(silent(channel.peer));
       }
     }
   }
@@ -326,54 +331,8 @@ class TlsNode implements TlsBackbone {
   }
 }
 
+/** What only the right node can say; another address of it would say the same. */
 const FINAL_ANSWERS = ['P2P_PROTOCOL', 'P2P_BUSY', 'P2P_MALFORMED_FRAME'];
-
 const isOpen = ({ channel }: Session): boolean => channel.closingSince === undefined;
 const remoteName = (socket: Socket): string => `${socket.remoteAddress} ${socket.remotePort}`;
 const sessionName = (peer: NodeId, { protocol, session }: SessionBinding): string => `${peer} ${protocol} ${session}`;
-
-function dialError(peer: NodeId, addresses: readonly string[], problems: readonly unknown[]): unknown {
-  const identity = problems.find((problem) => isNodeError(problem, 'P2P_IDENTITY'));
-  if (identity !== undefined) return identity;
-  if (problems.length > 0 && problems.every((problem) => isNodeError(problem, 'P2P_HANDSHAKE_TIMEOUT'))) {
-    return problems[0];
-  }
-  const tried = addresses.map((address, index) => `${address} (${(problems[index] as Error).message})`);
-  const text = addresses.length === 0 ? 'it publishes no address' : `tried ${tried.join(', ')}`;
-  return new NodeError('P2P_UNREACHABLE', `${peer} cannot be reached: ${text}`, {
-    fault: 'peer',
-    retryable: addresses.length > 0,
-    fix: addresses.length > 0 ? 'Check that it is up and its port is open.' : 'Let that node dial this one.',
-    cause: problems[0],
-  });
-}
-
-function listenError(address: Address, cause: unknown): NodeError {
-  const inUse = cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE';
-  return inUse
-    ? new NodeError('P2P_PORT_IN_USE', `port ${address.port} is taken by another program`, {
-        fault: 'caller',
-        fix: 'Stop that program, or listen on another port and publish the new address.',
-        cause,
-      })
-    : new NodeError('P2P_LISTEN', `cannot listen on ${address.host} port ${address.port}`, {
-        fault: 'caller',
-        fix: 'Listen on an address of this machine and on a port that this user may open.',
-        cause,
-      });
-}
-
-function busy(): NodeError {
-  return new NodeError('P2P_BUSY', 'this node has as many sessions as it may', { fault: 'node', retryable: true });
-}
-
-function goneError(peer: NodeId): NodeError {
-  return new NodeError('P2P_IDENTITY', `${peer} is no longer registered with this key`, { fault: 'peer' });
-}
-
-function silence(peer: NodeId): NodeError {
-  return new NodeError('P2P_CONNECTION_LOST', `${peer} has been silent for too long`, {
-    fault: 'peer',
-    retryable: true,
-  });
-}
