@@ -66,9 +66,10 @@ export async function taskNetwork(options: {
   plans: Readonly<Record<string, Plan>>;
   holders: readonly (TestData | undefined)[];
   seed?: number;
-  disk?: (index: number) => MemoryDisk;
+  /** Node 0 is the analyst's. The node is killed at that append, and restarted after `downMs`. */
+  crash?: { node: number; append: number; when: 'before' | 'after'; downMs: number };
 }): Promise<TaskNetwork> {
-  const seed = options.seed ?? 0;
+  const { crash, seed = 0 } = options;
   const clock = virtualClock({ seed });
   const chain = memoryChain({ domain: DOMAIN, clock });
   const network = memoryNetwork();
@@ -103,7 +104,11 @@ export async function taskNetwork(options: {
       id: signer.id,
       org,
       tasks: undefined as unknown as Tasks,
-      disk: options.disk?.(index) ?? memoryDisk(),
+      disk: memoryDisk(
+        crash?.node === index
+          ? { crash: { append: crash.append, when: crash.when, then: () => void crashAndReturn(node, crash.downMs) } }
+          : {},
+      ),
       data,
     };
     let boots = 0;
@@ -142,6 +147,12 @@ export async function taskNetwork(options: {
   const bootOf = (node: TestNode) => nodes.find((candidate) => candidate.node === node)?.boot;
   const [first] = nodes;
   if (first === undefined) throw new Error('a network has nodes');
+  const kill = (node: TestNode) => {
+    const left = node.disk.snapshot();
+    network.kill(node.id);
+    void node.tasks.stop();
+    node.disk = left;
+  };
   return {
     clock,
     chain,
@@ -149,12 +160,7 @@ export async function taskNetwork(options: {
     nodes: nodes.map(({ node }) => node),
     analyst: first.node,
     holders: nodes.slice(1).map(({ node }) => node),
-    kill(node) {
-      const left = node.disk.snapshot();
-      network.kill(node.id);
-      void node.tasks.stop();
-      node.disk = left;
-    },
+    kill,
     restart(node, disk) {
       if (disk !== undefined) node.disk = disk;
       bootOf(node)?.();
@@ -163,6 +169,14 @@ export async function taskNetwork(options: {
       await Promise.all(nodes.map(({ node }) => node.tasks.stop()));
     },
   };
+
+  async function crashAndReturn(node: TestNode, downMs: number): Promise<void> {
+    // The append is still on the stack; the process dies right after.
+    await Promise.resolve();
+    kill(node);
+    await clock.sleep(downMs);
+    bootOf(node)?.();
+  }
 }
 
 function dataOf(node: TestNode): DataHolder {
