@@ -326,7 +326,11 @@ function larger(x: bigint, y: bigint): bigint {
 }
 
 function traced(sent: number[]): (channel: Channel) => Channel {
-  return (channel) => tampering(channel, (frame) => [void sent.push(frame.length) ?? frame]);
+  return (channel) =>
+    tampering(channel, (frame) => {
+      sent.push(frame.length);
+      return [frame];
+    });
 }
 
 /** A channel whose sent frames go through `alter`. */

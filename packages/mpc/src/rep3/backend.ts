@@ -52,9 +52,10 @@ async function runSeat(context: SeatContext): Promise<SeatOutput> {
   ) as Hash;
   const links = new Links(context, REP3_SEMI_HONEST.id, binding);
 
-  const keys = await links.setUp(inputs);
-  const engine = new Rep3Engine(seat, keys, (gate) => inputShare(inputs, gate));
   const rounds = planned.rounds + 2;
+  const keys = await links.setUp(inputs);
+  onProgress?.(1, rounds);
+  const engine = new Rep3Engine(seat, keys, (gate) => inputShare(inputs, gate));
   const shares = await execute(
     circuit,
     planned,

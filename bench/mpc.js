@@ -1,0 +1,254 @@
+#!/usr/bin/env node
+/**
+ * Cost of operations of the three-seat back-end: one process a seat, real TCP sockets on the loopback interface.
+ *
+ *   node bench/mpc.js --op mul --n 1000000 [--runs 5] [--json]
+ *
+ * Operations: mul lt eq and select suppress dot (n elements at once), round (a chain of n dependent products of one
+ * element). Prints one JSON line. `ns_per_op` and `bytes_per_op` (sent by a seat) count from the end of set-up to the
+ * agreement on transcripts; `wall_ms` is the whole run of the slowest seat, reading of inputs included. Medians of --runs
+ * runs after two warm-up runs. Channels are plain TCP: TLS is not part of the figure.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, connect as dial } from 'node:net';
+import process, { argv, hrtime } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { channelClosed, emptyStats, Inbox, taggedHash } from '@2pm/core';
+import { nodeCrypto } from '@2pm/crypto/node';
+import { rep3SemiHonest } from '@2pm/mpc';
+
+const WARM_UP = 2;
+const EDGE = 2n ** 61n;
+const SMALL = 2n ** 30n;
+
+if (process.send === undefined) await main();
+else await seatProcess();
+
+async function main() {
+  const { values } = parseArgs({
+    options: {
+      op: { type: 'string', default: 'mul' },
+      n: { type: 'string', default: '100000' },
+      runs: { type: 'string', default: '5' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const task = { op: values.op, n: Number(values.n), runs: Number(values.runs) };
+  planFor(task);
+  const seats = [0, 1, 2].map((seat) => fork(fileURLToPath(import.meta.url), [JSON.stringify({ ...task, seat })]));
+  const answers = () => Promise.all(seats.map(async (seat) => (await once(seat, 'message'))[0]));
+  const ports = await answers();
+  const reports = answers();
+  for (const seat of seats) seat.send(ports);
+  const measured = await reports;
+  const slowest = (field) => median(measured[0].map((_, run) => Math.max(...measured.map((seat) => seat[run][field]))));
+  const bytes = measured.reduce((sum, seat) => sum + seat[0].bytes, 0) / 3;
+  const result = {
+    name: 'mpc',
+    op: task.op,
+    n: task.n,
+    backend: rep3SemiHonest.card.id,
+    ns_per_op: round((slowest('protocolMs') * 1e6) / task.n),
+    rounds: measured[0][0].rounds,
+    bytes_per_op: round(bytes / task.n),
+    wall_ms: round(slowest('wallMs')),
+  };
+  console.log(
+    values.json
+      ? JSON.stringify(result)
+      : `${result.op} × ${result.n}: ${result.ns_per_op} ns, ${result.bytes_per_op} bytes each, ${result.rounds} rounds, ${result.wall_ms} ms`,
+  );
+}
+
+async function seatProcess() {
+  const task = JSON.parse(argv[2]);
+  const channels = await connectSeats(task.seat);
+  const { plan, values } = planFor(task);
+  const roles = { holder: 1 };
+  const reports = [];
+  for (let run = 0; run < task.runs + WARM_UP; run++) {
+    const sid = taggedHash('bench/sid', new Uint8Array([run]));
+    const rng = repeatable(run);
+    const inputs = new Map([
+      ['holder', [rep3SemiHonest.shareInputs(values, { sid, rng, crypto: nodeCrypto })[task.seat]]],
+    ]);
+    await rendezvous(channels);
+    const sent = () => [...channels.values()].reduce((sum, { stats }) => sum + stats.bytesSent, 0);
+    const started = hrtime.bigint();
+    let afterSetUp = { time: started, bytes: 0 };
+    const { rounds } = await rep3SemiHonest.runSeat({
+      ...{ plan, sid, seat: task.seat, roles, inputs, channels, rng, crypto: nodeCrypto },
+      signal: new AbortController().signal,
+      onProgress: (done) => {
+        if (done === 1) afterSetUp = { time: hrtime.bigint(), bytes: sent() };
+      },
+    });
+    const ended = hrtime.bigint();
+    if (run < WARM_UP) continue;
+    const [wallMs, protocolMs] = [started, afterSetUp.time].map((from) => Number(ended - from) / 1e6);
+    reports.push({ wallMs, protocolMs, rounds, bytes: sent() - afterSetUp.bytes });
+  }
+  process.send(reports, () => {
+    for (const channel of channels.values()) channel.close();
+    process.disconnect();
+  });
+}
+
+/** One holder, stacked vectors x and y, and the operation on them; what it gives is summed before it is revealed. */
+function planFor({ op, n }) {
+  const nodes = [];
+  const node = (name, args, type, attrs = {}) =>
+    nodes.push({ op: name, args, attrs, type, line: nodes.length + 1 }) - 1;
+  const shared = (name, args, length, bound, dtype = 'int', attrs = {}) =>
+    node(name, args, { kind: 'shared', length, dtype, fractionBits: 0, lo: `${-bound}`, hi: `${bound}` }, attrs);
+  const wide = ['lt', 'eq'].includes(op);
+  const bound = wide ? EDGE : SMALL;
+  const length = op === 'round' ? 1 : n;
+  const input = () => {
+    const range = { fractionBits: 0, lo: `${-bound}`, hi: `${bound}` };
+    const local = node('count/1', [], { kind: 'local', role: 'holder', length, ...range });
+    return shared('total/1', [local], length, bound);
+  };
+  const [x, y] = [input(), input()];
+  const bit = (name) => shared(name, [x, y], length, 1n, 'bool');
+  const operations = {
+    mul: () => shared('add/1', [shared('mul/1', [x, y], n, EDGE), x], n, EDGE),
+    dot: () => shared('mul/1', [x, y], n, EDGE),
+    lt: () => bit('lt/1'),
+    eq: () => bit('eq/1'),
+    and: () => shared('and/1', [shared('not/1', [x], n, 1n, 'bool'), y], n, 1n, 'bool'),
+    select: () => shared('select/1', [bit('lt/1'), x, y], n, bound),
+    suppress: () => shared('suppress/1', [x, y], n, bound, 'int', { min: 5 }),
+    round: () => {
+      let chain = x;
+      for (let i = 0; i < n; i++) chain = shared('mul/1', [chain, y], 1, bound);
+      return chain;
+    },
+  };
+  const make = operations[op];
+  if (make === undefined) throw new Error(`--op is one of ${Object.keys(operations).join(', ')}`);
+  const value = make();
+  const direct = ['lt', 'eq', 'and', 'suppress', 'round'].includes(op);
+  const revealed = direct ? value : shared('sum/1', [value], 1, EDGE);
+  const type = {
+    kind: 'opened',
+    length: nodes[revealed].type.length,
+    to: 'analyst',
+    fractionBits: 0,
+    lo: '0',
+    hi: '1',
+  };
+  node('reveal/1', [revealed], type, { name: 'result', to: 'analyst' });
+  const plan = {
+    ...{ v: 1, language: '2pm/1', name: 'bench', tables: {}, recipients: ['analyst'], nodes, result: nodes.length - 1 },
+    roles: { holder: { min: 1, max: 1, tables: [] } },
+  };
+  const values = [0, 1].map((which) => BigInt64Array.from({ length }, (_, i) => BigInt((i * 7 + which * 3) % 1000)));
+  return { plan, values };
+}
+
+async function connectSeats(seat) {
+  const server = createServer({ noDelay: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const incoming = new Map();
+  let complete;
+  const all = new Promise((resolve) => {
+    complete = resolve;
+  });
+  const arrived = (peer, socket, rest) => {
+    incoming.set(peer, tcpChannel(socket, `seat ${peer}`, rest));
+    if (incoming.size === 2) complete();
+  };
+  server.on('connection', (socket) => socket.once('data', (data) => arrived(data[0], socket, data.subarray(1))));
+  process.send(server.address().port);
+  const [ports] = await once(process, 'message');
+  for (let peer = 0; peer < seat; peer++) {
+    const socket = dial({ port: ports[peer], host: '127.0.0.1', noDelay: true });
+    await once(socket, 'connect');
+    socket.write(new Uint8Array([seat]));
+    arrived(peer, socket, new Uint8Array());
+  }
+  await all;
+  server.close();
+  return incoming;
+}
+
+/** Frames behind a 4-byte length. */
+function tcpChannel(socket, peer, first) {
+  const inbox = new Inbox();
+  const stats = emptyStats();
+  let header = Buffer.alloc(0);
+  let frame;
+  let filled = 0;
+  const feed = (data) => {
+    let offset = 0;
+    while (offset < data.length) {
+      if (frame === undefined) {
+        const taken = data.subarray(offset, offset + 4 - header.length);
+        header = Buffer.concat([header, taken]);
+        offset += taken.length;
+        if (header.length < 4) return;
+        frame = new Uint8Array(header.readUInt32LE());
+        header = Buffer.alloc(0);
+        filled = 0;
+      }
+      const taken = data.subarray(offset, offset + frame.length - filled);
+      frame.set(taken, filled);
+      offset += taken.length;
+      filled += taken.length;
+      if (filled < frame.length) return;
+      stats.framesReceived++;
+      stats.bytesReceived += frame.length;
+      inbox.push(frame);
+      frame = undefined;
+    }
+  };
+  feed(first);
+  socket.on('data', feed);
+  socket.on('close', () => inbox.close(channelClosed(peer)));
+  return {
+    peer,
+    stats,
+    async send(bytes) {
+      const length = Buffer.alloc(4);
+      length.writeUInt32LE(bytes.length);
+      stats.framesSent++;
+      stats.bytesSent += bytes.length;
+      socket.cork();
+      socket.write(length);
+      const room = socket.write(bytes);
+      socket.uncork();
+      if (!room) await once(socket, 'drain');
+    },
+    receive: (options) => inbox.next(options?.signal),
+    close: () => socket.end(),
+  };
+}
+
+/** All seats begin a run together, so that nobody's clock includes another's preparation. */
+async function rendezvous(channels) {
+  for (const channel of channels.values()) await channel.send(new Uint8Array(1));
+  for (const channel of channels.values()) await channel.receive();
+}
+
+/** The same bytes at every seat, so that each can make the holder's three messages and keep its own. */
+function repeatable(run) {
+  let counter = 0n;
+  return {
+    fill(bytes) {
+      bytes.set(nodeCrypto.aes128Ctr(new Uint8Array(16).fill(run), new Uint8Array(8), counter, bytes.length));
+      counter += BigInt(Math.ceil(bytes.length / 16));
+      return bytes;
+    },
+  };
+}
+
+function median(numbers) {
+  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
+}
+
+function round(number) {
+  return Number(number.toPrecision(4));
+}
