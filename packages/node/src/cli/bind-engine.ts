@@ -14,7 +14,10 @@ export function bindEngine(): Engine {
     draftContract: () => absent('drafting contracts'),
     listDatasets: () => absent('listing datasets'),
     checkDatasets: () => absent('checking datasets'),
-    verifyReceipt: () => absent('verifying receipts'),
+    async verifyReceipt(bytes) {
+      const [{ verifyReceipt }, { rep3SemiHonest }] = await Promise.all([import('@2pm/task'), import('@2pm/mpc')]);
+      return verifyReceipt(bytes, [rep3SemiHonest]);
+    },
     simulate: () => absent('simulating'),
   };
 }

@@ -11,7 +11,7 @@ import { layout } from '../config/layout.ts';
 import { loadConfig } from '../config/load.ts';
 import { lockDirectory, readRunning } from '../config/lock.ts';
 import { type ApiServer, serveApi } from '../http/serve.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, RunningNode } from './engine.ts';
 import { exitCodeOf } from './exit.ts';
 import { runCli } from './run.ts';
 
@@ -221,11 +221,11 @@ describe('init', () => {
 });
 
 describe('up', () => {
-  const running = (parts: object) => ({
+  const running = (stop: () => Promise<void>): RunningNode => ({
     apiUrl: 'http://127.0.0.1:5',
     status: async () => status,
     ended: new Promise<void>(() => {}),
-    ...parts,
+    stop,
   });
 
   test('tells where it is, stops at the first signal, and leaves the second to the system', async () => {
@@ -239,10 +239,8 @@ describe('up', () => {
       async createNode(_config, { passphrase }) {
         seen.push(passphrase);
         queueMicrotask(() => setImmediate(() => signals.emit('SIGTERM')));
-        return running({
-          async stop() {
-            seen.push(`stopped with ${signals.listenerCount('SIGTERM')} listeners`);
-          },
+        return running(async () => {
+          seen.push(`stopped with ${signals.listenerCount('SIGTERM')} listeners`);
         });
       },
     });
