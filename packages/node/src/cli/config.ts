@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { loadConfig } from '../config/load.ts';
+import { configReference } from '../config/reference.ts';
 import { configJsonSchema } from '../config/schema.ts';
 import { answer, type Context, globals } from './context.ts';
 
@@ -10,7 +11,10 @@ export function registerConfig(program: Command, context: Context): void {
   config
     .command('schema')
     .description('print the JSON Schema of 2pm.yaml, for editors')
-    .action(() => context.out.write(`${JSON.stringify(configJsonSchema(), null, 2)}\n`));
+    .option('--markdown', 'as a page for people', false)
+    .action(({ markdown }: { markdown: boolean }) =>
+      context.out.write(markdown ? configReference() : `${JSON.stringify(configJsonSchema(), null, 2)}\n`),
+    );
   config
     .command('show')
     .description('check 2pm.yaml and print every value in force, defaults included')

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isNodeError } from '@2pm/core';
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nodeDirectory } from './layout.ts';
 import { loadConfig } from './load.ts';
 import { parseConfig } from './parse.ts';
+import { configReference } from './reference.ts';
 import { configJsonSchema } from './schema.ts';
 
 const network = {
@@ -91,6 +92,11 @@ describe('2pm.yaml', () => {
     expect(schema.additionalProperties).toBe(false);
     expect(schema.required).toEqual(['org']);
   });
+});
+
+test('docs/config.md says what the schema says', async () => {
+  const page = new URL('../../../../docs/config.md', import.meta.url);
+  expect(await readFile(page, 'utf8')).toBe(configReference());
 });
 
 describe('loadConfig', () => {

@@ -11,7 +11,7 @@ export function renderTask(view: TaskView, paint: Paint): string {
   const members = view.members.map(({ node, org, roles, seat, state, error }) => [
     `${mark(state, paint)} ${plain(org)}`,
     paint.dim(shortId(node)),
-    [...roles.map(plain), ...(seat === null ? [] : [`seat ${seat + 1}`])].join(', '),
+    [...roles.map(plain), ...(seat === null ? [] : [`seat ${seat}`])].join(', '),
     `${plain(state)}${error === undefined ? '' : `: ${plain(error.message)}`}`,
   ]);
   return [
