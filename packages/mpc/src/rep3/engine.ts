@@ -25,6 +25,7 @@ import {
   sub,
   widen,
   xor,
+  xorTo,
 } from './kernels.ts';
 import { type BitShare, bytesOf, packedLength, type Share, toPacked, toWords, type WordShare } from './share.ts';
 
@@ -107,12 +108,21 @@ export class Rep3Engine implements Engine<Share> {
   }
 
   *#and(x: BitShare, y: BitShare, step: Step): Interactive<BitShare> {
+    return yield* this.#andAll([[x, y]], step);
+  }
+
+  /** ANDs of several pairs of equal lengths, in one round and side by side in one share. */
+  *#andAll(pairs: readonly (readonly [BitShare, BitShare])[], step: Step): Interactive<BitShare> {
     const domain = step.next();
-    const size = x.a.byteLength;
-    const f = toPacked(this.#keys.a.bytes(domain, size));
-    const g = toPacked(this.#keys.b.bytes(domain, size));
-    const a = crossAnd(x.a, x.b, y.a, y.b, f, g);
-    const b = toPacked(yield { send: bytesOf(a), expect: size });
+    const a = new Uint32Array(pairs.reduce((sum, [x]) => sum + x.a.length, 0));
+    const f = toPacked(this.#keys.a.bytes(domain, a.byteLength));
+    const g = toPacked(this.#keys.b.bytes(domain, a.byteLength));
+    let at = 0;
+    for (const [x, y] of pairs) {
+      crossAnd(a, at, x, y, f, g);
+      at += x.a.length;
+    }
+    const b = toPacked(yield { send: bytesOf(a), expect: a.byteLength });
     return { form: 'bits', a, b };
   }
 
@@ -124,24 +134,28 @@ export class Rep3Engine implements Engine<Share> {
     const u = yield* this.#shareSum(d, step);
     const v = this.#onComponent2(d, slicePlanes);
     const width = u.a.length / 64;
+    const run = (share: BitShare, from: number, to: number) => planes(share, from, to, width);
     const p = xorShares(u, v);
-    const sign = planes(p, 63, 64, width);
-    let generate = yield* this.#and(planes(u, 0, 63, width), planes(v, 0, 63, width), step);
-    let propagate = planes(p, 0, 63, width);
-    for (let count = 63; count > 1; count = Math.ceil(count / 2)) {
-      const pairs = count >> 1;
-      const [low, high] = [everyOther(0, pairs), everyOther(1, pairs)];
-      // The lowest pair has no carry in, so nothing will ask whether it propagates one.
-      const left = gather(width, [propagate, high], [propagate, high.slice(1)]);
-      const right = gather(width, [generate, low], [propagate, low.slice(1)]);
-      const both = yield* this.#and(left, right, step);
-      const odd = count % 2 === 1 ? [count - 1] : [];
-      const carried = gather(width, [generate, [...high, ...odd]]);
-      xorInto(carried, planes(both, 0, pairs, width));
-      propagate = gather(width, [propagate, [0]], [both, range(pairs, 2 * pairs - 1)], [propagate, odd]);
-      generate = carried;
+    const g = yield* this.#and(run(u, 0, 63), run(v, 0, 63), step);
+    // A pair (g, p) of a run of bits: it generates a carry, or hands on the one from below. Higher runs lie `half` planes
+    // behind lower ones, and join: g = g' ⊕ p'g, p = p'p. Plane 31 has no partner in the first level, as 63 is the sign.
+    const carry: BitShare = { form: 'bits', a: g.a.slice(0, 32 * width), b: g.b.slice(0, 32 * width) };
+    for (let half = 32, high = g; half >= 1; half >>= 1, high = carry) {
+      const pairs = half === 32 ? 31 : half;
+      const joined = yield* this.#andAll(
+        [
+          [run(p, half, half + pairs), run(carry, 0, pairs)],
+          // The lowest run has nothing below it, so nobody asks whether it hands a carry on.
+          [run(p, half + 1, half + pairs), run(p, 1, pairs)],
+        ],
+        step,
+      );
+      for (const part of ['a', 'b'] as const) {
+        xorTo(carry[part], high[part].subarray(half * width, (half + pairs) * width), joined[part]);
+        p[part].set(joined[part].subarray(pairs * width), width);
+      }
     }
-    return xorShares(sign, generate);
+    return xorShares(run(p, 63, 64), run(carry, 0, 1));
   }
 
   /** d = 0 exactly if every bit of u = d0 + d1 equals that of -d2; a tree of ANDs over the 64 bits. */
@@ -270,10 +284,6 @@ function xorShares(x: BitShare, y: BitShare): BitShare {
   return { form: 'bits', a: xor(x.a, y.a), b: xor(x.b, y.b) };
 }
 
-function xorInto(target: BitShare, y: BitShare): void {
-  for (const part of ['a', 'b'] as const) target[part].set(xor(target[part].subarray(0, y[part].length), y[part]));
-}
-
 function repeat(share: Share | undefined, length: number): Share {
   if (share?.form === 'words') return both(share, (part) => new BigUint64Array(length).fill(part[0] ?? 0n));
   const { a, b } = bits(share);
@@ -284,27 +294,4 @@ function repeat(share: Share | undefined, length: number): Share {
 /** Planes `from` to `to` (excluded) of a bit-sliced share, without a copy. */
 function planes({ a, b }: BitShare, from: number, to: number, width: number): BitShare {
   return { form: 'bits', a: a.subarray(from * width, to * width), b: b.subarray(from * width, to * width) };
-}
-
-/** A share made of the named planes of others, in order. */
-function gather(width: number, ...sources: readonly (readonly [BitShare, readonly number[]])[]): BitShare {
-  const count = sources.reduce((sum, [, indices]) => sum + indices.length, 0);
-  const out: BitShare = { form: 'bits', a: new Uint32Array(count * width), b: new Uint32Array(count * width) };
-  let offset = 0;
-  for (const [source, indices] of sources) {
-    for (const index of indices) {
-      out.a.set(source.a.subarray(index * width, (index + 1) * width), offset);
-      out.b.set(source.b.subarray(index * width, (index + 1) * width), offset);
-      offset += width;
-    }
-  }
-  return out;
-}
-
-function everyOther(first: number, count: number): number[] {
-  return Array.from({ length: count }, (_, i) => first + 2 * i);
-}
-
-function range(from: number, to: number): number[] {
-  return Array.from({ length: to - from }, (_, i) => from + i);
 }

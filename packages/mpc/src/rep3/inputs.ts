@@ -110,7 +110,7 @@ export function inputShare(inputs: SeatInputs, gate: Gate): WordShare {
   const members = inputs.get(role) ?? [];
   const component = (of: 'a' | 'b') => {
     const vectors = members.map((member) => member[of].subarray(offset, offset + length));
-    if (gate.op === 'total') return vectors.reduce(add, new BigUint64Array(length));
+    if (gate.op === 'total') return vectors.length === 0 ? new BigUint64Array(length) : vectors.reduce(add);
     const out = new BigUint64Array(gate.length);
     for (const [member, vector] of vectors.entries()) out.set(vector, member * length);
     return out;

@@ -40,24 +40,33 @@ export function maskWords(z: BigUint64Array, f: BigUint64Array, g: BigUint64Arra
   for (let i = 0; i < z.length; i++) z[i] = z[i]! + f[i]! - g[i]!;
 }
 
-/** This seat's part of an AND, masked by the zero sharing f ⊕ g. */
+/**
+ * This seat's part of an AND, masked by the zero sharing f ⊕ g: out[at + i] for all i of x and y, which are views of
+ * equal length. Several calls fill one `out`, so that operands need not be copied side by side.
+ */
 export function crossAnd(
-  xa: Uint32Array,
-  xb: Uint32Array,
-  ya: Uint32Array,
-  yb: Uint32Array,
+  out: Uint32Array,
+  at: number,
+  x: { a: Uint32Array; b: Uint32Array },
+  y: { a: Uint32Array; b: Uint32Array },
   f: Uint32Array,
   g: Uint32Array,
-): Uint32Array {
-  const out = new Uint32Array(xa.length);
-  for (let i = 0; i < out.length; i++) out[i] = (xa[i]! & (ya[i]! ^ yb[i]!)) ^ (xb[i]! & ya[i]!) ^ f[i]! ^ g[i]!;
-  return out;
+): void {
+  const [xa, xb, ya, yb] = [x.a, x.b, y.a, y.b];
+  for (let i = 0, o = at; i < xa.length; i++, o++) {
+    out[o] = (xa[i]! & (ya[i]! ^ yb[i]!)) ^ (xb[i]! & ya[i]!) ^ f[o]! ^ g[o]!;
+  }
 }
 
 export function xor(x: Uint32Array, y: Uint32Array): Uint32Array {
   const out = new Uint32Array(x.length);
   for (let i = 0; i < out.length; i++) out[i] = x[i]! ^ y[i]!;
   return out;
+}
+
+/** out = x ⊕ y, for the length of x. */
+export function xorTo(out: Uint32Array, x: Uint32Array, y: Uint32Array): void {
+  for (let i = 0; i < x.length; i++) out[i] = x[i]! ^ y[i]!;
 }
 
 export function complement(x: Uint32Array): Uint32Array {
@@ -88,7 +97,9 @@ export function blockSums(x: BigUint64Array, blocks: number): BigUint64Array {
 }
 
 /**
- * Bit-slices: plane k of the result holds bit k of every word, packed, planes one after another (64 in all).
+ * Bit-slices: each of 64 planes, one after another, holds one bit of every word, packed. Bit k is in the plane whose
+ * number is k with its six bits reversed: neighbours in significance then lie 32 planes apart, pairs of neighbours 16
+ * apart, and a tree over them works on whole contiguous runs. Bit 63 is in plane 63.
  * Transposes 32 × 32 blocks by swapping halves, quarters, … (Warren, Hacker's Delight, §7-3).
  */
 export function slicePlanes(x: BigUint64Array): Uint32Array {
@@ -101,11 +112,15 @@ export function slicePlanes(x: BigUint64Array): Uint32Array {
     for (let half = 0; half < 2; half++) {
       for (let i = 0; i < 32; i++) block[i] = i < count ? halves[2 * (32 * w + i) + half]! : 0;
       transpose(block);
-      for (let bit = 0; bit < 32; bit++) out[(32 * half + bit) * width + w] = block[bit]!;
+      for (let bit = 0; bit < 32; bit++) out[REVERSED[32 * half + bit]! * width + w] = block[bit]!;
     }
   }
   return out;
 }
+
+const REVERSED = Array.from({ length: 64 }, (_, k) =>
+  Number.parseInt([...k.toString(2).padStart(6, '0')].reverse().join(''), 2),
+);
 
 function transpose(block: Uint32Array): void {
   for (let j = 16, mask = 0x0000ffff; j !== 0; j >>= 1, mask ^= mask << j) {
