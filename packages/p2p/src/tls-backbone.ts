@@ -44,7 +44,7 @@ export interface TlsBackbone extends Backbone {
   readonly spkiHash: Hash;
   /** Open sessions, both directions. */
   readonly sessions: number;
-  /** Connections turned away, by error code. */
+  /** Connections turned away, by error code; `P2P_HANDSHAKE` where TLS failed before anybody was named. */
   readonly refused: ReadonlyMap<string, number>;
   /** Says goodbye on every session, waits at most a second for the answers, and frees the port. Idempotent. */
   stop(): Promise<void>;
@@ -116,7 +116,7 @@ class TlsNode implements TlsBackbone {
     server.on('connection', (socket: Socket) => this.#greet(socket));
     server.on('secureConnection', (socket) => void this.#accept(socket));
     server.on('tlsClientError', (_error, socket) => {
-      this.#count('P2P_IDENTITY');
+      this.#count('P2P_HANDSHAKE');
       socket.destroy();
     });
     try {
