@@ -29,13 +29,13 @@ export function okvsParameters(items: number): OkvsParameters {
   }
   const bins = Math.ceil(items / BIN_TARGET);
   const lambda = LAMBDA + Math.log2(bins);
-  const binCapacity = bins === 1 ? items : binBound(items, bins, lambda);
-  const n = Math.max(binCapacity, SMALLEST_BIN);
+  const capacity = binCapacity(items, bins);
+  const n = Math.max(capacity, SMALLEST_BIN);
   const v = Math.log2(3);
   const slope = 2 ** (0.555 * Math.log2(n) + 0.093 * v ** 3 - 1.01 * v ** 2 + 2.925 * v - 0.133);
   const sparse = Math.floor((1.223 + (lambda + 9.2) / slope) * n);
   const gap = Math.ceil(lambda / Math.log2(sparse));
-  return { items, bins, binCapacity, sparse, dense: Math.ceil((gap + lambda) / 8) * 8 };
+  return { items, bins, binCapacity: capacity, sparse, dense: Math.ceil((gap + lambda) / 8) * 8 };
 }
 
 /** Blocks of the encoding: bin after bin, sparse then dense columns. */
@@ -43,8 +43,10 @@ export function okvsLength({ bins, sparse, dense }: OkvsParameters): number {
   return bins * (sparse + dense);
 }
 
-/** Smallest k with bins · Pr[Binomial(items, 1/bins) > k] < 2^-lambda. */
-function binBound(items: number, bins: number, lambda: number): number {
+/** Smallest k with bins · Pr[Binomial(items, 1/bins) > k] < 2^-(40 + log2 bins). */
+export function binCapacity(items: number, bins: number): number {
+  if (bins === 1) return items;
+  const lambda = LAMBDA + Math.log2(bins);
   const mean = items / bins;
   const logRatio = -Math.log(bins - 1);
   const limit = -lambda * Math.LN2 - Math.log(bins);

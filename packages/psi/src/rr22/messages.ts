@@ -1,0 +1,81 @@
+/**
+ * Frames of RR22: each opens with 16 bytes of a running digest over the session (protocol, sid, capacities, parameters)
+ * and every frame before it in either direction. The two ends take strict turns, so both know the digest: a frame of
+ * another session, another parameter set, out of order, replayed or reflected is refused at once.
+ * The digest is no authentication; the channel gives that.
+ * @module
+ */
+import { type Channel, type CryptoProvider, concatBytes, equalBytes, NodeError } from '@2pm/core';
+
+export const FRAME_BYTES = 262_144;
+const BINDING_BYTES = 16;
+const LENGTH_BYTES = 4;
+
+export class BoundChannel {
+  readonly #channel: Channel;
+  readonly #crypto: CryptoProvider;
+  readonly #signal: AbortSignal | undefined;
+  #state: Uint8Array;
+
+  /** `session`: 32 bytes that name everything agreed on before. */
+  constructor(channel: Channel, crypto: CryptoProvider, session: Uint8Array, signal?: AbortSignal) {
+    this.#channel = channel;
+    this.#crypto = crypto;
+    this.#state = session;
+    this.#signal = signal;
+  }
+
+  /** One frame. `payload` may be overwritten afterwards. */
+  async sendFrame(payload: Uint8Array): Promise<void> {
+    this.#signal?.throwIfAborted();
+    const frame = concatBytes(this.#state.subarray(0, BINDING_BYTES), payload);
+    this.#absorb(payload);
+    await this.#channel.send(frame);
+  }
+
+  /** @throws {NodeError} `PSI_BAD_LENGTH`, `PSI_SESSION_MISMATCH`, or what the channel throws. */
+  async receiveFrame(length: number): Promise<Uint8Array> {
+    const frame = await this.#channel.receive(this.#signal === undefined ? {} : { signal: this.#signal });
+    if (frame.length !== BINDING_BYTES + length) {
+      throw new NodeError('PSI_BAD_LENGTH', `a frame of ${frame.length} bytes, expected ${BINDING_BYTES + length}`, {
+        fault: 'peer',
+      });
+    }
+    if (!equalBytes(frame.subarray(0, BINDING_BYTES), this.#state.subarray(0, BINDING_BYTES))) {
+      throw new NodeError('PSI_SESSION_MISMATCH', 'the frame belongs to another session, or came out of turn', {
+        fault: 'peer',
+        fix: 'Compare session id, roles, capacities and protocol version on both sides; a retry needs a new session id.',
+      });
+    }
+    const payload = frame.subarray(BINDING_BYTES);
+    this.#absorb(payload);
+    return payload;
+  }
+
+  /** A message in as many frames as it needs. */
+  async send(message: Uint8Array): Promise<void> {
+    for (const [from, to] of frameBounds(message.length, FRAME_BYTES)) await this.sendFrame(message.subarray(from, to));
+  }
+
+  /** A message of exactly `length` bytes. Throws as `receiveFrame`. */
+  async receive(length: number): Promise<Uint8Array> {
+    const message = new Uint8Array(length);
+    for (const [from, to] of frameBounds(length, FRAME_BYTES)) message.set(await this.receiveFrame(to - from), from);
+    return message;
+  }
+
+  #absorb(payload: Uint8Array): void {
+    const length = new Uint8Array(LENGTH_BYTES);
+    new DataView(length.buffer).setUint32(0, payload.length, true);
+    const hash = this.#crypto.sha256();
+    hash.update(this.#state);
+    hash.update(length);
+    hash.update(payload);
+    this.#state = hash.digest();
+  }
+}
+
+/** `[from, to)` of the pieces of at most `step` into which `total` is cut. */
+export function* frameBounds(total: number, step: number): Generator<[from: number, to: number]> {
+  for (let from = 0; from < total; from += step) yield [from, Math.min(total, from + step)];
+}

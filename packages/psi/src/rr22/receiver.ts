@@ -1,0 +1,136 @@
+/**
+ * Receiver of Π_psi (RR22, Fig. 11), semi-honest. Model, leakage and deviations: `card.ts`.
+ * Five turns: offer → ← answer → r, choice → ← correction → P ⊕ A → ← tags; about 168 bits an own item and
+ * 40 + log2(nx·ny) bits an item of the sender, plus 0.7 MB.
+ * @module
+ */
+import { NodeError, sha256Bytes } from '@2pm/core';
+import { okvsDecode, okvsEncode, okvsLength, okvsRows, ROW_BYTES, type Rows } from '@2pm/crypto/okvs';
+import { loadRistretto } from '@2pm/crypto/ot';
+import { VoleReceiver, voleMessageBytes } from '@2pm/crypto/vole';
+import { type Kernels, loadKernels } from '@2pm/crypto/wasm';
+import { BoundChannel, FRAME_BYTES, frameBounds } from './messages.ts';
+import { checkItems, ITEM_BYTES, padding, type Rr22Options, rr22Parameters, rr22Session } from './parameters.ts';
+
+/**
+ * Returns the ascending indices of the own items that the sender also holds.
+ * @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_DUPLICATE_ITEM`,
+ * `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `OT_BAD_POINT`, `OKVS_FAILED` (retry with a new sid), and the channel's.
+ */
+export async function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
+  const { sid, capacity, items, rng, crypto, signal, onPhase } = options;
+  const parameters = rr22Parameters(capacity);
+  checkItems(items, capacity.receiver);
+  const session = rr22Session(sid, capacity, parameters);
+  const channel = new BoundChannel(options.channel, crypto, session, signal);
+  const [kernels, group] = [await loadKernels(), await loadRistretto()];
+  const bytes = voleMessageBytes(parameters.vole);
+  const vole = new VoleReceiver({ kernels, group, crypto, rng, session, parameters: parameters.vole });
+  onPhase?.('load');
+  await channel.send(vole.offer);
+
+  // The sender has fixed its set before it answers, we ours before this point: only now is r drawn.
+  const answer = await channel.receive(bytes.answer);
+  const r = rng.fill(new Uint8Array(32));
+  await channel.send(r);
+  await channel.send(vole.choose(answer));
+  onPhase?.('base transfers');
+
+  const rows = okvsRows(kernels, parameters.okvs, r, items, padding(items, capacity.receiver, rng));
+  onPhase?.('hash items');
+  const p = encode(() => okvsEncode(kernels, crypto, rng, rows));
+  onPhase?.('encode');
+  const correction = await channel.receive(bytes.correction);
+  onPhase?.('await correction');
+  const { a, c } = vole.finish(correction);
+  onPhase?.('vole');
+
+  const length = okvsLength(parameters.okvs);
+  for (const [from, to] of frameBounds(length * ITEM_BYTES, FRAME_BYTES)) {
+    kernels.run.xor_blocks(p + from, a + from, p + from, (to - from) / ITEM_BYTES);
+    await channel.sendFrame(kernels.bytes(p + from, to - from));
+  }
+  onPhase?.('send vector');
+
+  const tags = joinTable(kernels, session, rows, c, parameters.tagBytes, capacity.receiver);
+  onPhase?.('decode');
+  const tagBytes = parameters.tagBytes;
+  const perFrame = FRAME_BYTES / ITEM_BYTES;
+  const packed = kernels.alloc(tagBytes * perFrame + 16);
+  for (const [from, to] of frameBounds(capacity.sender, perFrame)) {
+    const frame = await channel.receiveFrame(tagBytes * (to - from));
+    if (from === 0) onPhase?.('await tags');
+    kernels.bytes(packed, frame.length).set(frame);
+    kernels.run.join_probe(tags.slots, tagBytes, tags.table, tags.bits, packed, to - from, tags.found);
+  }
+  const matches = indices(kernels, rows, tags.found, items.length / ITEM_BYTES);
+  onPhase?.('join');
+  return matches;
+}
+
+function encode<T>(build: () => T): T {
+  try {
+    return build();
+  } catch (cause) {
+    if (cause instanceof NodeError && cause.code === 'OKVS_DUPLICATE_KEY') throw duplicateItem(cause);
+    throw cause;
+  }
+}
+
+export function duplicateItem(cause?: unknown): NodeError {
+  return new NodeError('PSI_DUPLICATE_ITEM', 'an item comes twice in one set', {
+    fault: 'data',
+    fix: 'Remove duplicates before the intersection.',
+    cause,
+  });
+}
+
+/** H_o under the session, over n blocks in place. n is rounded up to a multiple of 4. */
+export function outputTags(kernels: Kernels, session: Uint8Array, blocks: number, n: number): void {
+  const mark = kernels.mark();
+  const key = kernels.put(sha256Bytes(new TextEncoder().encode('2pm/rr22/tag/1\0'), session));
+  kernels.run.blake3_items(key, blocks, Math.ceil(n / 4) * 4, blocks);
+  kernels.release(mark);
+}
+
+/** Tags of the own items in a hash table, in the order of the rows. */
+function joinTable(kernels: Kernels, session: Uint8Array, rows: Rows, c: number, tagBytes: number, n: number) {
+  const size = ITEM_BYTES * Math.ceil(n / 4) * 4;
+  const slots = kernels.alloc(size);
+  kernels.bytes(slots, size).fill(0);
+  okvsDecode(kernels, rows, c, slots);
+  outputTags(kernels, session, slots, n);
+  const bits = Math.ceil(Math.log2(n)) + 1;
+  const [table, found] = [kernels.alloc(8 * 2 ** bits), kernels.alloc(n)];
+  kernels.bytes(table, 8 * 2 ** bits).fill(0);
+  kernels.bytes(found, n).fill(0);
+  // Two own items with one tag: probability 2^-40, and then a match of one would hide the other.
+  if (kernels.run.join_build(slots, n, tagBytes, table, bits) !== 0) {
+    throw new NodeError('PSI_TAG_COLLISION', 'two items have the same tag', {
+      fault: 'node',
+      retryable: true,
+      fix: 'Start a new session; it fails again with probability below 2^-40.',
+    });
+  }
+  return { slots, table, bits, found };
+}
+
+/** Places found, in row order, to item indices; padding is dropped. */
+function indices(kernels: Kernels, rows: Rows, found: number, items: number): Uint32Array {
+  const { binCapacity } = rows.parameters;
+  const hit = new Uint8Array(items);
+  let done = 0;
+  for (const [bin, count] of rows.counts.entries()) {
+    const hits = kernels.bytes(found + done, count);
+    const words = kernels.words(rows.at + ROW_BYTES * bin * binCapacity, (ROW_BYTES / 4) * count);
+    for (let i = 0; i < count; i++) {
+      const index = words[(ROW_BYTES / 4) * (i + 1) - 1]!;
+      if (hits[i] === 1 && index < items) hit[index] = 1;
+    }
+    done += count;
+  }
+  const out = new Uint32Array(items);
+  let count = 0;
+  for (let i = 0; i < items; i++) if (hit[i] === 1) out[count++] = i;
+  return out.slice(0, count);
+}

@@ -1,0 +1,97 @@
+/**
+ * Sender of Π_psi (RR22, Fig. 11), semi-honest. Model, leakage and deviations: `card.ts`; turns: `receiver.ts`.
+ * @module
+ */
+import { okvsDecode, okvsLength, okvsRows, ROW_BYTES, type Rows } from '@2pm/crypto/okvs';
+import { loadRistretto } from '@2pm/crypto/ot';
+import { VoleSender, voleMessageBytes } from '@2pm/crypto/vole';
+import { type Kernels, loadKernels } from '@2pm/crypto/wasm';
+import { BoundChannel, FRAME_BYTES, frameBounds } from './messages.ts';
+import { checkItems, ITEM_BYTES, padding, type Rr22Options, rr22Parameters, rr22Session } from './parameters.ts';
+import { duplicateItem, outputTags } from './receiver.ts';
+
+/** Errors as of `rr22Receiver`. Learns nothing. */
+export async function rr22Sender(options: Rr22Options): Promise<void> {
+  const { sid, capacity, items, rng, crypto, signal, onPhase } = options;
+  const parameters = rr22Parameters(capacity);
+  checkItems(items, capacity.sender);
+  const session = rr22Session(sid, capacity, parameters);
+  const channel = new BoundChannel(options.channel, crypto, session, signal);
+  const [kernels, group] = [await loadKernels(), await loadRistretto()];
+  const bytes = voleMessageBytes(parameters.vole);
+  const vole = new VoleSender({ kernels, group, crypto, rng, session, parameters: parameters.vole });
+  onPhase?.('load');
+
+  const offer = await channel.receive(bytes.offer);
+  await channel.send(vole.answer);
+  const r = await channel.receive(32);
+  const choice = await channel.receive(bytes.choice);
+  onPhase?.('await choice');
+  await channel.send(vole.expand(offer, choice));
+  onPhase?.('expand');
+
+  const okvs = { ...parameters.okvs, binCapacity: parameters.senderBinCapacity };
+  const rows = okvsRows(kernels, okvs, r, items, padding(items, capacity.sender, rng));
+  onPhase?.('hash items');
+  const n = capacity.sender;
+  const tables = kernels.alloc(8192);
+  kernels.run.gf_tables(kernels.put(vole.delta), tables);
+  const slots = productsWithValues(kernels, rows, tables, n);
+  refuseDuplicates(kernels, slots, n);
+  onPhase?.('multiply');
+  const k = vole.finish();
+  onPhase?.('code');
+
+  const frame = kernels.alloc(FRAME_BYTES);
+  for (const [from, to] of frameBounds(okvsLength(okvs) * ITEM_BYTES, FRAME_BYTES)) {
+    const vector = await channel.receiveFrame(to - from);
+    if (from === 0) onPhase?.('await vector');
+    kernels.bytes(frame, to - from).set(vector);
+    kernels.run.gf_multiply(tables, frame, ITEM_BYTES, k + from, (to - from) / ITEM_BYTES, 1);
+  }
+  onPhase?.('receive vector');
+  okvsDecode(kernels, rows, k, slots);
+  outputTags(kernels, session, slots, n);
+  onPhase?.('decode');
+  // Rows stand in an order that follows the items; the receiver must not see it.
+  shuffle(kernels, slots, n, options);
+  onPhase?.('shuffle');
+  const { tagBytes } = parameters;
+  const packed = kernels.alloc(FRAME_BYTES + 16);
+  for (const [from, to] of frameBounds(n, FRAME_BYTES / ITEM_BYTES)) {
+    kernels.run.pack_tags(slots + ITEM_BYTES * from, to - from, tagBytes, packed);
+    await channel.sendFrame(kernels.bytes(packed, tagBytes * (to - from)));
+  }
+  onPhase?.('send tags');
+}
+
+/** Δ·H_B(y) for every row, bins side by side. */
+function productsWithValues(kernels: Kernels, rows: Rows, tables: number, n: number): number {
+  const slots = kernels.alloc(ITEM_BYTES * Math.ceil(n / 4) * 4);
+  let done = 0;
+  for (const [bin, count] of rows.counts.entries()) {
+    const from = rows.at + ROW_BYTES * bin * rows.parameters.binCapacity;
+    kernels.run.gf_multiply(tables, from, ROW_BYTES, slots + ITEM_BYTES * done, count, 0);
+    done += count;
+  }
+  return slots;
+}
+
+/** Equal items have equal products; a tag sent twice would show that. Δ = 0 has probability 2^-128. */
+function refuseDuplicates(kernels: Kernels, slots: number, n: number): void {
+  const mark = kernels.mark();
+  const bits = Math.ceil(Math.log2(n)) + 1;
+  const table = kernels.alloc(8 * 2 ** bits);
+  kernels.bytes(table, 8 * 2 ** bits).fill(0);
+  if (kernels.run.join_build(slots, n, ITEM_BYTES, table, bits) !== 0) throw duplicateItem();
+  kernels.release(mark);
+}
+
+function shuffle(kernels: Kernels, slots: number, n: number, { crypto, rng }: Rr22Options): void {
+  const mark = kernels.mark();
+  const random = kernels.alloc(8 * n);
+  const seed = rng.fill(new Uint8Array(16));
+  kernels.bytes(random, 8 * n).set(crypto.aes128Ctr(seed, new Uint8Array(8), 0n, 8 * n));
+  kernels.run.shuffle(slots, n, random);
+  kernels.release(mark);
+}
