@@ -37,9 +37,11 @@ function describeReveal(plan: Plan, index: number, phrases: readonly string[]): 
   const { type } = node;
   const entries = type.kind === 'opened' && type.length > 1 ? `, ${type.length} numbers` : '';
   const each = type.kind === 'opened' && type.stacked !== undefined ? ` for each ${type.stacked} by itself` : '';
+  // The supports themselves, not what they should be: a hand-made plan may name anything there.
+  const supports = guard?.op === 'suppress/1' ? guard.args.slice(1).map((support) => phrases[support]) : [];
   const rule =
-    guard?.op === 'suppress/1'
-      ? `Withheld where it rests on fewer than ${guard.attrs.min} rows.`
+    supports.length > 0
+      ? `Withheld where this is below ${guard?.attrs.min}: ${[...new Set(supports)].join('; ')}.`
       : 'Not withheld, however few rows it rests on.';
   const columns = columnsOf(plan, value);
   return [

@@ -7,7 +7,7 @@ import { ProgramError } from './language/program-error.ts';
 export const MAX_SOURCE_BYTES = 1_000_000;
 
 /**
- * @throws {ProgramError} `PROGRAM_SIZE`, `PROGRAM_ENCODING`, `PROGRAM_SYNTAX` with line and column.
+ * @throws {ProgramError} `PROGRAM_SIZE`, `PROGRAM_ENCODING`, `PROGRAM_SYNTAX` with line and column, `PROGRAM_LIMIT`.
  */
 export async function stripTypes(source: Uint8Array): Promise<string> {
   if (source.length > MAX_SOURCE_BYTES) {
@@ -23,7 +23,11 @@ export async function stripTypes(source: Uint8Array): Promise<string> {
   try {
     return transformSync(text, { mode: 'strip-only', module: true, filename: 'program.ts' }).code;
   } catch (error) {
-    const { message, startLine, startColumn } = (error ?? {}) as Record<string, unknown>;
+    const { code, message, startLine, startColumn } = (error ?? {}) as Record<string, unknown>;
+    if (code === undefined) {
+      // No verdict on the text: the stripper itself broke, by nesting too deep for its stack.
+      throw new ProgramError('PROGRAM_LIMIT', 'the program is nested too deeply', { line: 0 });
+    }
     const line = typeof startLine === 'number' ? startLine : 0;
     const column = typeof startColumn === 'number' ? `, column ${startColumn + 1}` : '';
     const problem = typeof message === 'string' ? message.slice(0, 300) : 'not TypeScript';

@@ -16,9 +16,13 @@ function ownFolder(stack: string): string {
   return location.slice(0, location.lastIndexOf('/') + 1);
 }
 
-/** Line of the innermost frame outside the language; 0 when there is none. */
+/** Line of the innermost frame outside the language; 0 when there is none. Called for each node, so without splitting. */
 export function lineOf(stack: string): number {
-  for (const frame of stack.split('\n')) {
+  for (let start = 0; start < stack.length; ) {
+    const newline = stack.indexOf('\n', start);
+    const end = newline < 0 ? stack.length : newline;
+    const frame = stack.slice(start, end);
+    start = end + 1;
     if (frame.includes(OWN) || frame.includes('node:')) continue;
     const position = POSITION.exec(frame);
     if (position !== null) return Number(position[1]);

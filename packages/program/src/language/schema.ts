@@ -73,15 +73,16 @@ export function date(options: { readonly min: string; readonly max: string } & N
 }
 
 /** One of a public list of values; anything else counts as null. */
-export function category<const V extends string>(values: readonly V[], options: Nullable = {}) {
-  if (!Array.isArray(values) || values.length < 1 || values.length > 4096) {
-    fail('PROGRAM_SCHEMA', 'a category needs 1 to 4096 values');
-  }
-  if (values.some((value) => typeof value !== 'string' || value.length > 256)) {
+export function category<const V extends string>(
+  values: readonly V[],
+  options: Nullable = {},
+): ColumnSpec<'category', V> {
+  const copy: readonly V[] = Object.freeze([...values]);
+  if (copy.length < 1 || copy.length > 4096) fail('PROGRAM_SCHEMA', 'a category needs 1 to 4096 values');
+  if (copy.some((value) => typeof value !== 'string' || value.length > 256)) {
     fail('PROGRAM_SCHEMA', 'the values of a category are texts of at most 256 characters');
   }
-  if (new Set(values).size !== values.length) fail('PROGRAM_SCHEMA', 'a value of the category is listed twice');
-  const copy = Object.freeze([...values]);
+  if (new Set(copy).size !== copy.length) fail('PROGRAM_SCHEMA', 'a value of the category is listed twice');
   return column('category', { type: 'category', values: [...copy], nullable: options.nullable ?? false }, copy);
 }
 

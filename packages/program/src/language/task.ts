@@ -22,7 +22,7 @@ export interface RoleSpec<T extends string = string> {
 
 type RoleSpecs<T extends TableSpecs> = { readonly [name: string]: RoleSpec<keyof T & string> };
 
-type TablesOf<T extends TableSpecs, R extends RoleSpecs<T>, Role extends keyof R & string> = {
+export type TablesOf<T extends TableSpecs, R extends RoleSpecs<T>, Role extends keyof R & string> = {
   readonly [N in R[Role]['tables'][number]]: LocalTable<T[N]['columns'], `${Role}.${N}`>;
 };
 

@@ -42,11 +42,12 @@ export class Trace {
     return this.#refs[index] as Ref;
   }
 
-  emit(op: Operation, args: readonly Ref[], shape: Shape, bounds: Bounds = UNBOUNDED, attrs: Attributes = {}): Ref {
+  emit(op: Operation, args: readonly Ref[], shape: Shape, bounds = UNBOUNDED, attrs: Attributes = {}): Ref {
     const indices = args.map((arg) => arg.index);
     const constant = shape.kind === 'constant' ? `${shape.value}/${shape.fractionBits}` : '';
     const role = op === 'input/1' && shape.kind === 'table' ? shape.role : '';
-    const key = `${op} ${indices.join()} ${constant}${role} ${JSON.stringify(attrs)}`;
+    const details = Object.keys(attrs).length === 0 ? '' : JSON.stringify(attrs);
+    const key = `${op} ${indices.join()} ${constant}${role} ${details}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     if (this.nodes.length >= MAX_NODES) fail('PROGRAM_SIZE', `the plan has more than ${MAX_NODES} operations`);

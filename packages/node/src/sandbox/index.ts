@@ -1,0 +1,1 @@
+export { createSandbox, type ProgramSandbox, type SandboxOptions } from './sandbox-process.ts';
