@@ -213,10 +213,10 @@ describe('init', () => {
   });
 
   test('a joiner keeps a copy of the network file', async () => {
-    const network = { chainId: 7, rpc: 'http://a:1', registry: node, board: node, codeHash: taskId };
+    const network = { chainId: 7, rpc: 'http://a:1', contract: node, codeHash: taskId, firstBlock: 0 };
     await writeFile(join(root, 'network.json'), JSON.stringify(network));
     await cli(['init', '--dir', dir, '--org', 'A', '--network', join(root, 'network.json')], { engine: withKeystore });
-    expect((await loadConfig(dir)).chain).toEqual({ driver: 'evm', rpc: ['http://a:1'], network });
+    expect((await loadConfig(dir)).chain).toEqual({ driver: 'evm', rpc: 'http://a:1', network });
   });
 });
 

@@ -12,9 +12,9 @@ import { configJsonSchema } from './schema.ts';
 const network = {
   chainId: 7,
   rpc: 'http://10.0.0.1:8545',
-  registry: `0x${'11'.repeat(20)}`,
-  board: `0x${'22'.repeat(20)}`,
+  contract: `0x${'11'.repeat(20)}`,
   codeHash: `0x${'33'.repeat(32)}`,
+  firstBlock: 0,
 };
 
 function failure(text: string): { code: string; message: string; fix?: string } {
@@ -113,17 +113,17 @@ describe('loadConfig', () => {
   test('a joiner takes the RPC from the network file unless it names its own', async () => {
     await writeFile(join(dir, 'network.json'), JSON.stringify(network));
     await writeFile(join(dir, '2pm.yaml'), 'org: A\nchain: { driver: evm }\n');
-    expect((await loadConfig(dir)).chain).toEqual({ driver: 'evm', rpc: [network.rpc], network });
+    expect((await loadConfig(dir)).chain).toEqual({ driver: 'evm', rpc: network.rpc, network });
     await writeFile(join(dir, '2pm.yaml'), 'org: A\nchain: { driver: evm, rpc: "https://own:1" }\n');
-    expect((await loadConfig(dir)).chain).toMatchObject({ rpc: ['https://own:1'] });
+    expect((await loadConfig(dir)).chain).toMatchObject({ rpc: 'https://own:1' });
   });
 
   test('a damaged network file is refused with the field', async () => {
     await writeFile(join(dir, '2pm.yaml'), 'org: A\nchain: { driver: evm, network: bad.json }\n');
-    await writeFile(join(dir, 'bad.json'), JSON.stringify({ ...network, board: '0x12' }));
+    await writeFile(join(dir, 'bad.json'), JSON.stringify({ ...network, contract: '0x12' }));
     await expect(loadConfig(dir)).rejects.toMatchObject({
       code: 'CONFIG_BAD_NETWORK',
-      message: expect.stringContaining('board'),
+      message: expect.stringContaining('contract'),
     });
     await rm(join(dir, 'bad.json'));
     await expect(loadConfig(dir)).rejects.toMatchObject({ code: 'CONFIG_NO_NETWORK' });

@@ -12,8 +12,7 @@ type File = z.output<typeof ConfigFile>;
 type EmbeddedChain = Extract<File['chain'], { driver: 'embedded' }>;
 export interface EvmChain {
   driver: 'evm';
-  /** In order of preference, at least one. */
-  rpc: readonly string[];
+  rpc: string;
   network: Network;
 }
 
@@ -57,7 +56,7 @@ function advertised({ host, port }: { host: string; port: number }): string[] {
 
 async function evmChain(chain: Extract<File['chain'], { driver: 'evm' }>, { dir }: Layout): Promise<EvmChain> {
   const network = typeof chain.network === 'string' ? await readNetwork(resolve(dir, chain.network)) : chain.network;
-  return { driver: 'evm', network, rpc: [chain.rpc ?? network.rpc].flat() };
+  return { driver: 'evm', network, rpc: chain.rpc ?? network.rpc };
 }
 
 /** Content of the node's `api-token`. @throws {NodeError} `CONFIG_NO_TOKEN`. */

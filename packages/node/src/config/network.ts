@@ -8,12 +8,13 @@ const hash = z.templateLiteral(['0x', z.string().regex(/^[0-9a-f]{64}$/)]);
 
 export const Network = z.strictObject({
   chainId: z.number().int().min(1),
-  rpc: z.union([z.url(), z.array(z.url()).min(1).max(8)]),
-  /** Contracts of nodes and of tasks. */
-  registry: address,
-  board: address,
-  /** Hash over the contracts' code, which every node checks before it trusts them. */
+  rpc: z.url(),
+  /** The Ledger contract, which holds nodes and tasks. */
+  contract: address,
+  /** Of its code, which every node checks before it trusts the contract. */
   codeHash: hash,
+  /** Block in which it was deployed, where events begin. */
+  firstBlock: z.number().int().min(0),
 });
 export type Network = z.infer<typeof Network>;
 

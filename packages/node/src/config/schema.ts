@@ -22,10 +22,7 @@ const EmbeddedChain = z.strictObject({
 
 const EvmChain = z.strictObject({
   driver: z.literal('evm').describe('A chain that others run, reached over JSON-RPC'),
-  rpc: z
-    .union([z.url(), z.array(z.url()).min(1).max(8)])
-    .optional()
-    .describe('RPC URL, or several in order of preference; left out, the one that the network names'),
+  rpc: z.url().optional().describe('RPC URL; left out, the one that the network names'),
   network: z
     .union([z.string().min(1), Network])
     .default('network.json')
