@@ -6,7 +6,7 @@
  *
  * Operations: mul lt eq and select suppress dot (n elements at once), round (a chain of n dependent products of one
  * element). Prints one JSON line. `ns_per_op` and `bytes_per_op` (sent by a seat) count from the end of set-up to the
- * agreement on transcripts; `wall_ms` is the whole run of the slowest seat, reading of inputs included. Medians of --runs
+ * agreement on transcripts, as does `cpu_ns_per_op`, the processor time of the busiest seat; `wall_ms` is the whole run of the slowest seat, reading of inputs included. Medians of --runs
  * runs after two warm-up runs. Channels are plain TCP: TLS is not part of the figure.
  */
 import { fork } from 'node:child_process';
@@ -51,6 +51,7 @@ async function main() {
     n: task.n,
     backend: rep3SemiHonest.card.id,
     ns_per_op: round((slowest('protocolMs') * 1e6) / task.n),
+    cpu_ns_per_op: round((slowest('cpuMs') * 1e6) / task.n),
     rounds: measured[0][0].rounds,
     bytes_per_op: round(bytes / task.n),
     wall_ms: round(slowest('wallMs')),
@@ -77,18 +78,19 @@ async function seatProcess() {
     await rendezvous(channels);
     const sent = () => [...channels.values()].reduce((sum, { stats }) => sum + stats.bytesSent, 0);
     const started = hrtime.bigint();
-    let afterSetUp = { time: started, bytes: 0 };
+    let afterSetUp = { time: started, bytes: 0, cpu: process.cpuUsage() };
     const { rounds } = await rep3SemiHonest.runSeat({
       ...{ plan, sid, seat: task.seat, roles, inputs, channels, rng, crypto: nodeCrypto },
       signal: new AbortController().signal,
       onProgress: (done) => {
-        if (done === 1) afterSetUp = { time: hrtime.bigint(), bytes: sent() };
+        if (done === 1) afterSetUp = { time: hrtime.bigint(), bytes: sent(), cpu: process.cpuUsage() };
       },
     });
     const ended = hrtime.bigint();
+    const { user, system } = process.cpuUsage(afterSetUp.cpu);
     if (run < WARM_UP) continue;
     const [wallMs, protocolMs] = [started, afterSetUp.time].map((from) => Number(ended - from) / 1e6);
-    reports.push({ wallMs, protocolMs, rounds, bytes: sent() - afterSetUp.bytes });
+    reports.push({ wallMs, protocolMs, cpuMs: (user + system) / 1000, rounds, bytes: sent() - afterSetUp.bytes });
   }
   process.send(reports, () => {
     for (const channel of channels.values()) channel.close();
