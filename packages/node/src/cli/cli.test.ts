@@ -212,6 +212,21 @@ describe('init', () => {
     await expect(stat(dir)).rejects.toThrow();
   });
 
+  test('killed between passphrase and keys, it goes on with the same passphrase', async () => {
+    const killed = engineWith({ createKeystore: () => Promise.reject(new Error('killed')) });
+    expect((await cli(['init', '--dir', dir, '--org', 'A'], { engine: killed })).code).toBe(1);
+    const passphrase = (await readFile(join(dir, 'passphrase'), 'utf8')).trim();
+    expect((await cli(['init', '--dir', dir, '--org', 'A'], { engine: withKeystore })).code).toBe(0);
+    expect(await readFile(join(dir, 'keystore', 'node.json'), 'utf8')).toBe(passphrase);
+  });
+
+  test('a path that cannot be written is told in the words of the system', async () => {
+    const { code, err } = await cli(['init', '--dir', '/dev/null/x', '--org', 'A'], { engine: withKeystore });
+    expect(code).toBe(1);
+    expect(err).toContain('NODE_SYSTEM');
+    expect(err).toContain('/dev/null');
+  });
+
   test('a joiner keeps a copy of the network file', async () => {
     const network = { chainId: 7, rpc: 'http://a:1', contract: node, codeHash: taskId, firstBlock: 0 };
     await writeFile(join(root, 'network.json'), JSON.stringify(network));

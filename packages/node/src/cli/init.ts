@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { NodeError, type NodeId, toHex } from '@2pm/core';
 import { type Command, Option } from 'commander';
 import { type Layout, layout } from '../config/layout.ts';
@@ -11,7 +11,7 @@ import { parseConfig } from '../config/parse.ts';
 import { configTemplate } from '../config/template.ts';
 import { answer, type Context, globals } from './context.ts';
 import { type Endpoint, endpoint } from './options.ts';
-import { givenPassphrase, type PassphraseOptions, withPassphrase } from './passphrase.ts';
+import { givenPassphrase, type PassphraseOptions, passphraseToOpen, withPassphrase } from './passphrase.ts';
 import { ask, askSecret, canAsk } from './prompt.ts';
 
 interface InitOptions extends PassphraseOptions {
@@ -81,15 +81,15 @@ async function init(places: Layout, options: InitOptions, context: Context): Pro
   if (!existsSync(join(places.keystore, 'node.json'))) {
     let passphrase = (await givenPassphrase(options, context)) ?? (await chosenPassphrase(options, context));
     if (passphrase === undefined) {
-      passphrase = random(context);
-      await write(places.passphrase, `${passphrase}\n`, 0o600);
       made.passphraseFile = places.passphrase;
+      if (!existsSync(places.passphrase)) await write(places.passphrase, `${random(context)}\n`, 0o600);
+      passphrase = await passphraseToOpen(options, places, context);
     }
     made.node = await context.engine.createKeystore(places.keystore, passphrase, context.engine.rng);
     made.wrote.push(places.keystore);
   }
   if (!existsSync(places.apiToken)) await write(places.apiToken, `${random(context)}\n`, 0o600);
-  if (options.network !== undefined) {
+  if (options.network !== undefined && resolve(options.network) !== places.network) {
     await copyFile(options.network, places.network);
     made.wrote.push(places.network);
   }

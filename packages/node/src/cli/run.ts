@@ -1,6 +1,6 @@
 /** The command line `2pm`: parse, call, render. @module */
 import type { EventEmitter } from 'node:events';
-import { publicError } from '@2pm/core';
+import { isNodeError, NodeError, publicError } from '@2pm/core';
 import { Command, CommanderError } from 'commander';
 import { registerConfig } from './config.ts';
 import type { Context } from './context.ts';
@@ -63,21 +63,27 @@ export async function runCli(
       }
       return EXIT.usage;
     }
+    const failure = asNodeError(error);
     // A person at the node's own console may read what a peer may not.
-    if (json) context.out.write(`${JSON.stringify({ error: publicError(error) })}\n`);
-    else context.err.write(renderError(told(error), context.err.paint));
-    return exitCodeOf(error);
+    if (json) context.out.write(`${JSON.stringify({ error: publicError(failure) })}\n`);
+    else context.err.write(renderError(failure, context.err.paint));
+    return exitCodeOf(failure);
   }
 }
 
-function told(error: unknown): Parameters<typeof renderError>[0] {
-  if (error instanceof Error && 'code' in error && 'fault' in error) return error as Error & { code: string };
+function asNodeError(error: unknown): NodeError {
+  if (isNodeError(error)) return error;
+  if (error instanceof Error && 'syscall' in error) {
+    return new NodeError('NODE_SYSTEM', error.message, {
+      fault: 'caller',
+      fix: 'check the path, its permissions, and the free space',
+    });
+  }
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return {
-    code: 'NODE_INTERNAL',
-    message: 'an error of the program itself',
+  return new NodeError('NODE_INTERNAL', 'an error of the program itself', {
+    fault: 'node',
     privateDetail: detail.split('\n').slice(0, 3).join(' '),
-  };
+  });
 }
 
 function commands(context: Context, json: boolean): Command {

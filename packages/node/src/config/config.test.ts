@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isNodeError } from '@2pm/core';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nodeDirectory } from './layout.ts';
 import { loadConfig } from './load.ts';
@@ -85,6 +86,45 @@ describe('2pm.yaml', () => {
       expect(failure(text).code).toMatch(/^CONFIG_BAD_/);
     },
   );
+
+  test('no text whatever fails with anything but an error that names the mistake', () => {
+    const lines = [
+      'org: A',
+      'listen:',
+      '  port: 1',
+      '  host: x',
+      'chain: {driver: evm',
+      ' network: {chainId: 1}}',
+      '- a',
+      '? [b]',
+      '&a',
+      '*a',
+      '<<: *a',
+      '__proto__: 1',
+      'constructor: {a: 1}',
+      '"',
+      'chain:',
+      '  driver: embedded',
+      '  rpc: [1]',
+      '1: 2',
+      'null: ~',
+      '---',
+    ];
+    const text = fc.oneof(
+      fc.string(),
+      fc.array(fc.constantFrom(...lines)).map((chosen) => chosen.join('\n')),
+    );
+    fc.assert(
+      fc.property(text, (source) => {
+        try {
+          parseConfig(source, 'f');
+        } catch (error) {
+          expect(isNodeError(error) && error.code).toMatch(/^CONFIG_(BAD_YAML|BAD_VALUE|UNKNOWN_KEY)$/);
+        }
+      }),
+      { numRuns: 500, seed: 7 },
+    );
+  });
 
   test('the JSON Schema knows every key at the top and forbids others', () => {
     const schema = configJsonSchema() as { properties: object; additionalProperties: boolean; required: string[] };

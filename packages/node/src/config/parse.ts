@@ -18,15 +18,16 @@ export interface ConfigIssue {
 /** @throws {NodeError} `CONFIG_BAD_YAML`, `CONFIG_UNKNOWN_KEY`, `CONFIG_BAD_VALUE`: every issue in the message, by line. */
 export function parseConfig(text: string, file: string): z.output<typeof ConfigFile> {
   const counter = new LineCounter();
-  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false });
+  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, logLevel: 'error' });
   const broken = document.errors[0];
-  if (broken !== undefined) {
-    throw new NodeError('CONFIG_BAD_YAML', `${file}:${counter.linePos(broken.pos[0]).line}: ${broken.message}`, {
-      fault: 'caller',
-      fix: 'correct the YAML; a value with a colon or a # in it needs quotes',
-    });
+  if (broken !== undefined) throw badYaml(`${file}:${counter.linePos(broken.pos[0]).line}: ${broken.message}`);
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: 0 });
+  } catch {
+    throw badYaml(`${file}: aliases are not allowed`);
   }
-  const parsed = ConfigFile.safeParse(document.toJS() ?? {});
+  const parsed = ConfigFile.safeParse(value ?? {});
   if (parsed.success) return parsed.data;
 
   const issues = parsed.error.issues.flatMap((issue) => explain(issue, [], document, counter));
@@ -44,6 +45,13 @@ export function parseConfig(text: string, file: string): z.output<typeof ConfigF
       suggested === undefined
         ? 'correct the line; `2pm config schema` lists every key'
         : `write "${suggested.suggestion}" instead of "${suggested.path.split('.').at(-1)}" in line ${suggested.line}`,
+  });
+}
+
+function badYaml(message: string): NodeError {
+  return new NodeError('CONFIG_BAD_YAML', message, {
+    fault: 'caller',
+    fix: 'correct the YAML; a value with a colon or a # in it needs quotes',
   });
 }
 
