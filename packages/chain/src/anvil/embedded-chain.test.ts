@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { wallClock } from '@2pm/testing/chain-clock';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { rpcCall } from '../json-rpc.ts';
 import { anvilBinary } from './binary.ts';
 import { type EmbeddedChain, type EmbeddedChainOptions, startEmbeddedChain } from './embedded-chain.ts';
-import { rpcCall } from './json-rpc.ts';
 
 const CHAIN_ID = 20_261;
 

@@ -16,8 +16,8 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { type Clock, fromHex, NodeError } from '@2pm/core';
+import { rpcCall } from '../json-rpc.ts';
 import { anvilBinary } from './binary.ts';
-import { rpcCall } from './json-rpc.ts';
 import { processState, readPidFile } from './pid-file.ts';
 
 export interface AnvilOptions {

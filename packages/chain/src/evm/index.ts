@@ -1,0 +1,3 @@
+export { type Deployment, type DeployOptions, deployContracts } from './deploy.ts';
+export { type EvmChainOptions, evmChain } from './evm-chain.ts';
+export type { FinalityPolicy } from './log-source.ts';
