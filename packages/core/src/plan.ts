@@ -91,6 +91,8 @@ export type ValueType = z.infer<typeof ValueType>;
 
 /**
  * Operations, each with its version; the catalogue that policy names. Arguments are node indices.
+ * add, sub, comparisons and select take arguments of one scale (equal fractionBits); mul takes any. Shared arguments have one
+ * length and are stacked alike, the supports of suppress included; a stacked value is neither summed nor computed on publicly.
  *
  * local tables and columns (compiled to the holder's engine)
  *   input/1 () {table}              the holder's table
@@ -117,7 +119,8 @@ export type ValueType = z.infer<typeof ValueType>;
  *   suppress/1 (x, support…) {min}  x where every support ≥ min, otherwise withheld; support has x's length or 1
  *   reveal/1 (shared) {name, to}    the one exit
  * public (by the recipient)
- *   add/1 sub/1 mul/1 div/1 (opened|public|constant ×2), sqrt/1, neg/1   null if any argument is withheld
+ *   add/1 sub/1 mul/1 div/1 (opened|public, opened|public|constant), sqrt/1, neg/1   null if any argument is withheld;
+ *                                   an argument of length 1 goes with any length
  */
 export const OPERATIONS = [
   'input/1',

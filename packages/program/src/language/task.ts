@@ -116,6 +116,8 @@ function traceDefinition<T extends TableSpecs, R extends RoleSpecs<T>>(definitio
     reveal,
   };
   const result = resultTree(definition.run(Object.freeze(context)), trace);
+  // A constant whose operation was refused, and the refusal caught, has no line.
+  for (const node of trace.nodes) node.line = Math.max(node.line, 0);
   return {
     v: 1,
     language: '2pm/1',

@@ -23,6 +23,8 @@ export interface Ref extends Bounds {
 
 export const MAX_NODES = 100_000;
 const UNBOUNDED: Bounds = { lo: 0n, hi: 0n };
+const UNKNOWN_LINE = -1;
+const LEAST = -LIMIT;
 
 export class Trace {
   readonly nodes: PlanNode[] = [];
@@ -53,21 +55,27 @@ export class Trace {
     if (this.nodes.length >= MAX_NODES) fail('PROGRAM_SIZE', `the plan has more than ${MAX_NODES} operations`);
     const type = 'fractionBits' in shape && shape.kind !== 'constant' ? bounded(op, shape, bounds) : shape;
     const ref: Ref = { trace: this, index: this.nodes.length, type: type as ValueType, lo: bounds.lo, hi: bounds.hi };
-    this.nodes.push({ op, args: indices, attrs, type: ref.type, line: callerLine() });
+    // Reading a stack is most of the cost of a node; a constant takes the line of the operation it is written for.
+    const line = op === 'constant/1' ? UNKNOWN_LINE : callerLine();
+    for (const index of indices) {
+      const arg = this.nodes[index];
+      if (arg?.line === UNKNOWN_LINE) arg.line = line;
+    }
+    this.nodes.push({ op, args: indices, attrs, type: ref.type, line });
     this.#refs.push(ref);
     this.#known.set(key, ref);
     return ref;
   }
 
   constant(value: bigint, fractionBits: number): Ref {
-    if (value <= -LIMIT || value >= LIMIT) fail('PROGRAM_OVERFLOW', `the constant ${value} lies beyond ±2^62`);
+    if (value <= LEAST || value >= LIMIT) fail('PROGRAM_OVERFLOW', `the constant ${value} lies beyond ±2^62`);
     const shape: Shape = { kind: 'constant', fractionBits, value: String(value) };
     return this.emit('constant/1', [], shape, { lo: value, hi: value });
   }
 }
 
 function bounded(op: Operation, shape: Shape & { fractionBits: number }, { lo, hi }: Bounds): object {
-  if (lo <= -LIMIT || hi >= LIMIT) {
+  if (lo <= LEAST || hi >= LIMIT) {
     const scaled = shape.fractionBits > 0 ? ` in units of 2^-${shape.fractionBits}` : '';
     fail(
       'PROGRAM_OVERFLOW',

@@ -41,7 +41,7 @@ export const SANDBOX_LIMITS: SandboxLimits = {
   memoryBytes: 96 * 2 ** 20,
   stackBytes: 64 * 2 ** 10,
   steps: 10_000,
-  outputBytes: 64 * 2 ** 20,
+  outputBytes: 24 * 2 ** 20,
 };
 
 const PROGRAM = 'program.ts';
