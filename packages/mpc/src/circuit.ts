@@ -19,7 +19,7 @@ export type GateOperation =
   | 'dot'
   /** Adjacent blocks of equal size, each to its sum. */
   | 'sum'
-  /** Length 1 to any length. */
+  /** Each element several times over, next to each other. */
   | 'repeat'
   /** Sign bit of the word as a two's complement integer. */
   | 'negative'
@@ -41,6 +41,8 @@ export interface Gate {
   length: number;
   /** Of `constant` and `scale`, modulo 2^64. */
   constant?: bigint;
+  /** Of `repeat`: elements of the argument. */
+  from?: number;
   /** Of `total` and `stack`: first word and number of words in each member's message. */
   input?: { role: string; offset: number; length: number };
 }
@@ -99,11 +101,12 @@ export class CircuitBuilder {
     return form === 'bits' ? gate : this.bits('parity', length, [gate]);
   }
 
-  /** Stretches a single value over a vector. */
+  /** Stretches a vector to a multiple of its length; each element stands for a run of neighbours. */
   repeat(gate: number, length: number): number {
     const { form, length: has } = this.at(gate);
     if (has === length) return gate;
-    return this.add({ op: 'repeat', args: [gate], form, length });
+    if (length % has !== 0) throw new RangeError(`${length} elements cannot be runs of ${has}`);
+    return this.add({ op: 'repeat', args: [gate], form, length, from: has });
   }
 }
 

@@ -202,7 +202,7 @@ class Lowering {
       const counts = b.asWords(this.#plainGate(index, support));
       this.#within(index, support, scale, COMPARE_LIMIT);
       const { length: has } = b.at(counts);
-      if (has !== 1 && has !== length) throw this.#unsupported(index, 'has a support of another length');
+      if (!this.#supports(support, index)) throw this.#unsupported(index, 'has a support of another shape');
       if (BigInt(attrs.min) << BigInt(scale) >= COMPARE_LIMIT)
         throw this.#unsupported(index, 'has a minimum beyond 2^62');
       const least = b.repeat(b.words('constant', 1, [], BigInt(attrs.min) << BigInt(scale)), has);
@@ -220,6 +220,15 @@ class Lowering {
         ? b.bits('and', length, [value, released])
         : b.words('mul', length, [value, b.repeat(b.asWords(ok), length)]);
     return { gate, ok: released };
+  }
+
+  /** One count for each element, for each member's block, or for all. */
+  #supports(support: number, index: number): boolean {
+    const [its, of] = [this.#node(support).type, this.#node(index).type];
+    if (its.kind === 'constant') return true;
+    if (its.kind !== 'shared' || of.kind !== 'shared') return false;
+    if (its.length !== 1 && its.length !== of.length) return false;
+    return its.stacked === of.stacked || (its.stacked === undefined && its.length === 1);
   }
 
   #node(index: number): PlanNode {

@@ -22,7 +22,7 @@ export function evaluatePlain(plan: Plan, roles: RoleSizes, inputs: PlainInputs)
     const length = type.length * (type.stacked === undefined ? 1 : (roles[type.stacked] ?? 0));
     const at = (place: number, i: number, scale = scales[args[place] ?? -1] ?? 0): bigint => {
       const vector = values[args[place] ?? -1] ?? [];
-      const value = vector[vector.length === 1 ? 0 : i];
+      const value = vector[Math.floor((i * vector.length) / length)];
       if (value === undefined || value === null)
         throw new NodeError('MPC_UNSUPPORTED', `no value for ${op}`, { fault: 'caller' });
       return value << BigInt(scale - (scales[args[place] ?? -1] ?? 0));
@@ -63,7 +63,7 @@ export function evaluatePlain(plan: Plan, roles: RoleSizes, inputs: PlainInputs)
         const size = (values[args[0] ?? -1]?.length ?? 0) / length;
         values[index] = each((block) => {
           let sum = 0n;
-          for (let i = 0; i < size; i++) sum += at(0, block * size + i);
+          for (let i = 0; i < size; i++) sum += values[args[0] ?? -1]?.[block * size + i] ?? 0n;
           return sum;
         });
         break;
@@ -106,7 +106,7 @@ export function evaluatePlain(plan: Plan, roles: RoleSizes, inputs: PlainInputs)
           .map((arg, place) => ({ place: place + 1, least: BigInt(attrs.min ?? 0) << BigInt(scales[arg] ?? 0) }));
         const vector = values[args[0] ?? -1] ?? [];
         values[index] = each((i) => {
-          const value = vector[vector.length === 1 ? 0 : i] ?? null;
+          const value = vector[Math.floor((i * vector.length) / length)] ?? null;
           return supports.every(({ place, least }) => at(place, i) >= least) ? value : null;
         });
         break;

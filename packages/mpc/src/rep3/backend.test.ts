@@ -163,6 +163,32 @@ describe('a run opens to what the plan says in the clear', () => {
     expect(opened.get(one)).toEqual([34n]);
   });
 
+  test('one count for each member guards that member’s whole block, one count for all guards everything', async () => {
+    for (const length of [3, 40]) {
+      const draft = new Draft().role('h');
+      const blocks = draft.input('stack/1', 'h', length, 100n);
+      const each = draft.input('stack/1', 'h', 1, 100n);
+      const all = draft.input('total/1', 'h', 1, 100n);
+      const guardedBlocks = draft.reveal(draft.shared('suppress/1', [blocks, each], {}, { min: 5 }));
+      const guardedAll = draft.reveal(draft.shared('suppress/1', [blocks, all, each], {}, { min: 10 }));
+      const positive = draft.bool('gt/1', [blocks, draft.constant(0n)]);
+      draft.reveal(draft.shared('suppress/1', [positive, each], {}, { min: 5 }));
+      const block = (value: bigint) => new Array<bigint>(length).fill(value);
+      const inputs = {
+        h: [
+          [block(1n), [4n], [4n]],
+          [block(-2n), [5n], [5n]],
+          [block(3n), [12n], [0n]],
+        ],
+      };
+      const { result, expected } = run(draft.plan(), inputs);
+      const { opened } = await result;
+      expect(opened).toEqual(expected);
+      expect(opened.get(guardedBlocks)).toEqual([...block(0n).map(() => null), ...block(-2n), ...block(3n)]);
+      expect(opened.get(guardedAll)?.every((value) => value === null)).toBe(true);
+    }
+  });
+
   test('withheld values open as null and their shares hold a zero', async () => {
     const { draft, x, y } = pair(5, 1000n);
     const revealed = draft.reveal(draft.shared('suppress/1', [x, y], {}, { min: 5 }));

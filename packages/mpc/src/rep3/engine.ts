@@ -22,6 +22,7 @@ import {
   maskWords,
   scale,
   slicePlanes,
+  spread,
   sub,
   widen,
   xor,
@@ -70,7 +71,7 @@ export class Rep3Engine implements Engine<Share> {
       case 'not':
         return this.#not(bits(x));
       case 'repeat':
-        return repeat(x, gate.length);
+        return repeat(x, gate.from ?? 1, gate.length);
       default:
         throw new Error(`${gate.op} is not local`);
     }
@@ -284,11 +285,18 @@ function xorShares(x: BitShare, y: BitShare): BitShare {
   return { form: 'bits', a: xor(x.a, y.a), b: xor(x.b, y.b) };
 }
 
-function repeat(share: Share | undefined, length: number): Share {
-  if (share?.form === 'words') return both(share, (part) => new BigUint64Array(length).fill(part[0] ?? 0n));
+/** `has` elements, each repeated to make `length`. */
+function repeat(share: Share | undefined, has: number, length: number): Share {
+  const times = length / has;
+  if (share?.form === 'words') {
+    return both(share, (part) => {
+      const out = new BigUint64Array(length);
+      for (let i = 0; i < has; i++) out.fill(part[i] ?? 0n, i * times, (i + 1) * times);
+      return out;
+    });
+  }
   const { a, b } = bits(share);
-  const spread = (part: Uint32Array) => new Uint32Array(packedLength(length)).fill(-((part[0] ?? 0) & 1));
-  return { form: 'bits', a: spread(a), b: spread(b) };
+  return { form: 'bits', a: spread(a, length, times), b: spread(b, length, times) };
 }
 
 /** Planes `from` to `to` (excluded) of a bit-sliced share, without a copy. */

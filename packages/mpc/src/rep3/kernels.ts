@@ -147,3 +147,17 @@ export function lowestBits(x: BigUint64Array): Uint32Array {
   for (let i = 0; i < x.length; i++) out[i >>> 5] = out[i >>> 5]! | ((halves[2 * i]! & 1) << (i & 31));
   return out;
 }
+
+/** Packed bits, each repeated `times` over, `length` in all. */
+export function spread(bits: Uint32Array, length: number, times: number): Uint32Array {
+  const out = new Uint32Array(Math.ceil(length / 32));
+  if (times === length) return out.fill(-(bits[0]! & 1));
+  for (let i = 0, from = 0, run = 0; i < length; i++) {
+    out[i >>> 5] = out[i >>> 5]! | (((bits[from >>> 5]! >>> (from & 31)) & 1) << (i & 31));
+    if (++run === times) {
+      run = 0;
+      from++;
+    }
+  }
+  return out;
+}
