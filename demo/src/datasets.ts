@@ -27,7 +27,7 @@ const HOLDERS = [
 ] as const;
 
 /** Edges of the histogram in examples/01-flight-delays.ts, in minutes. */
-export const EDGES = [-60, -15, 0, 15, 60, 240, 1440];
+const EDGES = [-1440, -15, 0, 15, 60, 240, 1800];
 
 /** What only the demo can know: the answer over all files together. */
 export interface PlainAnswer {
@@ -35,6 +35,8 @@ export interface PlainAnswer {
   mean: number;
   variance: number;
   histogram: number[];
+  /** Labels of the bins. */
+  bins: string[];
 }
 
 export async function splitFlights(dir: string): Promise<{ files: HolderFile[]; answer: PlainAnswer }> {
@@ -63,12 +65,14 @@ export async function splitFlights(dir: string): Promise<{ files: HolderFile[]; 
 async function plainAnswer(connection: DuckDBConnection): Promise<PlainAnswer> {
   const [row = []] = await rowsOf(connection, 'SELECT count(*), avg(delay), var_pop(delay) FROM flights');
   const histogram: number[] = [];
+  const bins: string[] = [];
   for (const [index, edge] of EDGES.slice(0, -1).entries()) {
     const next = EDGES[index + 1];
+    bins.push(`${edge} to ${next} min`);
     const upper = index === EDGES.length - 2 ? '<=' : '<';
     histogram.push(await single(connection, `SELECT count(*) FROM flights WHERE delay >= ${edge} AND delay ${upper} ${next}`));
   }
-  return { n: Number(row[0]), mean: Number(row[1]), variance: Number(row[2]), histogram };
+  return { n: Number(row[0]), mean: Number(row[1]), variance: Number(row[2]), histogram, bins };
 }
 
 async function writeSqlite(connection: DuckDBConnection, select: string, path: string): Promise<void> {

@@ -1,5 +1,5 @@
 /** Task management of one node: coordinator for its own tasks, worker for those of others, behind one service. @module */
-import { type ChainItem, type FinalityLevel, NodeError, type NodeId, type TaskId } from '@2pm/core';
+import { type FinalityLevel, NodeError, type NodeId, type TaskId } from '@2pm/core';
 import type { SubmitRequest, TaskResult, TaskService, TaskUpdate, TaskView } from '@2pm/core/api';
 import { watchChain } from './chain-watch.ts';
 import { ControlPlane } from './control.ts';
@@ -19,8 +19,6 @@ export type TaskOptions = Omit<CoordinatorOptions, Callbacks> &
     analyst: AnalystSecret;
     /** Shares and starts are acted on only at this level. */
     finality: FinalityLevel;
-    /** Sees every ledger item before the tasks do: the directory of peers, say. */
-    onChainItem: (item: ChainItem) => void;
   };
 
 export class Tasks implements TaskService {
@@ -54,7 +52,6 @@ export class Tasks implements TaskService {
       level: this.#options.finality,
       signal: this.#stopped.signal,
       onItem: async (item) => {
-        this.#options.onChainItem(item);
         if (item.type === 'event') this.#worker.onLedgerEvent(item.event);
         if (item.type === 'rollback') await this.#coordinator.onRollback();
       },

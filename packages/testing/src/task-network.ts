@@ -132,7 +132,6 @@ export async function taskNetwork(options: {
           nodes.map(({ node: peer }) => ({ node: peer.id, org: peer.org, offersData: peer.data !== undefined })),
         orgOf: (id) => records.get(id)?.org ?? id,
         finality: 'seen',
-        onChainItem: () => undefined,
       });
       node.tasks.start();
     };

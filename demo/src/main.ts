@@ -1,0 +1,136 @@
+/**
+ * `npm run demo`: a whole network on this machine, from nothing to a settled private result, then what must not work: a
+ * task that wants too much, a holder killed in the middle, a forged receipt. `--json` ends with one line for machines,
+ * `--keep` leaves the network running.
+ * @module
+ */
+import { randomInt } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { TaskId } from '@2pm/core';
+import type { TaskUpdate, TaskView } from '@2pm/core/api';
+import { type Party, raiseNetwork, start } from './cast.ts';
+import { type PlainAnswer, splitFlights } from './datasets.ts';
+import { twopm } from './processes.ts';
+import { Stage } from './stage.ts';
+
+const PROGRAMS = fileURLToPath(new URL('../../examples/', import.meta.url));
+const PURPOSE = 'Public statistics of flight delays';
+
+const { values: flags } = parseArgs({
+  options: { json: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false } },
+});
+const stage = new Stage(flags.json ? process.stderr : process.stdout);
+const began = Date.now();
+const dir = await mkdtemp(join(tmpdir(), '2pm-demo-'));
+const parties: Party[] = [];
+
+try {
+  process.exitCode = (await play()) ? 0 : 1;
+} finally {
+  if (flags.keep) stage.note(`left running in ${dir}; stop it with: kill ${parties.map((party) => party.process.pid).join(' ')}`);
+  else {
+    await Promise.all(parties.map((party) => party.process.stop()));
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+if (flags.keep) process.exit();
+
+async function play(): Promise<boolean> {
+  stage.title('Three airlines, one question, no flight shown to anybody');
+  stage.step('splitting 3 million real flights into Parquet, CSV and SQLite');
+  const { files, answer } = await splitFlights(dir);
+  const { analyst, holders } = await raiseNetwork(dir, files, (text) => stage.step(text));
+  parties.push(analyst, ...holders);
+
+  stage.title('1  A private answer');
+  const first = await submit(analyst, '01-flight-delays.ts');
+  const view = await follow(analyst, first);
+  const settled = view.phase === 'settled';
+  const firstSeconds = (Date.now() - began) / 1_000;
+  const matches = settled && stage.compare((await analyst.client.result(first)).result, answer);
+  stage.learnt(view);
+  stage.cost(view);
+
+  stage.title('2  A greedy task');
+  const refusal = await follow(analyst, await submit(analyst, '02-greedy-rows.ts'));
+  const refused = refusal.phase === 'refused' && refusal.refusals.length > 0;
+  stage.refusals(refusal);
+
+  stage.title('3  A holder dies in the middle');
+  const recovered = await surviveKill(analyst, holders, answer);
+
+  stage.title('4  A forged receipt');
+  const forgeryRejected = await forge(analyst, first);
+
+  const seconds = (Date.now() - began) / 1_000;
+  const ok = settled && matches && refused && recovered && forgeryRejected;
+  stage.end(ok, firstSeconds, seconds);
+  if (flags.json) {
+    const { gas, bytesSent: bytes } = view.cost;
+    console.log(JSON.stringify({ settled, matches, refused, recovered, forgeryRejected, seconds, firstSeconds, gas, bytes }));
+  }
+  return ok;
+}
+
+async function submit({ client }: Party, program: string): Promise<TaskId> {
+  return client.submit({ program: await readFile(join(PROGRAMS, program), 'utf8'), purpose: PURPOSE });
+}
+
+async function follow({ client }: Party, taskId: TaskId, onUpdate?: (update: TaskUpdate) => Promise<void>): Promise<TaskView> {
+  const progress = stage.progress();
+  for await (const update of client.updates(taskId)) {
+    progress.update(update);
+    await onUpdate?.(update);
+  }
+  progress.end();
+  return client.task(taskId);
+}
+
+/** Kills one holder while it computes, brings it back, and sees the task to its end. */
+async function surviveKill(analyst: Party, holders: readonly Party[], answer: PlainAnswer): Promise<boolean> {
+  const victim = holders[1];
+  if (victim === undefined) throw new Error('the demo has three holders');
+  const taskId = await submit(analyst, '01-flight-delays.ts');
+  let killed = false;
+  const view = await follow(analyst, taskId, async ({ org, phase }) => {
+    if (killed || org !== victim.org || (phase !== 'connecting' && phase !== 'local')) return;
+    killed = true;
+    await victim.process.kill();
+    stage.note(`kill -9 ${victim.process.pid}: ${victim.org} is gone`);
+    const back = await start(victim.org, victim.dir, victim.file);
+    parties.splice(parties.indexOf(victim), 1, back);
+    stage.note(`${victim.org} is back, reads its log, and the members begin again with fresh secrets`);
+  });
+  stage.outcome(view);
+  return (
+    killed &&
+    view.phase === 'settled' &&
+    view.attempt > 1 &&
+    stage.compare((await analyst.client.result(taskId)).result, answer)
+  );
+}
+
+/** The receipt verifies as it is, and with one bit flipped, whichever, it does not. */
+async function forge(analyst: Party, taskId: TaskId): Promise<boolean> {
+  const receipt = await analyst.client.receipt(taskId);
+  const genuine = join(dir, 'receipt');
+  const forged = join(dir, 'forged-receipt');
+  await writeFile(genuine, receipt);
+  const bit = randomInt(receipt.length * 8);
+  const altered = receipt.slice();
+  altered[bit >> 3] = (altered[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+  await writeFile(forged, altered);
+  await twopm(analyst.dir, 'task', 'verify', genuine);
+  stage.step(`the receipt of ${receipt.length.toLocaleString('en')} bytes verifies offline`);
+  const rejection = await twopm(analyst.dir, 'task', 'verify', forged).then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
+  const rejected = rejection?.includes('RECEIPT_INVALID') === true;
+  stage.rejected(rejected, bit);
+  return rejected;
+}

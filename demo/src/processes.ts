@@ -1,0 +1,87 @@
+/** Runs `2pm` as a person would: each node a process of its own, started and stopped by the command line. @module */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const CLI = fileURLToPath(new URL('../../packages/node/bin/2pm.js', import.meta.url));
+const START_MS = 30_000;
+
+/** One command to its end; its JSON answer. Throws what it printed when it fails. */
+export async function twopm(dir: string, ...args: string[]): Promise<unknown> {
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, [CLI, ...args, '--dir', dir, '--json']);
+    return JSON.parse(stdout);
+  } catch (error) {
+    const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
+    throw new Error(`2pm ${args.join(' ')} failed\n${stderr}`, { cause: error });
+  }
+}
+
+export interface NodeProcess {
+  readonly pid: number;
+  readonly api: string;
+  /** SIGTERM, then wait. */
+  stop(): Promise<void>;
+  /** kill -9: nothing is flushed, nobody is told. */
+  kill(): Promise<void>;
+}
+
+/** `2pm up`, until it says where its API answers. */
+export async function up(dir: string): Promise<NodeProcess> {
+  const child = spawn(process.execPath, [CLI, 'up', '--dir', dir, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let errors = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    errors = `${errors}${chunk.toString()}`.slice(-4_000);
+  });
+  const api = await firstAnswer(child, () => errors);
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  };
+  return { pid: child.pid ?? 0, api, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+}
+
+function firstAnswer(child: ChildProcess, errors: () => string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const timer = setTimeout(() => fail(`took longer than ${START_MS} ms`), START_MS);
+    const fail = (why: string) => {
+      clearTimeout(timer);
+      child.kill('SIGKILL');
+      reject(new Error(`2pm up ${why}\n${errors()}`));
+    };
+    child.once('exit', (code) => fail(`ended with code ${code}`));
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      try {
+        const { api } = JSON.parse(text) as { api: string };
+        clearTimeout(timer);
+        child.removeAllListeners('exit');
+        resolve(api);
+      } catch {
+        // The answer is not whole yet.
+      }
+    });
+  });
+}
+
+/** Ports that are free now, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => {
+    const address = server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
