@@ -1,6 +1,7 @@
 /** Questions to the person at the terminal, on stderr, so that stdout stays the answer's. @module */
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
+import { NodeError } from '@2pm/core';
 import type { Context } from './context.ts';
 
 export function canAsk({ stdin }: Context): boolean {
@@ -31,5 +32,10 @@ async function read({ stdin, err }: Context, question: string, echo: boolean): P
     },
   });
   if (!echo) err.write(question);
-  return (await reader.question(echo ? question : '')).trim();
+  try {
+    return (await reader.question(echo ? question : '')).trim();
+  } catch (cause) {
+    err.write('\n');
+    throw new NodeError('USAGE_INTERRUPTED', 'no answer was given', { fault: 'caller', cause });
+  }
 }

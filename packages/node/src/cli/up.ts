@@ -1,4 +1,5 @@
 /** `2pm up`: run the node until it is told to stop. @module */
+import { isIPv4 } from 'node:net';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { lockDirectory } from '../config/lock.ts';
@@ -17,6 +18,8 @@ export function registerUp(program: Command, context: Context): void {
     const passphrase = await passphraseToOpen(options, config.layout, context);
     using stop = firstSignal(context);
     const log = (message: string) => err.write(`  ${err.paint.dim(plain(message))}\n`);
+    if (!isLoopback(config.api.host))
+      log(`the API answers on ${config.api.host} without TLS: its token can be read on the way`);
     const node = await context.engine.createNode(config, { passphrase, signal: stop.signal, log });
     try {
       lock.announce(node.apiUrl);
@@ -30,6 +33,10 @@ export function registerUp(program: Command, context: Context): void {
       await node.stop();
     }
   });
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 /** Fires at the first SIGINT or SIGTERM and then steps aside, so that a second one ends the process. */
