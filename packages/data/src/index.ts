@@ -1,3 +1,14 @@
+export {
+  type Contract,
+  type LoadedContract,
+  type Property,
+  type PropertyRule,
+  parseContract,
+  policyOf,
+  type TableRule,
+  tableOf,
+} from './contract/contract.ts';
+export { type DraftRequest, draftContract } from './contract/draft.ts';
 export { childEngine } from './engine/child-engine.ts';
 export {
   type AppendJob,
@@ -12,3 +23,5 @@ export {
 } from './engine/engine.ts';
 export { inlineEngine } from './engine/inline.ts';
 export { type CompiledLocal, compileLocal, type TableBinding } from './plan-sql.ts';
+export { type JudgedTask, judgeTask, rolesOf } from './policy/judge.ts';
+export { OPERATION_GROUPS, Permit, Policy } from './policy/policy.ts';

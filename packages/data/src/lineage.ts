@@ -6,6 +6,7 @@ export class Lineage {
   readonly #tables = new Map<number, number>();
   readonly #keys = new Map<number, number>();
   readonly #known = new Map<string, number>();
+  readonly #nullable = new Set<number>();
 
   constructor(plan: Plan) {
     this.plan = plan;
@@ -13,6 +14,7 @@ export class Lineage {
       for (const arg of node.args) if (arg >= index) throw malformed(node, 'an argument comes after its use');
       const table = this.#tableOf(node, index);
       if (table !== undefined) this.#tables.set(index, table);
+      if (this.#mayLack(node, index)) this.#nullable.add(index);
       const { type } = node;
       const own = type.kind === 'constant' ? `${type.value}/${type.fractionBits}` : 'role' in type ? type.role : '';
       const key = `${node.op} ${node.args.map((arg) => this.#keys.get(arg)).join()} ${own} ${JSON.stringify(node.attrs)}`;
@@ -28,9 +30,18 @@ export class Lineage {
     return node;
   }
 
-  /** Equal for nodes that say the same thing. */
+  /** The first node that says the same thing as this one. */
+  key(index: number): number {
+    return this.#keys.get(index) ?? index;
+  }
+
   same(a: number, b: number): boolean {
-    return this.#keys.get(a) === this.#keys.get(b);
+    return this.key(a) === this.key(b);
+  }
+
+  /** Whether a column may lack values, by the declared schema and not by the node's claim. */
+  nullable(column: number): boolean {
+    return this.#nullable.has(column);
   }
 
   /** The table node whose rows a column has, or that a local aggregate is taken over; a table is its own. */
@@ -49,6 +60,14 @@ export class Lineage {
       at = node.args[0] as number;
     }
     return { input: at, conditions };
+  }
+
+  #mayLack(node: PlanNode, index: number): boolean {
+    if (node.type.kind !== 'column' || node.op === 'is-null/1') return false;
+    if (node.op !== 'column/1') return node.args.some((arg) => this.#nullable.has(arg));
+    const { input } = this.base(this.table(index));
+    const declared = this.plan.tables[this.node(input).attrs.table ?? '']?.columns[node.attrs.name ?? ''];
+    return declared?.nullable ?? true;
   }
 
   #tableOf(node: PlanNode, index: number): number | undefined {

@@ -1,0 +1,326 @@
+/**
+ * Judges a whole task by the policies of the datasets it would read, before a row is read. A permit either covers all
+ * that the task does with a dataset or does not count; what is unknown is refused.
+ * @module
+ */
+import {
+  type ColumnType,
+  type Decision,
+  NodeError,
+  type NodeId,
+  nodesOf,
+  type Plan,
+  slice,
+  type TaskSpec,
+} from '@2pm/core';
+import { type Contract, type Property, policyOf, tableOf } from '../contract/contract.ts';
+import { Lineage } from '../lineage.ts';
+import { usedColumns } from '../usage.ts';
+import { describeTask } from './describe.ts';
+import { operationsOf, type Permit, PLUMBING } from './policy.ts';
+import { unprotected } from './protection.ts';
+
+export interface JudgedTask {
+  plan: Plan;
+  spec: TaskSpec;
+  self: NodeId;
+  /** Milliseconds since the Unix epoch. */
+  nowMs: number;
+  /** Contract of a logical table. */
+  contractOf(table: string): Contract | undefined;
+  /** Tasks prepared on a dataset in the current UTC day, this one not counted. */
+  tasksToday(contractId: string): number;
+}
+
+interface Reason {
+  code: string;
+  message: string;
+  line?: number;
+  fix?: string;
+}
+
+const LOGICAL: Record<ColumnType['type'], readonly Property['logicalType'][]> = {
+  int: ['integer'],
+  fixed: ['number', 'integer'],
+  bool: ['boolean'],
+  date: ['date', 'timestamp'],
+  category: ['string'],
+};
+
+/** Roles of the plan that the node takes. */
+export function rolesOf(spec: TaskSpec, self: NodeId): string[] {
+  return Object.keys(spec.roles)
+    .filter((role) => spec.roles[role]?.includes(self))
+    .sort();
+}
+
+export function judgeTask(task: JudgedTask): Decision {
+  try {
+    return decide(task);
+  } catch (error) {
+    if (!(error instanceof NodeError)) throw error;
+    return { verdict: 'refuse', code: 'POLICY_UNKNOWN_PLAN', reasons: [{ message: error.message }] };
+  }
+}
+
+function decide(task: JudgedTask): Decision {
+  const lineage = new Lineage(task.plan);
+  const roles = rolesOf(task.spec, task.self);
+  const tables = new Map<string, string[]>();
+  for (const role of roles) {
+    const declared = task.plan.roles[role];
+    if (declared === undefined) {
+      return refusal([{ code: 'POLICY_UNKNOWN_PLAN', message: `the plan knows no role "${role}"` }]);
+    }
+    for (const table of declared.tables) tables.set(table, [...(tables.get(table) ?? []), role]);
+  }
+  // A table that the role does not list, yet reads.
+  for (const node of task.plan.nodes) {
+    if (node.op !== 'input/1' || node.type.kind !== 'table' || !roles.includes(node.type.role)) continue;
+    if (node.attrs.table !== node.type.table || !tables.get(node.type.table)?.includes(node.type.role)) {
+      const message = `the plan reads table "${node.attrs.table}", which its role does not list`;
+      return refusal([{ code: 'POLICY_UNKNOWN_PLAN', message, line: node.line }]);
+    }
+  }
+  let ask = false;
+  const contracts: Contract[] = [];
+  for (const [table, of] of tables) {
+    const contract = task.contractOf(table);
+    if (contract === undefined) {
+      return refusal([{ code: 'POLICY_NO_DATASET', message: `this node has no dataset for table "${table}"` }]);
+    }
+    const mapping = schemaReasons(task, lineage, contract, table, of);
+    if (mapping.length > 0) return refusal(mapping);
+    const policy = policyOf(contract);
+    const prohibited = policy.prohibit.flatMap((rule) => [
+      ...columnReasons(lineage, of, table, (column) => !rule.columns?.includes(column), 'prohibits'),
+      ...operationReasons(lineage, of, table, (op) => !operationsOf(rule.operations ?? []).has(op), 'prohibits'),
+    ]);
+    if (prohibited.length > 0) return refusal(prohibited);
+    if (policy.permit.length === 0) {
+      const fix = `add a permit to twopm.policy of ${contract.id}`;
+      return refusal([{ code: 'POLICY_DENIED', message: `dataset "${table}" permits nothing yet`, fix }]);
+    }
+    const verdicts = policy.permit.map((permit) => ({
+      permit,
+      reasons: permitReasons(task, lineage, contract, table, of, permit),
+    }));
+    const covering = verdicts.filter(({ reasons }) => reasons.length === 0);
+    if (covering.length === 0) {
+      // The permit that comes nearest says best what is in the way.
+      return refusal(
+        verdicts.reduce((best, next) => (next.reasons.length < best.reasons.length ? next : best)).reasons,
+      );
+    }
+    ask ||= covering.every(({ permit }) => permit.approval === 'manual');
+    contracts.push(contract);
+  }
+  return ask
+    ? { verdict: 'ask', question: describeTask(task.plan, task.spec, lineage, roles, contracts) }
+    : { verdict: 'allow' };
+}
+
+function schemaReasons(
+  task: JudgedTask,
+  lineage: Lineage,
+  contract: Contract,
+  table: string,
+  roles: readonly string[],
+): Reason[] {
+  const properties = new Map(tableOf(contract).properties.map((property) => [property.name, property]));
+  const declared = task.plan.tables[table]?.columns ?? {};
+  return roles.flatMap((role) =>
+    usedColumns(lineage, role, table).flatMap(({ column, line }): Reason[] => {
+      const [type, property] = [declared[column], properties.get(column)];
+      if (type === undefined || property === undefined) {
+        const message = `dataset "${table}" has no column "${column}"`;
+        return [{ code: 'POLICY_UNKNOWN_COLUMN', message, line, fix: 'use the columns that the holder publishes' }];
+      }
+      if (LOGICAL[type.type].includes(property.logicalType)) return [];
+      const message = `column "${column}" of "${table}" is ${property.logicalType}, not ${type.type}`;
+      return [{ code: 'POLICY_COLUMN_TYPE', message, line, fix: 'declare the column as the holder publishes it' }];
+    }),
+  );
+}
+
+function columnReasons(
+  lineage: Lineage,
+  roles: readonly string[],
+  table: string,
+  allowed: (column: string) => boolean,
+  verb: 'prohibits' | 'does not permit',
+): Reason[] {
+  const uses = roles.flatMap((role) => usedColumns(lineage, role, table)).filter(({ column }) => !allowed(column));
+  return uses.map(({ column, line }) => ({
+    code: verb === 'prohibits' ? 'POLICY_COLUMN_PROHIBITED' : 'POLICY_COLUMN',
+    message: `the policy ${verb} column "${column}" of "${table}"`,
+    line,
+    fix: 'leave the column out of the program, or ask the holder to change its policy',
+  }));
+}
+
+/** Operations on the table's rows, and on what is computed from them in secret. */
+function operationReasons(
+  lineage: Lineage,
+  roles: readonly string[],
+  table: string,
+  allowed: (op: string) => boolean,
+  verb: 'prohibits' | 'does not permit',
+): Reason[] {
+  const own = new Set<number>();
+  const reasons: Reason[] = [];
+  const named = new Set<string>();
+  for (const [index, node] of lineage.plan.nodes.entries()) {
+    const { type } = node;
+    const local = type.kind === 'table' || type.kind === 'column' || type.kind === 'local';
+    const mine = local
+      ? roles.includes(type.role) && lineage.node(lineage.base(lineage.table(index)).input).attrs.table === table
+      : type.kind === 'shared' && node.args.some((arg) => own.has(arg));
+    if (!mine) continue;
+    own.add(index);
+    if (allowed(node.op) || named.has(node.op)) continue;
+    named.add(node.op);
+    reasons.push({
+      code: verb === 'prohibits' ? 'POLICY_OPERATION_PROHIBITED' : 'POLICY_OPERATION',
+      message: `the policy ${verb} ${node.op} on "${table}"`,
+      line: node.line,
+      fix: 'write the program without it, or ask the holder to change its policy',
+    });
+  }
+  return reasons;
+}
+
+function permitReasons(
+  task: JudgedTask,
+  lineage: Lineage,
+  contract: Contract,
+  table: string,
+  roles: readonly string[],
+  permit: Permit,
+): Reason[] {
+  const { spec, plan } = task;
+  const reasons: Reason[] = [];
+  const refuse = (code: string, message: string, fix: string) => reasons.push({ code, message, fix });
+  const recipients = Object.values(spec.recipients).map((keys) => keys.id);
+
+  if (permit.parties !== 'any' && !permit.parties.includes(spec.coordinator)) {
+    const listed = permit.parties as readonly NodeId[];
+    if (recipients.length === 0 || !recipients.every((id) => listed.includes(id))) {
+      refuse('POLICY_PARTY', `who asks is not among the parties that "${table}" permits`, 'ask the holder to list you');
+    }
+  }
+  if (permit.purposes !== undefined && !permit.purposes.includes(spec.purpose)) {
+    const purposes = permit.purposes.join('", "');
+    refuse(
+      'POLICY_PURPOSE',
+      `the purpose is not among those permitted: "${purposes}"`,
+      'state one of these purposes, word for word',
+    );
+  }
+  if (!permit.recipientsMaySit) {
+    const asking = [...recipients, spec.coordinator];
+    if (spec.seats.some((seat) => asking.includes(seat))) {
+      refuse('POLICY_RECIPIENT_SITS', 'who asks is also one of the computing parties', 'name other seats for the task');
+    }
+  }
+  if (permit.security === 'malicious' && spec.security !== 'malicious') {
+    refuse(
+      'POLICY_SECURITY',
+      'the policy asks for a protocol that withstands malicious seats',
+      'set security to malicious',
+    );
+  }
+  const day = new Date(task.nowMs).toISOString().slice(0, 10);
+  if (permit.limits.validUntil !== undefined && day > permit.limits.validUntil) {
+    refuse('POLICY_EXPIRED', `the permit ended on ${permit.limits.validUntil}`, 'ask the holder to renew it');
+  }
+  const { maxTasksPerDay } = permit.limits;
+  if (maxTasksPerDay !== undefined && task.tasksToday(contract.id) >= maxTasksPerDay) {
+    refuse(
+      'POLICY_TASKS_PER_DAY',
+      `"${table}" takes ${maxTasksPerDay} tasks a day, and has taken them`,
+      'try again tomorrow',
+    );
+  }
+  const { minParties, minGroupSize } = permit.thresholds;
+  for (const role of roles) {
+    const invited = new Set(spec.roles[role]).size;
+    const least = plan.roles[role]?.min ?? 0;
+    if (invited < minParties || least < minParties) {
+      const message = `role "${role}" may start with ${Math.min(invited, least)} members, the policy asks for ${minParties}`;
+      refuse(
+        'POLICY_MIN_PARTIES',
+        message,
+        `invite ${minParties} members or more, and set min of the role to ${minParties}`,
+      );
+    }
+  }
+  const columns = permit.columns;
+  if (columns !== 'any')
+    reasons.push(...columnReasons(lineage, roles, table, (name) => columns.includes(name), 'does not permit'));
+  const operations = operationsOf([...permit.operations, ...PLUMBING]);
+  reasons.push(...operationReasons(lineage, roles, table, (op) => operations.has(op), 'does not permit'));
+  reasons.push(...revealReasons(lineage, table, roles, permit, minGroupSize));
+  return reasons;
+}
+
+function revealReasons(
+  lineage: Lineage,
+  table: string,
+  roles: readonly string[],
+  permit: Permit,
+  minGroupSize: number,
+): Reason[] {
+  const { plan } = lineage;
+  return nodesOf(plan, 'reveal/1').flatMap((reveal): Reason[] => {
+    const node = lineage.node(reveal);
+    const inputs = slice(plan, [reveal]).filter((index) => {
+      const { op, args } = lineage.node(index);
+      if (op !== 'total/1' && op !== 'stack/1') return false;
+      const local = lineage.node(args[0] as number);
+      if (local.type.kind !== 'local' || !roles.includes(local.type.role)) return false;
+      return lineage.node(lineage.base(lineage.table(args[0] as number)).input).attrs.table === table;
+    });
+    if (inputs.length === 0) return [];
+    const name = node.attrs.name ?? '';
+    const single = inputs.some((index) => lineage.node(lineage.node(index).args[0] as number).op === 'rows/1');
+    const stacked = inputs.some((index) => lineage.node(index).op === 'stack/1');
+    const kind = single ? 'rows' : stacked ? 'per-holder' : 'aggregate';
+    if (!permit.reveals.includes(kind)) {
+      return [
+        {
+          code: 'POLICY_REVEAL',
+          message: `"${name}" reveals ${WORDS[kind]} of "${table}", which the policy does not permit`,
+          line: node.line,
+          fix: kind === 'aggregate' ? 'ask the holder to permit it' : 'reveal totals over all holders instead',
+        },
+      ];
+    }
+    // Whoever may learn the rows may learn what rests on few of them.
+    if (kind === 'rows') return [];
+    return unprotected(lineage, reveal, roles, minGroupSize).map(({ reason, line, what }) => ({
+      code: reason === 'unprotected' ? 'POLICY_GROUP_SIZE' : 'POLICY_SUPPORT',
+      message:
+        reason === 'unprotected'
+          ? `"${name}" could reveal a ${what} over fewer than ${minGroupSize} rows`
+          : `"${name}" is withheld or computed by something that is no count of rows (${what})`,
+      line,
+      fix: `reveal it with minGroupSize: ${minGroupSize} or more`,
+    }));
+  });
+}
+
+const WORDS = { aggregate: 'totals', 'per-holder': 'values of each single holder', rows: 'single rows' } as const;
+
+function refusal(reasons: readonly Reason[]): Decision {
+  const [first] = reasons;
+  return {
+    verdict: 'refuse',
+    code: first?.code ?? 'POLICY_DENIED',
+    reasons: reasons.slice(0, 20).map(({ message, line, fix }) => ({
+      message,
+      ...(line === undefined ? {} : { line }),
+      ...(fix === undefined ? {} : { fix }),
+    })),
+  };
+}

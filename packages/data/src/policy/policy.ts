@@ -1,0 +1,94 @@
+/**
+ * What a holder permits, as it stands in the dataset contract under `twopm.policy`. Everything that no permit covers is
+ * refused; a prohibition beats every permit.
+ * @module
+ */
+import { NodeId, OPERATIONS, SecurityModel } from '@2pm/core';
+import { z } from 'zod';
+
+/**
+ * Groups of operations of the plan catalogue, so that a policy reads like what it means.
+ * - `filter`: choosing rows by a condition
+ * - `arithmetic`: computing on columns before they are aggregated
+ * - `aggregate`: counts, sums, histograms and groups over rows, sums over holders, any computation on those in secret;
+ *   includes `filter` and `arithmetic`
+ * - `per-holder`: values of each single holder side by side (`stack/1`)
+ * - `rows`: single rows (`rows/1`, `stack/1`)
+ */
+export const OPERATION_GROUPS = {
+  filter: ['where/1', 'eq/1', 'ne/1', 'lt/1', 'le/1', 'gt/1', 'ge/1', 'in/1', 'and/1', 'or/1', 'not/1', 'is-null/1'],
+  arithmetic: ['add/1', 'sub/1', 'mul/1', 'neg/1'],
+  aggregate: [
+    ...['where/1', 'eq/1', 'ne/1', 'lt/1', 'le/1', 'gt/1', 'ge/1', 'in/1', 'and/1', 'or/1', 'not/1', 'is-null/1'],
+    ...['add/1', 'sub/1', 'mul/1', 'neg/1', 'select/1'],
+    ...['count/1', 'sum/1', 'histogram/1', 'count-by/1', 'sum-by/1'],
+  ],
+  'per-holder': ['stack/1'],
+  rows: ['rows/1', 'stack/1'],
+} as const satisfies Record<string, readonly (typeof OPERATIONS)[number][]>;
+
+/** Needed by every plan, and harmless without the others: reading, adding over holders, protecting, revealing. */
+export const PLUMBING: readonly (typeof OPERATIONS)[number][] = [
+  'input/1',
+  'column/1',
+  'constant/1',
+  'total/1',
+  'suppress/1',
+  'reveal/1',
+];
+
+const groups = Object.keys(OPERATION_GROUPS) as (keyof typeof OPERATION_GROUPS)[];
+const OperationName = z.enum([...groups, ...OPERATIONS]);
+const Columns = z.array(z.string().min(1)).min(1);
+
+export const Permit = z.strictObject({
+  /** Who asks: analysts by id (every recipient of the task must be listed), or nodes that submit for them. */
+  parties: z.union([z.literal('any'), z.array(NodeId).min(1)]),
+  operations: z.array(OperationName).min(1),
+  /**
+   * `aggregate`: totals over all holders, protected by the minimum group size; `per-holder`: one value for each holder,
+   * protected likewise; `rows`: single rows, and anything computed from them.
+   */
+  reveals: z.array(z.enum(['aggregate', 'per-holder', 'rows'])).min(1),
+  columns: z.union([z.literal('any'), Columns]),
+  /** Purposes of which the task must state one, word for word. Without it any purpose will do. */
+  purposes: z.array(z.string().min(1)).min(1).optional(),
+  thresholds: z.strictObject({
+    /** Holders in the role without whom nothing is computed. */
+    minParties: z.number().int().min(1).max(64),
+    /** Rows behind every revealed number. */
+    minGroupSize: z.number().int().min(2).max(1_000_000),
+  }),
+  limits: z
+    .strictObject({
+      maxTasksPerDay: z.number().int().positive().optional(),
+      /** Last day (UTC) on which it holds. */
+      validUntil: z
+        .string()
+        .regex(/^\d{4}-\d{2}-\d{2}$/, 'expected a day like 2027-12-31')
+        .optional(),
+    })
+    .default({}),
+  /** The least that the protocol between the seats must withstand. */
+  security: SecurityModel.default('semi-honest'),
+  /** Whether who asks may also be one of the computing parties. */
+  recipientsMaySit: z.boolean().default(false),
+  approval: z.enum(['auto', 'manual']),
+});
+export type Permit = z.infer<typeof Permit>;
+
+export const Prohibition = z
+  .strictObject({ columns: Columns.optional(), operations: z.array(OperationName).min(1).optional() })
+  .refine((rule) => rule.columns !== undefined || rule.operations !== undefined, 'it prohibits nothing');
+
+export const Policy = z.strictObject({
+  permit: z.array(Permit),
+  prohibit: z.array(Prohibition).default([]),
+  defaults: z.literal('deny'),
+});
+export type Policy = z.infer<typeof Policy>;
+
+/** The operations that a list of names and groups stands for. */
+export function operationsOf(names: readonly string[]): Set<string> {
+  return new Set(names.flatMap((name) => OPERATION_GROUPS[name as keyof typeof OPERATION_GROUPS] ?? [name]));
+}

@@ -1,0 +1,184 @@
+/**
+ * Whether every number that a reveal opens rests on enough rows. A value of a holder reaches a reveal on one or more
+ * paths of the plan; on each there must be a `suppress/1` whose supports include the row counts behind that value:
+ *
+ *   count of a table                 the count of that table
+ *   count or sum of a column         the count of its table, and where the column may lack values the count of the column
+ *   histogram, count by category     its own slots
+ *   sum by category                  the count by that category of the same table; where the summed column may lack values,
+ *                                    of the rows that have one
+ *
+ * Exactly that table: the count of another filter protects nothing. A support must itself be such a count, because a
+ * withheld entry tells whether its support was large enough. Counts by slot do not protect a sum over the slots.
+ * Not covered: differences between two reveals that are each large enough.
+ * @module
+ */
+import type { PlanNode } from '@2pm/core';
+import type { Lineage } from '../lineage.ts';
+
+export interface Unprotected {
+  reason: 'unprotected' | 'support' | 'unknown';
+  line: number;
+  what: string;
+}
+
+/** Guards on all paths from the reveal down to one node: canonical names of counts. */
+type Guards = { scalar: Set<string>; slots: Set<string> };
+
+/** Problems of one reveal with regard to the values of `roles`; none means that it is protected. */
+export function unprotected(
+  lineage: Lineage,
+  reveal: number,
+  roles: readonly string[],
+  minGroupSize: number,
+): Unprotected[] {
+  const problems: Unprotected[] = [];
+  const guards = new Map<number, Guards>();
+  const [opened] = lineage.node(reveal).args;
+  if (opened === undefined) return [{ reason: 'unknown', line: lineage.node(reveal).line, what: 'reveal/1' }];
+  guards.set(opened, { scalar: new Set(), slots: new Set() });
+  // Arguments come before their uses, so a descending walk has met every path to a node when it reaches it.
+  for (let index = opened; index >= 0; index--) {
+    const have = guards.get(index);
+    if (have === undefined) continue;
+    const node = lineage.node(index);
+    if (node.op === 'total/1' || node.op === 'stack/1') {
+      const problem = judgeInput(lineage, node, roles, have);
+      if (problem !== undefined) problems.push(problem);
+      continue;
+    }
+    if (node.type.kind === 'constant') continue;
+    if (node.type.kind !== 'shared') {
+      problems.push({ reason: 'unknown', line: node.line, what: node.op });
+      continue;
+    }
+    if (node.op === 'suppress/1') {
+      const [value, ...supports] = node.args;
+      const scalar = new Set(have.scalar);
+      const slots = new Set(have.slots);
+      for (const support of supports) {
+        const count = countName(lineage, support);
+        if (count === undefined) {
+          if (touches(lineage, support, roles)) problems.push({ reason: 'support', line: node.line, what: node.op });
+        } else if ((node.attrs.min ?? 0) >= minGroupSize) {
+          if (count.scalar) scalar.add(count.name);
+          else if (lengthOf(lineage.node(support)) === lengthOf(node)) slots.add(count.name);
+        }
+      }
+      if (value !== undefined) meet(guards, value, { scalar, slots });
+      continue;
+    }
+    const below = node.op === 'sum/1' ? { scalar: have.scalar, slots: new Set<string>() } : have;
+    for (const arg of node.args) meet(guards, arg, below);
+  }
+  return problems;
+}
+
+/** What protects a node is what stands on all of its paths. */
+function meet(guards: Map<number, Guards>, index: number, next: Guards): void {
+  const known = guards.get(index);
+  const both = (a: Set<string>, b: Set<string>) => new Set([...a].filter((name) => b.has(name)));
+  guards.set(
+    index,
+    known === undefined ? next : { scalar: both(known.scalar, next.scalar), slots: both(known.slots, next.slots) },
+  );
+}
+
+function judgeInput(
+  lineage: Lineage,
+  input: PlanNode,
+  roles: readonly string[],
+  have: Guards,
+): Unprotected | undefined {
+  const local = input.args[0] as number;
+  const node = lineage.node(local);
+  if (node.type.kind !== 'local') return { reason: 'unknown', line: input.line, what: input.op };
+  if (!roles.includes(node.type.role)) return undefined;
+  const fine = (() => {
+    const placed = (name: string) => `${input.op} ${name}`;
+    const [first, second] = node.args as [number, number | undefined];
+    const table = lineage.table(local);
+    const rows = have.scalar.has(placed(`rows ${lineage.key(table)}`));
+    switch (node.op) {
+      case 'count/1':
+      case 'sum/1': {
+        if (lineage.node(first).type.kind === 'table' || !lineage.nullable(first)) return rows;
+        return have.scalar.has(placed(`values ${lineage.key(first)}`));
+      }
+      case 'histogram/1':
+      case 'count-by/1':
+        return have.slots.has(placed(`slots ${lineage.key(local)}`));
+      case 'sum-by/1': {
+        if (second === undefined) return false;
+        const value = lineage.nullable(first) ? first : undefined;
+        const counts = [...have.slots].map((name) => bySlot(name, input.op)).filter((key) => key !== undefined);
+        return counts.some((key) => countsBy(lineage, key, second, value));
+      }
+      // Single rows have no group; they need a permit of their own.
+      case 'rows/1':
+        return false;
+      default:
+        return false;
+    }
+  })();
+  return fine ? undefined : { reason: 'unprotected', line: node.line, what: node.op };
+}
+
+/** The count-by node that a guard by slot names. */
+function bySlot(name: string, placement: string): number | undefined {
+  const prefix = `${placement} slots `;
+  return name.startsWith(prefix) ? Number(name.slice(prefix.length)) : undefined;
+}
+
+/** Whether `count` counts by the category `by` the rows of its table; with `value`, those where that column has one. */
+function countsBy(lineage: Lineage, count: number, by: number, value: number | undefined): boolean {
+  const node = lineage.node(count);
+  const [counted] = node.args;
+  if (node.op !== 'count-by/1' || counted === undefined) return false;
+  if (value === undefined) return lineage.same(counted, by);
+  const [column, category] = [lineage.node(counted), lineage.node(by)];
+  if (column.op !== 'column/1' || category.op !== 'column/1' || column.attrs.name !== category.attrs.name) return false;
+  const filtered = lineage.node(column.args[0] as number);
+  const [table, condition] = filtered.args;
+  if (filtered.op !== 'where/1' || table === undefined || condition === undefined) return false;
+  if (!lineage.same(table, category.args[0] as number)) return false;
+  const not = lineage.node(condition);
+  const missing = not.op === 'not/1' ? lineage.node(not.args[0] as number) : undefined;
+  return missing?.op === 'is-null/1' && lineage.same(missing.args[0] as number, value);
+}
+
+/** Name of the count that a support is. */
+function countName(lineage: Lineage, support: number): { name: string; scalar: boolean } | undefined {
+  const node = lineage.node(support);
+  const local = node.args[0];
+  if ((node.op !== 'total/1' && node.op !== 'stack/1') || local === undefined) return undefined;
+  const count = lineage.node(local);
+  const [of] = count.args;
+  if (count.type.kind !== 'local' || of === undefined) return undefined;
+  switch (count.op) {
+    case 'count/1': {
+      const kind = lineage.node(of).type.kind === 'table' ? 'rows' : 'values';
+      return { name: `${node.op} ${kind} ${lineage.key(of)}`, scalar: true };
+    }
+    case 'histogram/1':
+    case 'count-by/1':
+      return { name: `${node.op} slots ${lineage.key(local)}`, scalar: false };
+    default:
+      return undefined;
+  }
+}
+
+function touches(lineage: Lineage, root: number, roles: readonly string[]): boolean {
+  const seen = new Set<number>();
+  const stack = [root];
+  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
+    if (seen.has(index)) continue;
+    seen.add(index);
+    const node = lineage.node(index);
+    if (node.type.kind === 'local' && roles.includes(node.type.role)) return true;
+    stack.push(...node.args);
+  }
+  return false;
+}
+
+const lengthOf = (node: PlanNode) => ('length' in node.type ? node.type.length : 1);
