@@ -112,6 +112,8 @@ export async function startAnvil(options: AnvilOptions): Promise<Anvil> {
         backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS);
         try {
           running = await spawnAnvil();
+          // At once: readers learn from the first new block what the old process took with it.
+          minedAt = Number.NEGATIVE_INFINITY;
           break;
         } catch (error) {
           tell({ type: 'failed', reason: error instanceof Error ? error.message : 'unknown' });

@@ -102,17 +102,20 @@ export class LogSource implements EventSource {
       const block = this.#journal.at(number);
       if (block !== undefined) blocks.push(block);
     }
-    const upTo = blocks.at(-1);
-    if (upTo === undefined) throw moved();
-    const read = await Promise.all(
-      blocks.map(async (block) =>
-        (await this.#logs({ blockHash: block.hash })).map((log) => {
-          if (log.blockHash !== block.hash) throw moved();
-          return decodeLog(log, block);
-        }),
-      ),
-    );
-    return { events: read.flat(), upTo };
+    const reads = await Promise.allSettled(blocks.map((block) => this.#logsOf(block)));
+    // A server whose logs lag behind its blocks still gives the older ones.
+    const failed = reads.findIndex(({ status }) => status === 'rejected');
+    const good = failed === -1 ? reads.length : failed;
+    const upTo = blocks[good - 1];
+    const reason = reads[good];
+    if (upTo === undefined) throw reason?.status === 'rejected' ? reason.reason : moved();
+    return { events: reads.slice(0, good).flatMap((read) => (read.status === 'fulfilled' ? read.value : [])), upTo };
+  }
+
+  async #logsOf(block: Block): Promise<LocatedEvent[]> {
+    const logs = await this.#logs({ blockHash: block.hash });
+    if (logs.some(({ blockHash }) => blockHash !== block.hash)) throw moved();
+    return logs.map((log) => decodeLog(log, block));
   }
 
   /** The block of this hash and what happened in it. @throws {NodeError} `CHAIN_RPC` when it left the chain. */
