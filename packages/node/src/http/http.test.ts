@@ -3,6 +3,7 @@ import { NodeError, type NodeId, type TaskId } from '@2pm/core';
 import type { SubmitRequest, TaskService, TaskUpdate, TaskView } from '@2pm/core/api';
 import { connect } from '@2pm/sdk';
 import { afterEach, describe, expect, test } from 'vitest';
+import { ndjson } from './ndjson.ts';
 import { type ApiServer, serveApi } from './serve.ts';
 
 const token = 'right-token';
@@ -302,6 +303,28 @@ describe('updates', () => {
     await expect(stream.next()).rejects.toMatchObject({ code: 'NODE_INTERNAL', message: 'internal error' });
     expect(internal).toHaveLength(1);
   });
+});
+
+test('a stream with nothing to say sends empty lines, and loses nothing that comes after', async () => {
+  let go = (_value: string) => {};
+  const said = new Promise<string>((resolve) => {
+    go = resolve;
+  });
+  async function* slow() {
+    yield await said;
+    throw new Error('over');
+  }
+  const failures: unknown[] = [];
+  const reader = ndjson(slow, (error) => failures.push(error), 5).getReader();
+  const text = async () => new TextDecoder().decode((await reader.read()).value);
+  expect(await text()).toBe('\n');
+  expect(await text()).toBe('\n');
+  go('word');
+  let next = await text();
+  while (next === '\n') next = await text();
+  expect(next).toBe('"word"\n');
+  expect(await text()).toContain('NODE_INTERNAL');
+  expect(failures).toHaveLength(1);
 });
 
 test('a port in use is named with its fix', async () => {
