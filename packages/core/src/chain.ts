@@ -174,9 +174,9 @@ export interface LedgerTask {
   joinBy: number;
   settleBy: number;
   quorum: number;
-  /** Zero before the start. */
+  /** Zero unless running: a roster that is no longer needed is in the event alone. */
   rosterHash: Hash;
-  /** Zero before the settlement. */
+  /** Zero unless settled. */
   resultRoot: Hash;
   transcriptRoot: Hash;
 }

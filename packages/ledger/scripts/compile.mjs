@@ -11,7 +11,6 @@ const { resolve } = createRequire(import.meta.url);
 const SETTINGS = {
   optimizer: { enabled: true, runs: 10_000 },
   evmVersion: 'cancun',
-  viaIR: true,
   metadata: { bytecodeHash: 'none', appendCBOR: false },
 };
 

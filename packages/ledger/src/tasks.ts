@@ -80,7 +80,7 @@ export function settle(state: LedgerState, command: SettleCommand, { time }: Blo
   }
   require(attestations >= (task.quorum === 0 ? members.length : task.quorum), 'TOO_FEW_ATTESTATIONS');
   return {
-    task: { ...task, status: 'settled', resultRoot, transcriptRoot },
+    task: { ...task, status: 'settled', rosterHash: ZERO_HASH, resultRoot, transcriptRoot },
     event: { type: 'taskSettled', taskId, resultRoot, transcriptRoot, attestations },
   };
 }
@@ -95,13 +95,16 @@ export function abort(state: LedgerState, command: AbortCommand): Transition {
     require(members.includes(by), 'NOT_ALLOWED', by);
   }
   require(verifySignature(commandDigests.abort(state.domain, command), signature, by), 'BAD_SIGNATURE');
-  return { task: { ...task, status: 'aborted' }, event: { type: 'taskAborted', taskId, by, reason, culprit } };
+  return {
+    task: { ...task, status: 'aborted', rosterHash: ZERO_HASH },
+    event: { type: 'taskAborted', taskId, by, reason, culprit },
+  };
 }
 
 export function expire(state: LedgerState, { taskId }: ExpireCommand, { time }: BlockPoint): Transition {
   const task = taskIn(state, taskId, 'open', 'running');
   require(time > (task.status === 'open' ? task.joinBy : task.settleBy), 'TOO_EARLY');
-  return { task: { ...task, status: 'expired' }, event: { type: 'taskExpired', taskId } };
+  return { task: { ...task, status: 'expired', rosterHash: ZERO_HASH }, event: { type: 'taskExpired', taskId } };
 }
 
 function taskIn(state: LedgerState, taskId: TaskId, ...allowed: readonly TaskStatus[]): LedgerTask {

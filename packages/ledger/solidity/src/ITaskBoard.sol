@@ -112,7 +112,8 @@ interface ITaskBoard {
     /// @notice Ends a task whose deadline has passed.
     function expire(bytes32 taskId) external;
 
-    /// @notice What is known of a task; all zero when there is none.
+    /// @notice What is known of a task; all zero when there is none. `rosterHash` is zero unless the task is running, the
+    /// roots are zero unless it is settled.
     function taskOf(bytes32 taskId)
         external
         view
