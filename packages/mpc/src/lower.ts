@@ -29,13 +29,20 @@ export function inputType(plan: Plan, index: number): { role: string; length: nu
 
 /**
  * `reveals`: which reveal nodes to serve, all of them unless given; what none of them needs is left out.
- * @throws {NodeError} `MPC_UNSUPPORTED` with the line of the analyst's program.
+ * @throws {NodeError} `MPC_UNSUPPORTED` with the line of the analyst's program; `MPC_BAD_ROLES`.
  */
 export function lower(plan: Plan, roles: RoleSizes, reveals: readonly number[] = nodesOf(plan, 'reveal/1')): Circuit {
   const builder = new CircuitBuilder();
   const lowering = new Lowering(plan, roles, builder);
   const inputWords = new Map<string, number>();
-  for (const role of Object.keys(plan.roles)) {
+  for (const [role, { min, max }] of Object.entries(plan.roles)) {
+    const members = roles[role] ?? 0;
+    // Beyond `max` the bounds of totals would not hold.
+    if (!Number.isInteger(members) || members < min || members > max) {
+      throw new NodeError('MPC_BAD_ROLES', `role ${role} has ${members} members; the plan allows ${min} to ${max}`, {
+        fault: 'caller',
+      });
+    }
     for (const index of inputNodes(plan, role)) {
       const offset = inputWords.get(role) ?? 0;
       lowering.inputOffsets.set(index, offset);

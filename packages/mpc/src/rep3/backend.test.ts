@@ -315,6 +315,17 @@ describe('rounds', () => {
   });
 });
 
+test('rounds larger than a frame are cut and joined', async () => {
+  const length = 150_000;
+  const { draft, x, y } = pair(length, 2n ** 30n);
+  draft.reveal(draft.shared('mul/1', [x, y], { lo: `${-(2n ** 60n)}`, hi: `${2n ** 60n}` }));
+  const sent: number[] = [];
+  const values = [1n, -1n].map((sign) => Array.from({ length }, (_, i) => sign * BigInt(i * 7919)));
+  const { result, expected } = run(draft.plan(), { h: [values] }, { wrap: traced(sent) });
+  expect((await result).opened).toEqual(expected);
+  expect(Math.max(...sent)).toBe(2 ** 20);
+});
+
 describe('nothing of the data shows', () => {
   test('in lengths or order of frames', async () => {
     const trace = async (rows: bigint[][], seed: number) => {
@@ -578,6 +589,14 @@ test('seats that are about to run different plans stop before the first round', 
   };
   await expect(simulateSeats(mixed, simulation)).rejects.toMatchObject({ code: 'MPC_SCHEDULE_MISMATCH' });
   expect(sent.length).toBeLessThanOrEqual(7);
+});
+
+test('more members than the plan allows are refused: its bounds would not hold', async () => {
+  const draft = new Draft().role('h', 2);
+  draft.reveal(draft.input('total/1', 'h', 1, 5n, 0, 2));
+  await expect(run(draft.plan(), { h: [[[1n]], [[2n]], [[3n]]] }).result).rejects.toMatchObject({
+    code: 'MPC_BAD_ROLES',
+  });
 });
 
 describe('check refuses, with the line', () => {

@@ -104,30 +104,37 @@ export function blockSums(x: BigUint64Array, blocks: number): BigUint64Array {
  */
 export function slicePlanes(x: BigUint64Array): Uint32Array {
   const width = Math.ceil(x.length / 32);
-  const out = new Uint32Array(64 * width);
-  const halves = new Uint32Array(x.buffer, x.byteOffset, x.length * 2);
-  const block = new Uint32Array(32);
-  for (let w = 0; w < width; w++) {
-    const count = Math.min(32, x.length - 32 * w);
-    for (let half = 0; half < 2; half++) {
-      for (let i = 0; i < 32; i++) block[i] = i < count ? halves[2 * (32 * w + i) + half]! : 0;
-      transpose(block);
+  const out = new Int32Array(64 * width);
+  const halves = new Int32Array(x.buffer, x.byteOffset, x.length * 2);
+  const block = new Int32Array(32);
+  for (let half = 0; half < 2; half++) {
+    for (let w = 0; w < width; w++) {
+      const count = Math.min(32, x.length - 32 * w);
+      if (count < 32) block.fill(0);
+      for (let i = 0; i < count; i++) block[i] = halves[2 * (32 * w + i) + half]!;
+      swap(block, 16, 0x0000ffff);
+      swap(block, 8, 0x00ff00ff);
+      swap(block, 4, 0x0f0f0f0f);
+      swap(block, 2, 0x33333333);
+      swap(block, 1, 0x55555555);
       for (let bit = 0; bit < 32; bit++) out[REVERSED[32 * half + bit]! * width + w] = block[bit]!;
     }
   }
-  return out;
+  return new Uint32Array(out.buffer);
 }
 
-const REVERSED = Array.from({ length: 64 }, (_, k) =>
+const REVERSED = Uint8Array.from({ length: 64 }, (_, k) =>
   Number.parseInt([...k.toString(2).padStart(6, '0')].reverse().join(''), 2),
 );
 
-function transpose(block: Uint32Array): void {
-  for (let j = 16, mask = 0x0000ffff; j !== 0; j >>= 1, mask ^= mask << j) {
-    for (let k = 0; k < 32; k = (k + j + 1) & ~j) {
-      const t = ((block[k]! >>> j) ^ block[k + j]!) & mask;
-      block[k] = block[k]! ^ (t << j);
-      block[k + j] = block[k + j]! ^ t;
+/** One level of the transposition: exchanges the off-diagonal j × j squares of every 2j × 2j square. */
+function swap(block: Int32Array, j: number, mask: number): void {
+  for (let square = 0; square < 32; square += 2 * j) {
+    for (let k = square; k < square + j; k++) {
+      const [above, below] = [block[k]!, block[k + j]!];
+      const t = ((above >>> j) ^ below) & mask;
+      block[k] = above ^ (t << j);
+      block[k + j] = below ^ t;
     }
   }
 }
