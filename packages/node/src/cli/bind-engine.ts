@@ -1,13 +1,18 @@
 /** The real parts behind the commands. Each is loaded when a command needs it, so that `2pm status` starts at once. @module */
 import { randomFillSync } from 'node:crypto';
+import { join } from 'node:path';
 import { NodeError } from '@2pm/core';
+import { generatePrivateKey } from '@2pm/crypto';
+import { CONTROLLER_FILE } from '../config/layout.ts';
 import type { Engine } from './engine.ts';
 
 export function bindEngine(): Engine {
   return {
     rng: { fill: (bytes) => randomFillSync(bytes) },
     async createKeystore(dir, passphrase, rng) {
-      const { createKeystore } = await import('@2pm/chain/keystore');
+      const { createKeystore, writeKeyFile } = await import('@2pm/chain/keystore');
+      // First, because the keystore's own files say that all is there.
+      await writeKeyFile(join(dir, CONTROLLER_FILE), generatePrivateKey(rng), passphrase, rng);
       return (await createKeystore(dir, passphrase, rng)).signer.id;
     },
     createNode: () => absent('running a node'),

@@ -231,7 +231,7 @@ describe('init', () => {
     const network = { chainId: 7, rpc: 'http://a:1', contract: node, codeHash: taskId, firstBlock: 0 };
     await writeFile(join(root, 'network.json'), JSON.stringify(network));
     await cli(['init', '--dir', dir, '--org', 'A', '--network', join(root, 'network.json')], { engine: withKeystore });
-    expect((await loadConfig(dir)).chain).toEqual({ driver: 'evm', rpc: 'http://a:1', network });
+    expect((await loadConfig(dir)).chain).toEqual({ driver: 'evm', rpc: ['http://a:1'], network });
   });
 });
 
@@ -344,6 +344,7 @@ describe('tasks over the API', () => {
           { node, org: 'North', addresses: [], status: 'active', self: false, reachable: false, rttMs: null },
         ],
         datasets: async () => [],
+        host: '127.0.0.1',
         onInternalError: () => {},
       },
       { host: '127.0.0.1', port: 0 },

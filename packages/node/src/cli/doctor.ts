@@ -123,7 +123,7 @@ const ChainId = z.object({ result: z.string() });
 
 async function chain({ chain }: NodeConfig, nowSeconds: number): Promise<Finding> {
   const embedded = chain.driver === 'embedded';
-  const url = embedded ? `http://${chain.rpc.host}:${chain.rpc.port}` : chain.rpc;
+  const url = embedded ? `http://${chain.rpc.host}:${chain.rpc.port}` : (chain.rpc[0] ?? '');
   const expected = embedded ? chain.chainId : chain.network.chainId;
   try {
     const { result: id } = ChainId.parse(await rpc(url, 'eth_chainId', []));

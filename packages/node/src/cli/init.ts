@@ -151,6 +151,7 @@ function told({ dir, node, wrote, passphraseFile }: Made, { out, env }: Context)
         '  It protects a copy of keystore/ taken without that file. It does not protect against whoever\n' +
         '  reads this whole directory, nor against this account or the administrator of this machine.\n',
     `\n  ${paint.dim('Keep a copy of keystore/ and its passphrase elsewhere: nobody can restore them.')}\n`,
+    `  ${paint.dim('keystore/controller.json can revoke this node. After the first start, move it to another machine.')}\n`,
     `  ${paint.dim('next')}  2pm data add FILE${flag}\n        2pm up${flag}\n`,
   ].join('');
 }

@@ -43,7 +43,7 @@ describe('2pm.yaml', () => {
     ['org: A\nlisten:\n  # the port\n  prot: 1\n', 4, 'port', 'listen.prot'],
     ['org: A\nchain:\n  driver: embedded\n  blockms: 5\n', 4, 'blockMs', 'chain.blockms'],
     ['org: A\nchain:\n  driver: evm\n  netwrok: x.json\n', 4, 'network', 'chain.netwrok'],
-    ['org: A\nlimits: { runingTasks: 2 }\n', 2, 'runningTasks', 'limits.runingTasks'],
+    ['org: A\ndata: { dri: x }\n', 2, 'dir', 'data.dri'],
   ])('a misspelt key is refused with its line and the right name (%#)', (text, line, right, path) => {
     const { code, message, fix } = failure(text);
     expect(code).toBe('CONFIG_UNKNOWN_KEY');
@@ -153,9 +153,9 @@ describe('loadConfig', () => {
   test('a joiner takes the RPC from the network file unless it names its own', async () => {
     await writeFile(join(dir, 'network.json'), JSON.stringify(network));
     await writeFile(join(dir, '2pm.yaml'), 'org: A\nchain: { driver: evm }\n');
-    expect((await loadConfig(dir)).chain).toEqual({ driver: 'evm', rpc: network.rpc, network });
+    expect((await loadConfig(dir)).chain).toEqual({ driver: 'evm', rpc: [network.rpc], network });
     await writeFile(join(dir, '2pm.yaml'), 'org: A\nchain: { driver: evm, rpc: "https://own:1" }\n');
-    expect((await loadConfig(dir)).chain).toMatchObject({ rpc: 'https://own:1' });
+    expect((await loadConfig(dir)).chain).toMatchObject({ rpc: ['https://own:1'] });
   });
 
   test('a damaged network file is refused with the field', async () => {

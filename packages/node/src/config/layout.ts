@@ -2,6 +2,9 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
+/** In the keystore: the organisation's cold key, which may rotate or revoke the node key. */
+export const CONTROLLER_FILE = 'controller.json';
+
 export interface Layout {
   dir: string;
   config: string;

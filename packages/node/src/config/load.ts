@@ -12,7 +12,8 @@ type File = z.output<typeof ConfigFile>;
 type EmbeddedChain = Extract<File['chain'], { driver: 'embedded' }>;
 export interface EvmChain {
   driver: 'evm';
-  rpc: string;
+  /** One address today; a list, because one that fails wants another. */
+  rpc: readonly string[];
   network: Network;
 }
 
@@ -56,7 +57,7 @@ function advertised({ host, port }: { host: string; port: number }): string[] {
 
 async function evmChain(chain: Extract<File['chain'], { driver: 'evm' }>, { dir }: Layout): Promise<EvmChain> {
   const network = typeof chain.network === 'string' ? await readNetwork(resolve(dir, chain.network)) : chain.network;
-  return { driver: 'evm', network, rpc: chain.rpc ?? network.rpc };
+  return { driver: 'evm', network, rpc: [chain.rpc ?? network.rpc] };
 }
 
 /** Content of the node's `api-token`. @throws {NodeError} `CONFIG_NO_TOKEN`. */

@@ -48,12 +48,6 @@ export const ConfigFile = z
       .strictObject({ dir: z.string().min(1).default('data') })
       .prefault({})
       .describe('Directory of the dataset contracts (*.odcs.yaml)'),
-    limits: z
-      .strictObject({
-        runningTasks: z.number().int().min(1).max(64).default(4).describe('Tasks that compute at the same time'),
-        attemptSeconds: z.number().int().min(1).max(86_400).default(600).describe('Longest time one attempt may take'),
-      })
-      .prefault({}),
     finality: z
       .enum(['seen', 'safe', 'final'])
       .optional()

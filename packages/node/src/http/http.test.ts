@@ -69,6 +69,7 @@ async function start(tasks: TaskService = new OneTask()) {
       status: () => Promise.reject(new Error('row 17 has value Alice')),
       peers: async () => [],
       datasets: async () => [],
+      host: '127.0.0.1',
       onInternalError: (error) => internal.push(error),
     },
     { host: '127.0.0.1', port: 0 },
@@ -119,6 +120,7 @@ describe('authorisation', () => {
         status: () => Promise.reject(new Error()),
         peers: async () => [],
         datasets: async () => [],
+        host: '127.0.0.1',
         onInternalError: () => {},
       },
       { host: '127.0.0.1', port: 0 },
@@ -337,6 +339,7 @@ test('a port in use is named with its fix', async () => {
     status: () => Promise.reject(new Error()),
     peers: async () => [],
     datasets: async () => [],
+    host: '127.0.0.1',
     onInternalError: () => {},
   };
   await expect(serveApi(parts, { host: '127.0.0.1', port })).rejects.toMatchObject({

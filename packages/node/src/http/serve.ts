@@ -12,11 +12,8 @@ export interface ApiServer extends AsyncDisposable {
 }
 
 /** @throws {NodeError} `API_PORT_IN_USE`, `API_CANNOT_LISTEN`. */
-export async function serveApi(
-  parts: Omit<ApiParts, 'host'>,
-  { host, port }: { host: string; port: number },
-): Promise<ApiServer> {
-  const server = createServer(getRequestListener(apiRoutes({ ...parts, host }).fetch));
+export async function serveApi(parts: ApiParts, { host, port }: { host: string; port: number }): Promise<ApiServer> {
+  const server = createServer(getRequestListener(apiRoutes(parts).fetch));
   await listen(server, host, port);
   const address = server.address();
   const bound = typeof address === 'object' && address !== null ? address.port : port;
