@@ -1,0 +1,184 @@
+import { type Cursor, type LedgerEvent, NodeError, toHex } from '@2pm/core';
+import { wallClock } from '@2pm/testing/chain-clock';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { formatCursor, parseCursor } from './cursor.ts';
+import { type Block, Changes, type EventSource, eventStream, type LocatedEvent } from './event-stream.ts';
+import { BlockJournal, type LinkedBlock } from './evm/block-journal.ts';
+
+/** A chain of made-up blocks, each with up to two events, that can be cut back and grown again. */
+class ToyChain {
+  blocks: (LinkedBlock & { events: LocatedEvent[] })[] = [];
+  readonly changes = new Changes();
+  readonly byHash = new Map<string, LinkedBlock>();
+  #made = 0;
+
+  constructor() {
+    this.grow(0);
+  }
+
+  grow(events: number): void {
+    const hash = toHex(
+      new Uint8Array(32).fill(1).map((_, i) => (i === 0 ? this.#made >> 8 : i === 1 ? this.#made : 1)),
+    );
+    this.#made++;
+    const block: LinkedBlock = {
+      number: this.blocks.length,
+      hash,
+      parentHash: this.blocks.at(-1)?.hash ?? '0x',
+      time: this.#made,
+    };
+    const event = { type: 'nodeLeft', node: hash } as unknown as LedgerEvent;
+    const located = Array.from({ length: events }, (_, index) => ({ block, index, tx: hash, event }));
+    this.blocks.push({ ...block, events: located });
+    this.byHash.set(hash, block);
+    this.changes.announce();
+  }
+
+  cut(count: number): void {
+    this.blocks.length = Math.max(1, this.blocks.length - count);
+    this.changes.announce();
+  }
+
+  /** Fails now and then, gives pieces of at most `piece` blocks, everything twice and backwards. */
+  source(piece: number, failing: () => boolean): EventSource {
+    const flaky = () => {
+      if (failing()) throw new NodeError('CHAIN_UNREACHABLE', 'away', { fault: 'chain', retryable: true });
+    };
+    return {
+      firstBlock: 0,
+      head: async () => {
+        flaky();
+        return this.blocks.at(-1) ?? null;
+      },
+      block: async (number) => {
+        flaky();
+        return this.blocks[number] ?? null;
+      },
+      read: async (from, to: Block) => {
+        flaky();
+        const blocks = this.blocks.slice(from, Math.min(to.number + 1, from + piece));
+        const upTo = blocks.at(-1);
+        if (upTo === undefined) throw new NodeError('CHAIN_RPC', 'gone', { fault: 'chain', retryable: true });
+        const events = blocks.flatMap((block) => block.events);
+        return { events: [...events, ...events].reverse(), upTo };
+      },
+      changes: (signal) => this.changes.watch(signal),
+    };
+  }
+
+  cursors(): Cursor[] {
+    return this.blocks.flatMap(({ number, hash, events }) =>
+      events.map(({ index }) => formatCursor({ block: number, index, hash })),
+    );
+  }
+}
+
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('grow' as const), events: fc.integer({ min: 0, max: 2 }) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('cut' as const), count: fc.integer({ min: 1, max: 6 }) }) },
+  { weight: 2, arbitrary: fc.constant({ kind: 'restart' as const }) },
+  { weight: 2, arbitrary: fc.constant({ kind: 'breathe' as const }) },
+);
+
+describe('event stream', () => {
+  it('leaves every reader with exactly the events of the chain, whatever was cut, failed or restarted', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 40 }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.array(fc.boolean(), { maxLength: 10 }),
+        async (steps, piece, failures) => {
+          const chain = new ToyChain();
+          const clock = { ...wallClock, sleep: (_ms: number, signal?: AbortSignal) => wallClock.sleep(0, signal) };
+          const pending = [...failures];
+          const source = chain.source(piece, () => pending.shift() ?? false);
+          let cursor: Cursor | null = null;
+          let seen: Cursor[] = [];
+          let stop = new AbortController();
+          let reading: Promise<void> = Promise.resolve();
+          const read = () => {
+            stop = new AbortController();
+            const items = eventStream(source, { from: cursor, level: 'seen', signal: stop.signal, clock });
+            reading = (async () => {
+              for await (const item of items) {
+                if (item.type === 'rollback') {
+                  const { to } = item;
+                  seen = to === null ? [] : seen.filter((one) => one <= to);
+                  cursor = to;
+                } else {
+                  if (item.type === 'event' && !seen.includes(item.cursor)) seen.push(item.cursor);
+                  cursor = item.cursor;
+                }
+              }
+            })();
+          };
+          read();
+          for (const one of steps) {
+            if (one.kind === 'grow') chain.grow(one.events);
+            else if (one.kind === 'cut') chain.cut(one.count);
+            else if (one.kind === 'breathe') await wallClock.sleep(0);
+            else {
+              stop.abort();
+              await reading;
+              read();
+            }
+          }
+          chain.grow(1);
+          const last = chain.cursors().at(-1);
+          for (let waits = 0; seen.at(-1) !== last && waits < 2_000; waits++) await wallClock.sleep(0);
+          stop.abort();
+          await reading;
+          expect(seen).toEqual(chain.cursors());
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('orders cursors as text in the order of the stream', () => {
+    const place = fc.record({ block: fc.nat(), index: fc.integer({ min: 0, max: 999_999 }) });
+    const hash = `0x${'ab'.repeat(32)}`;
+    fc.assert(
+      fc.property(place, place, (a, b) => {
+        const [x, y] = [formatCursor({ ...a, hash }), formatCursor({ ...b, hash })];
+        const order = a.block - b.block || a.index - b.index;
+        expect(Math.sign(order)).toBe(x < y ? -1 : x > y ? 1 : 0);
+        expect(parseCursor(x)).toEqual({ ...a, hash });
+      }),
+    );
+    expect(() => parseCursor('7')).toThrowError(/not one that this driver/);
+  });
+});
+
+describe('block journal', () => {
+  it('holds the newest blocks of the chain, linked, after any growth and any cut', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.integer({ min: 0, max: 20 }), fc.integer({ min: 1, max: 90 })), { maxLength: 12 }),
+        async (turns) => {
+          const chain = new ToyChain();
+          const journal = new BlockJournal();
+          const lookup = {
+            latest: async () => chain.blocks.at(-1) as LinkedBlock,
+            byHash: async (hash: string) => chain.byHash.get(hash) as LinkedBlock,
+          };
+          for (const [cut, grow] of turns) {
+            chain.cut(cut);
+            for (let i = 0; i < grow; i++) chain.grow(0);
+            await journal.sync(lookup);
+            const { head, lowest } = journal;
+            // A chain that got shorter and has nothing new yet is taken for a server that lags.
+            if (head === undefined || lowest === undefined || cut >= grow) continue;
+            expect(head.hash).toBe(chain.blocks.at(-1)?.hash);
+            for (let number = lowest.number; number <= head.number; number++) {
+              expect(journal.at(number)?.hash).toBe(chain.blocks[number]?.hash);
+            }
+            expect(head.number - lowest.number).toBeGreaterThanOrEqual(Math.min(16, head.number));
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
