@@ -41,7 +41,7 @@ export type RegisterCommand = {
   node: NodeId;
   /** Cold key of the organisation: may rotate or revoke the node key. */
   controller: NodeId;
-  /** Canonical bytes of the NodeRecord; the chain stores recordHash and emits the bytes. */
+  /** Canonical bytes of the NodeRecord; the signature binds keccak256 of them, the chain emits them. */
   record: Uint8Array;
   nonce: number;
   signature: Hex;
@@ -162,6 +162,7 @@ export interface RegisteredNode {
   controller: NodeId;
   status: NodeStatus;
   seq: number;
+  /** See `recordHash` in identity.ts: 25 bytes of the record's keccak256, then zeros. */
   recordHash: Hash;
 }
 

@@ -29,9 +29,20 @@ export const NodeRecord = z.strictObject({
 });
 export type NodeRecord = z.infer<typeof NodeRecord>;
 
-/** keccak256 of the record's canonical bytes: what contracts compute cheaply. The signed struct type separates domains. */
+/** Bytes of a record's hash that the registry keeps: as many as share a storage slot with status and sequence number. */
+const KEPT_BYTES = 25;
+
+/**
+ * What the registry keeps of a record: the first 25 bytes of keccak256 of its canonical bytes, then zeros. It tells
+ * which record is current; authenticity comes from the node's signature, which binds the whole keccak256.
+ */
 export function recordHash(record: NodeRecord): Hash {
-  return toHex(keccak_256(encode(record))) as Hash;
+  return recordBytesHash(encode(record));
+}
+
+/** As `recordHash`, of a record's canonical bytes. */
+export function recordBytesHash(bytes: Uint8Array): Hash {
+  return toHex(keccak_256(bytes).fill(0, KEPT_BYTES)) as Hash;
 }
 
 /** An analyst: signs purposes, opens results. Its public keys stand in the task spec. */

@@ -56,7 +56,7 @@ export {
   type PublicError,
   publicError,
 } from './errors.ts';
-export { AnalystKeys, NodeRecord, recordHash } from './identity.ts';
+export { AnalystKeys, NodeRecord, recordBytesHash, recordHash } from './identity.ts';
 export { Hash, HexBytes, NodeId, Signature, TaskId, ZERO_HASH } from './ids.ts';
 export {
   Attributes,

@@ -5,16 +5,15 @@
  * @module
  */
 import {
-  type Hash,
   type LeaveCommand,
   type NodeId,
   type RegisterCommand,
   type RevokeCommand,
   type RotateCommand,
-  toHex,
+  recordBytesHash,
   type UpdateCommand,
 } from '@2pm/core';
-import { commandDigests, keccak256, verifySignature } from '@2pm/crypto';
+import { commandDigests, verifySignature } from '@2pm/crypto';
 import { refusal, require } from './refusal.ts';
 import type { LedgerNode, LedgerState, Transition } from './state.ts';
 
@@ -32,7 +31,7 @@ export function register(state: LedgerState, command: RegisterCommand): Transiti
   require(verifySignature(commandDigests.register(state.domain, command), command.signature, node), 'BAD_SIGNATURE');
   const tasks = earlier?.tasks ?? 0;
   return {
-    nodes: [{ node, controller, status: 'active', seq: nonce, recordHash: hashOf(record), tasks }],
+    nodes: [{ node, controller, status: 'active', seq: nonce, recordHash: recordBytesHash(record), tasks }],
     event: { type: 'nodeRegistered', node, controller, seq: nonce, record },
   };
 }
@@ -43,7 +42,7 @@ export function update(state: LedgerState, command: UpdateCommand): Transition {
   requireRecord(record);
   require(verifySignature(commandDigests.update(state.domain, command), command.signature, node), 'BAD_SIGNATURE');
   return {
-    nodes: [{ ...entry, seq: nonce, recordHash: hashOf(record) }],
+    nodes: [{ ...entry, seq: nonce, recordHash: recordBytesHash(record) }],
     event: { type: 'nodeUpdated', node, seq: nonce, record },
   };
 }
@@ -60,7 +59,7 @@ export function rotate(state: LedgerState, command: RotateCommand): Transition {
   return {
     nodes: [
       { ...entry, status: 'revoked' },
-      { ...entry, node: newNode, seq: nonce, recordHash: hashOf(record), tasks: 0 },
+      { ...entry, node: newNode, seq: nonce, recordHash: recordBytesHash(record), tasks: 0 },
     ],
     event: { type: 'nodeRotated', node, newNode, seq: nonce, record },
   };
@@ -98,8 +97,4 @@ function activeWithNonce(state: LedgerState, node: NodeId, nonce: number): Ledge
 
 function requireRecord(record: Uint8Array): void {
   require(record.length >= 1 && record.length <= MAX_RECORD_BYTES, 'BAD_RECORD');
-}
-
-function hashOf(record: Uint8Array): Hash {
-  return toHex(keccak256(record)) as Hash;
 }

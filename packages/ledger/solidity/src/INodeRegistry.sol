@@ -43,7 +43,7 @@ interface INodeRegistry {
 
     /// @notice Registers a node, or brings back one that has left (with the same controller).
     /// @param controller Cold key of the organisation; may rotate or revoke the node key. Fixed for this address.
-    /// @param record Canonical bytes of the node record; only their keccak256 is kept.
+    /// @param record Canonical bytes of the node record; of their keccak256, 25 bytes are kept.
     /// @param signature By the node, over Register.
     function register(
         address node,
@@ -77,7 +77,7 @@ interface INodeRegistry {
     function revoke(address node, uint64 nonce, Signature calldata signature) external;
 
     /// @notice What is known of a node; all zero when it was never registered. `taskCount` counts the tasks that it
-    /// created, and so is the nonce of its next one.
+    /// created, and so is the nonce of its next one. `recordHash` is the first 25 bytes of keccak256(record), then zeros.
     function nodeOf(address node)
         external
         view

@@ -8,12 +8,18 @@ import {Signatures} from "./Signatures.sol";
 /// @dev None -> Active <-> Left, Active | Left -> Revoked. The controller never changes while an address lives: a thief
 /// of the hot key cannot leave and register again under a controller of his own.
 abstract contract NodeRegistry is INodeRegistry, Signatures {
-    /// @dev One slot for everything that commands read.
+    /// @dev Two slots, split by what changes together: an update writes the second alone. Signatures bind the whole
+    /// keccak256 of a record; the 25 bytes kept of it tell which record is current (a second record with the same 25
+    /// bytes takes 2^100 work, and only the node itself could sign it).
     struct Node {
         address controller;
+        uint40 taskCount;
+    }
+
+    struct State {
         NodeStatus status;
         uint48 seq;
-        uint40 taskCount;
+        bytes25 recordHash;
     }
 
     bytes32 private constant REGISTER =
@@ -27,7 +33,7 @@ abstract contract NodeRegistry is INodeRegistry, Signatures {
     uint256 private constant MAX_RECORD_BYTES = 1024;
 
     mapping(address node => Node) internal _nodes;
-    mapping(address node => bytes32) private _recordHashes;
+    mapping(address node => State) private _states;
 
     /// @inheritdoc INodeRegistry
     function register(
@@ -37,18 +43,18 @@ abstract contract NodeRegistry is INodeRegistry, Signatures {
         uint64 nonce,
         Signature calldata signature
     ) external {
-        Node memory entry = _nodes[node];
-        if (nonce != uint256(entry.seq) + 1) revert LedgerBadNonce();
-        if (entry.status == NodeStatus.Active) revert LedgerAlreadyRegistered();
-        if (entry.status == NodeStatus.Revoked) revert LedgerNodeRevoked();
+        State memory state = _states[node];
+        if (nonce != uint256(state.seq) + 1) revert LedgerBadNonce();
+        if (state.status == NodeStatus.Active) revert LedgerAlreadyRegistered();
+        if (state.status == NodeStatus.Revoked) revert LedgerNodeRevoked();
         if (controller == address(0)) revert LedgerBadController();
-        if (entry.status == NodeStatus.Left && controller != entry.controller) revert LedgerBadController();
+        if (state.status == NodeStatus.Left && controller != _nodes[node].controller) revert LedgerBadController();
         bytes32 recordHash = _hashRecord(record);
         if (!_signed(keccak256(abi.encode(REGISTER, node, controller, recordHash, nonce)), signature, node)) {
             revert LedgerBadSignature();
         }
-        _nodes[node] = Node(controller, NodeStatus.Active, uint48(nonce), entry.taskCount);
-        _recordHashes[node] = recordHash;
+        _nodes[node].controller = controller;
+        _states[node] = State(NodeStatus.Active, uint48(nonce), bytes25(recordHash));
         emit NodeRegistered(node, controller, nonce, record);
     }
 
@@ -59,8 +65,7 @@ abstract contract NodeRegistry is INodeRegistry, Signatures {
         if (!_signed(keccak256(abi.encode(UPDATE, node, recordHash, nonce)), signature, node)) {
             revert LedgerBadSignature();
         }
-        _nodes[node].seq = uint48(nonce);
-        _recordHashes[node] = recordHash;
+        _states[node] = State(NodeStatus.Active, uint48(nonce), bytes25(recordHash));
         emit NodeUpdated(node, nonce, record);
     }
 
@@ -73,15 +78,16 @@ abstract contract NodeRegistry is INodeRegistry, Signatures {
         Signature calldata controllerSignature,
         Signature calldata newNodeSignature
     ) external {
-        address controller = _activeWithNonce(node, nonce);
-        if (_nodes[newNode].status != NodeStatus.None) revert LedgerAlreadyRegistered();
+        _activeWithNonce(node, nonce);
+        address controller = _nodes[node].controller;
+        if (_states[newNode].status != NodeStatus.None) revert LedgerAlreadyRegistered();
         bytes32 recordHash = _hashRecord(record);
         bytes32 digest = _digest(keccak256(abi.encode(ROTATE, node, newNode, recordHash, nonce)));
         if (!_signedDigest(digest, controllerSignature, controller)) revert LedgerBadSignature();
         if (!_signedDigest(digest, newNodeSignature, newNode)) revert LedgerBadSignature();
-        _nodes[node].status = NodeStatus.Revoked;
-        _nodes[newNode] = Node(controller, NodeStatus.Active, uint48(nonce), 0);
-        _recordHashes[newNode] = recordHash;
+        _states[node].status = NodeStatus.Revoked;
+        _nodes[newNode].controller = controller;
+        _states[newNode] = State(NodeStatus.Active, uint48(nonce), bytes25(recordHash));
         emit NodeRotated(node, newNode, nonce, record);
     }
 
@@ -89,22 +95,22 @@ abstract contract NodeRegistry is INodeRegistry, Signatures {
     function deregister(address node, uint64 nonce, Signature calldata signature) external {
         _activeWithNonce(node, nonce);
         if (!_signed(keccak256(abi.encode(LEAVE, node, nonce)), signature, node)) revert LedgerBadSignature();
-        Node storage entry = _nodes[node];
-        entry.status = NodeStatus.Left;
-        entry.seq = uint48(nonce);
+        State storage state = _states[node];
+        state.status = NodeStatus.Left;
+        state.seq = uint48(nonce);
         emit NodeLeft(node);
     }
 
     /// @inheritdoc INodeRegistry
     function revoke(address node, uint64 nonce, Signature calldata signature) external {
-        Node memory entry = _nodes[node];
-        if (entry.status == NodeStatus.None) revert LedgerNodeUnknown();
-        if (entry.status == NodeStatus.Revoked) revert LedgerNodeRevoked();
-        if (nonce <= entry.seq) revert LedgerBadNonce();
-        if (!_signed(keccak256(abi.encode(REVOKE, node, nonce)), signature, entry.controller)) {
+        State memory state = _states[node];
+        if (state.status == NodeStatus.None) revert LedgerNodeUnknown();
+        if (state.status == NodeStatus.Revoked) revert LedgerNodeRevoked();
+        if (nonce <= state.seq) revert LedgerBadNonce();
+        if (!_signed(keccak256(abi.encode(REVOKE, node, nonce)), signature, _nodes[node].controller)) {
             revert LedgerBadSignature();
         }
-        _nodes[node].status = NodeStatus.Revoked;
+        _states[node].status = NodeStatus.Revoked;
         emit NodeRevoked(node);
     }
 
@@ -115,18 +121,18 @@ abstract contract NodeRegistry is INodeRegistry, Signatures {
         returns (address controller, NodeStatus status, uint64 seq, bytes32 recordHash, uint64 taskCount)
     {
         Node memory entry = _nodes[node];
-        return (entry.controller, entry.status, entry.seq, _recordHashes[node], entry.taskCount);
+        State memory state = _states[node];
+        return (entry.controller, state.status, state.seq, state.recordHash, entry.taskCount);
     }
 
     function _requireActive(address node) internal view {
-        if (_nodes[node].status != NodeStatus.Active) revert LedgerNodeNotActive(node);
+        if (_states[node].status != NodeStatus.Active) revert LedgerNodeNotActive(node);
     }
 
-    function _activeWithNonce(address node, uint64 nonce) private view returns (address controller) {
-        Node memory entry = _nodes[node];
-        if (nonce != uint256(entry.seq) + 1) revert LedgerBadNonce();
-        if (entry.status != NodeStatus.Active) revert LedgerNodeNotActive(node);
-        return entry.controller;
+    function _activeWithNonce(address node, uint64 nonce) private view {
+        State memory state = _states[node];
+        if (nonce != uint256(state.seq) + 1) revert LedgerBadNonce();
+        if (state.status != NodeStatus.Active) revert LedgerNodeNotActive(node);
     }
 
     function _hashRecord(bytes calldata record) private pure returns (bytes32) {
