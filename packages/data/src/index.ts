@@ -9,6 +9,7 @@ export {
   tableOf,
 } from './contract/contract.ts';
 export { type DraftRequest, draftContract } from './contract/draft.ts';
+export { openContract } from './contract/server.ts';
 export { childEngine } from './engine/child-engine.ts';
 export {
   type AppendJob,
@@ -22,6 +23,8 @@ export {
   type ResultTable,
 } from './engine/engine.ts';
 export { inlineEngine } from './engine/inline.ts';
+export { checkDataset, type DataHolderOptions, dataHolder, opensCommitment } from './holder.ts';
 export { type CompiledLocal, compileLocal, type TableBinding } from './plan-sql.ts';
 export { type JudgedTask, judgeTask, rolesOf } from './policy/judge.ts';
 export { OPERATION_GROUPS, Permit, Policy } from './policy/policy.ts';
+export type { DatasetReport, QualityCheck } from './quality.ts';
