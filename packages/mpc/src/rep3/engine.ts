@@ -19,6 +19,7 @@ import {
   crossAnd,
   crossProduct,
   lowestBits,
+  maskedProduct,
   maskWords,
   scale,
   slicePlanes,
@@ -32,6 +33,9 @@ import { type BitShare, bytesOf, packedLength, type Share, toPacked, toWords, ty
 
 /** Rounds of the interactive operations. */
 export const ROUND_COSTS = { mul: 1, dot: 1, and: 1, zero: 7, negative: 8, inject: 2 } as const;
+
+/** Words whose masks are drawn at a time: masks, operands and products of a chunk stay in cache. */
+const CHUNK = 1 << 14;
 
 export class Rep3Engine implements Engine<Share> {
   readonly costs = ROUND_COSTS;
@@ -82,9 +86,9 @@ export class Rep3Engine implements Engine<Share> {
     const step = new Step(index);
     switch (gate.op) {
       case 'mul':
-        return this.#multiply(words(x), words(y), gate.length, step);
+        return this.#multiply(words(x), words(y), step);
       case 'dot':
-        return this.#multiply(words(x), words(y), gate.length, step);
+        return this.#dot(words(x), words(y), gate.length, step);
       case 'and':
         return this.#and(bits(x), bits(y), step);
       case 'zero':
@@ -98,10 +102,23 @@ export class Rep3Engine implements Engine<Share> {
     }
   }
 
+  *#multiply(x: WordShare, y: WordShare, step: Step): Interactive<WordShare> {
+    const domain = step.next();
+    const a = new BigUint64Array(x.a.length);
+    for (let from = 0, lane = 0; from < a.length; from += CHUNK, lane++) {
+      const part = (vector: BigUint64Array) => vector.subarray(from, from + CHUNK);
+      const size = part(a).byteLength;
+      const f = toWords(this.#keys.a.bytes({ ...domain, lane }, size));
+      const g = toWords(this.#keys.b.bytes({ ...domain, lane }, size));
+      maskedProduct(part(a), part(x.a), part(x.b), part(y.a), part(y.b), f, g);
+    }
+    const b = toWords(yield { send: bytesOf(a), expect: a.byteLength });
+    return { form: 'words', a, b };
+  }
+
   /** Products, summed over blocks down to `length` results before they are masked and sent. */
-  *#multiply(x: WordShare, y: WordShare, length: number, step: Step): Interactive<WordShare> {
-    const products = crossProduct(x.a, x.b, y.a, y.b);
-    const a = products.length === length ? products : blockSums(products, length);
+  *#dot(x: WordShare, y: WordShare, length: number, step: Step): Interactive<WordShare> {
+    const a = blockSums(crossProduct(x.a, x.b, y.a, y.b), length);
     const domain = step.next();
     maskWords(a, toWords(this.#keys.a.bytes(domain, a.byteLength)), toWords(this.#keys.b.bytes(domain, a.byteLength)));
     const b = toWords(yield { send: bytesOf(a), expect: a.byteLength });
@@ -212,7 +229,7 @@ export class Rep3Engine implements Engine<Share> {
       a: this.#seat === 2 ? widen(x.a, length) : none(),
       b: this.#seat === 1 ? widen(x.b, length) : none(),
     };
-    const product = yield* this.#multiply(u, v, length, step);
+    const product = yield* this.#multiply(u, v, step);
     return pairwise(
       pairwise(u, v, add),
       both(product, (part) => scale(part, 2n)),

@@ -35,6 +35,19 @@ export function crossProduct(
   return out;
 }
 
+/** The same, masked by a zero sharing: out = xa·ya + xa·yb + xb·ya + f - g, for the length of f. */
+export function maskedProduct(
+  out: BigUint64Array,
+  xa: BigUint64Array,
+  xb: BigUint64Array,
+  ya: BigUint64Array,
+  yb: BigUint64Array,
+  f: BigUint64Array,
+  g: BigUint64Array,
+): void {
+  for (let i = 0; i < f.length; i++) out[i] = xa[i]! * (ya[i]! + yb[i]!) + xb[i]! * ya[i]! + f[i]! - g[i]!;
+}
+
 /** z += f - g, in place: the mask of a zero sharing. */
 export function maskWords(z: BigUint64Array, f: BigUint64Array, g: BigUint64Array): void {
   for (let i = 0; i < z.length; i++) z[i] = z[i]! + f[i]! - g[i]!;
