@@ -17,8 +17,7 @@ const HALF_ORDER = secp256k1.Point.Fn.ORDER >> 1n;
 
 /** Address of a public key: the last 20 bytes of the hash of its point. `publicKey` is 33 or 65 bytes (SEC 1 §2.3.3). */
 export function addressOf(publicKey: Uint8Array): NodeId {
-  const point = secp256k1.Point.fromBytes(publicKey).toBytes(false);
-  return toHex(keccak256(point.subarray(1)).subarray(12)) as NodeId;
+  return addressOfPoint(secp256k1.Point.fromBytes(publicKey));
 }
 
 /** A uniform secret scalar, 32 bytes. Draws 48 bytes, so that the bias is below 2^-128 (FIPS 186-5 A.2.1). */
@@ -33,7 +32,7 @@ export function localSigner(privateKey: Uint8Array): Signer {
   }
   const key = privateKey.slice();
   return {
-    id: addressOf(secp256k1.getPublicKey(key)),
+    id: addressOf(secp256k1.getPublicKey(key, false)),
     async sign(digest) {
       expectDigest(digest);
       const recovered = secp256k1.sign(digest, key, { prehash: false, lowS: true, format: 'recovered' });
@@ -56,7 +55,7 @@ export function recoverSigner(digest: Uint8Array, signature: Hex): NodeId {
   if (BigInt(toHex(bytes.subarray(32, 64))) > HALF_ORDER) throw invalid('s is in the upper half of the order');
   try {
     const recovered = concatBytes(Uint8Array.of(v - 27), bytes.subarray(0, 64));
-    return addressOf(secp256k1.recoverPublicKey(recovered, digest, { prehash: false }));
+    return addressOfPoint(secp256k1.Signature.fromBytes(recovered, 'recovered').recoverPublicKey(digest));
   } catch (cause) {
     throw invalid('it belongs to no key', cause);
   }
@@ -70,6 +69,10 @@ export function verifySignature(digest: Uint8Array, signature: Hex, signer: Node
   } catch {
     return false;
   }
+}
+
+function addressOfPoint(point: { toBytes(compressed: boolean): Uint8Array }): NodeId {
+  return toHex(keccak256(point.toBytes(false).subarray(1)).subarray(12)) as NodeId;
 }
 
 function expectDigest(digest: Uint8Array): void {
