@@ -12,8 +12,11 @@ export interface ApiServer extends AsyncDisposable {
 }
 
 /** @throws {NodeError} `API_PORT_IN_USE`, `API_CANNOT_LISTEN`. */
-export async function serveApi(parts: ApiParts, { host, port }: { host: string; port: number }): Promise<ApiServer> {
-  const server = createServer(getRequestListener(apiRoutes(parts).fetch));
+export async function serveApi(
+  parts: Omit<ApiParts, 'host'> & Partial<Pick<ApiParts, 'host'>>,
+  { host, port }: { host: string; port: number },
+): Promise<ApiServer> {
+  const server = createServer(getRequestListener(apiRoutes({ host, ...parts }).fetch));
   await listen(server, host, port);
   const address = server.address();
   const bound = typeof address === 'object' && address !== null ? address.port : port;
