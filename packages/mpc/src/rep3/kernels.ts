@@ -23,7 +23,7 @@ export function scale(x: BigUint64Array, by: bigint): BigUint64Array {
   return out;
 }
 
-/** This seat's additive part of a product (CCS 2016, §2.1): xa·ya + xa·yb + xb·ya. */
+/** This seat's additive part of a product (Araki et al.): xa·ya + xa·yb + xb·ya. */
 export function crossProduct(
   xa: BigUint64Array,
   xb: BigUint64Array,
