@@ -6,7 +6,10 @@ import { formatCursor, parseCursor } from './cursor.ts';
 import { type Block, Changes, type EventSource, eventStream, type LocatedEvent } from './event-stream.ts';
 import { BlockJournal, type LinkedBlock } from './evm/block-journal.ts';
 
-/** A chain of made-up blocks, each with up to two events, that can be cut back and grown again. */
+type Mood = 'fast' | 'slow' | 'away';
+const tick = () => new Promise((done) => setImmediate(done));
+
+/** A chain of made-up blocks, each with a few events, that can be cut back and grown again. */
 class ToyChain {
   blocks: (LinkedBlock & { events: LocatedEvent[] })[] = [];
   readonly changes = new Changes();
@@ -40,23 +43,25 @@ class ToyChain {
     this.changes.announce();
   }
 
-  /** Fails now and then, gives pieces of at most `piece` blocks, everything twice and backwards. */
-  source(piece: number, failing: () => boolean): EventSource {
-    const flaky = () => {
-      if (failing()) throw new NodeError('CHAIN_UNREACHABLE', 'away', { fault: 'chain', retryable: true });
+  /** Fails or dawdles now and then, gives pieces of at most `piece` blocks, everything twice and backwards. */
+  source(piece: number, mood: () => Mood): EventSource {
+    const flaky = async () => {
+      const now = mood();
+      if (now === 'slow') await tick();
+      if (now === 'away') throw new NodeError('CHAIN_UNREACHABLE', 'away', { fault: 'chain', retryable: true });
     };
     return {
       firstBlock: 0,
       head: async () => {
-        flaky();
+        await flaky();
         return this.blocks.at(-1) ?? null;
       },
       block: async (number) => {
-        flaky();
+        await flaky();
         return this.blocks[number] ?? null;
       },
       read: async (from, to: Block) => {
-        flaky();
+        await flaky();
         const blocks = this.blocks.slice(from, Math.min(to.number + 1, from + piece));
         const upTo = blocks.at(-1);
         if (upTo === undefined) throw new NodeError('CHAIN_RPC', 'gone', { fault: 'chain', retryable: true });
@@ -75,10 +80,13 @@ class ToyChain {
 }
 
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('grow' as const), events: fc.integer({ min: 0, max: 2 }) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('grow' as const), events: fc.integer({ min: 0, max: 3 }) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('cut' as const), count: fc.integer({ min: 1, max: 6 }) }) },
   { weight: 2, arbitrary: fc.constant({ kind: 'restart' as const }) },
-  { weight: 2, arbitrary: fc.constant({ kind: 'breathe' as const }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('breathe' as const), ticks: fc.integer({ min: 1, max: 8 }) }),
+  },
 );
 
 describe('event stream', () => {
@@ -87,12 +95,12 @@ describe('event stream', () => {
       fc.asyncProperty(
         fc.array(step, { maxLength: 40 }),
         fc.integer({ min: 1, max: 4 }),
-        fc.array(fc.boolean(), { maxLength: 10 }),
-        async (steps, piece, failures) => {
+        fc.array(fc.constantFrom<Mood>('fast', 'slow', 'slow', 'slow', 'away'), { maxLength: 100 }),
+        async (steps, piece, moods) => {
           const chain = new ToyChain();
-          const clock = { ...wallClock, sleep: (_ms: number, signal?: AbortSignal) => wallClock.sleep(0, signal) };
-          const pending = [...failures];
-          const source = chain.source(piece, () => pending.shift() ?? false);
+          const clock = { ...wallClock, sleep: async () => void (await tick()) };
+          const pending = [...moods];
+          const source = chain.source(piece, () => pending.shift() ?? 'fast');
           let cursor: Cursor | null = null;
           let seen: Cursor[] = [];
           let stop = new AbortController();
@@ -102,6 +110,9 @@ describe('event stream', () => {
             const items = eventStream(source, { from: cursor, level: 'seen', signal: stop.signal, clock });
             reading = (async () => {
               for await (const item of items) {
+                await tick();
+                // Killed between two items: what was not taken in yet must come again.
+                if (stop.signal.aborted) break;
                 if (item.type === 'rollback') {
                   const { to } = item;
                   seen = to === null ? [] : seen.filter((one) => one <= to);
@@ -117,7 +128,7 @@ describe('event stream', () => {
           for (const one of steps) {
             if (one.kind === 'grow') chain.grow(one.events);
             else if (one.kind === 'cut') chain.cut(one.count);
-            else if (one.kind === 'breathe') await wallClock.sleep(0);
+            else if (one.kind === 'breathe') for (let i = 0; i < one.ticks; i++) await tick();
             else {
               stop.abort();
               await reading;
@@ -126,14 +137,54 @@ describe('event stream', () => {
           }
           chain.grow(1);
           const last = chain.cursors().at(-1);
-          for (let waits = 0; seen.at(-1) !== last && waits < 2_000; waits++) await wallClock.sleep(0);
+          for (let waits = 0; seen.at(-1) !== last && waits < 1_000; waits++) await tick();
           stop.abort();
           await reading;
           expect(seen).toEqual(chain.cursors());
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 300 },
     );
+  });
+
+  it('notices a fork that takes over between two of its own questions', async () => {
+    const chain = new ToyChain();
+    chain.grow(1);
+    chain.grow(1);
+    const source = chain.source(9, () => 'fast');
+    let swap = () => {};
+    const swapping: EventSource = {
+      ...source,
+      head: (level) => {
+        swap();
+        return source.head(level);
+      },
+    };
+    const stop = new AbortController();
+    const seen: Cursor[] = [];
+    const undone: (Cursor | null)[] = [];
+    for await (const item of eventStream(swapping, {
+      from: null,
+      level: 'seen',
+      signal: stop.signal,
+      clock: wallClock,
+    })) {
+      if (item.type === 'event') seen.push(item.cursor);
+      if (item.type === 'rollback') undone.push(item.to);
+      if (item.type !== 'head') continue;
+      if (item.block === 4) break;
+      swap = () => {
+        swap = () => {};
+        chain.cut(1);
+        for (let i = 0; i < 3; i++) chain.grow(1);
+      };
+      chain.changes.announce();
+    }
+    stop.abort();
+    const [first, lost, ...rest] = seen;
+    expect(undone.length).toBe(1);
+    expect((undone[0] ?? '') > (first ?? '') && (undone[0] ?? '') < (lost ?? '')).toBe(true);
+    expect([first, ...rest]).toEqual(chain.cursors());
   });
 
   it('orders cursors as text in the order of the stream', () => {
