@@ -1,9 +1,10 @@
 // Tags: shuffle, pack, and the hash join of the two parties' tags.
 #include "kernel.h"
 
-// Fisher-Yates over 16-byte slots; one random 64-bit word a slot (bias below n / 2^64 a step).
-EXPORT(shuffle) void shuffle(block *slots, u32 n, const u64 *random) {
-  for (u32 i = n; i > 1; i--) {
+// Fisher-Yates over 16-byte slots; one random 64-bit word a slot (bias below n / 2^64 a step). Calls go down from the
+// number of slots to 1: this one from `from` to `to`.
+EXPORT(shuffle) void shuffle(block *slots, u32 from, u32 to, const u64 *random) {
+  for (u32 i = from; i > to; i--) {
     u64 word = random[i - 1];
     u32 j = (u32)(((word >> 32) * i + ((word & 0xffffffff) * i >> 32)) >> 32);
     block swap = slots[i - 1];
@@ -30,10 +31,11 @@ INLINE block masked(block tag, u32 width) {
   return wasm_v128_and(tag, wasm_u8x16_lt(lanes, wasm_i8x16_splat((char)width)));
 }
 
-// Inserts n slots; `table` is zeroed. Returns 0, or 1 + the position of a slot equal to an earlier one (first `width` bytes).
-EXPORT(join_build) u32 join_build(const block *slots, u32 n, u32 width, Entry *table, u32 bits) {
+// Inserts the slots from .. to; `table` is zeroed before the first. Returns 0, or 1 + the position of a slot whose first
+// `width` bytes equal an earlier one's.
+EXPORT(join_build) u32 join_build(const block *slots, u32 from, u32 to, u32 width, Entry *table, u32 bits) {
   u32 mask = (1u << bits) - 1;
-  for (u32 i = 0; i < n; i++) {
+  for (u32 i = from; i < to; i++) {
     block tag = masked(slots[i], width);
     u64 word = first_word(tag);
     u32 at = (u32)word & mask, fingerprint = (u32)(word >> 32);

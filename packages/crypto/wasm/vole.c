@@ -33,45 +33,140 @@ void ggm_level(block *parents, const block *left_aes, const block *right_aes, bl
     }
 }
 
-// One pass of the wrapping convolution over `vectors` (1 or 2) vectors in step. x[i] ^= x[i - 25] ^ sum of the
-// x[i - k], k = 1..24, whose bit k - 1 of bits[i] is set; sources before the start wrap round and are added last.
+// Up to the end: `lanes` is 1 or 2, the number of vectors that share one code, element by element side by side.
+
+// One pass of the wrapping convolution over n elements (at least 64). x[i] ^= x[i - 25] ^ sum of the x[i - k],
+// k = 1..24, whose bit k - 1 of bits[i] is set; sources before the start wrap round and are added last.
+// Calls go through the elements from .. to in order (multiples of 4 but for the last), `convolute_wrap` comes last.
 #define TAPS 24
-INLINE block tap(u32 word, int k, block x) {
+INLINE block tap(u32 word, u32 k, block x) {
   return wasm_v128_and(x, wasm_i32x4_splat(-(int)(word >> (k - 1) & 1)));
 }
-EXPORT(convolute) void convolute(block *x, const u32 *bits, u32 n) {
-  for (u32 i = 0; i < n; i++) {
-    u32 word = bits[i];
-    block sum = x[i];
-    if (i <= TAPS) {
-      for (u32 k = 1; k <= TAPS && k <= i; k++) sum = xor(sum, tap(word, (int)k, x[i - k]));
-    } else {
-      const block *p = x + i;
-      sum = xor(sum, p[-25]);
-      block other = zero();
-#pragma unroll
-      for (int k = 24; k >= 1; k -= 2) {
-        sum = xor(sum, tap(word, k, p[-k]));
-        other = xor(other, tap(word, k - 1, p[-(k - 1)]));
-      }
-      sum = xor(sum, other);
-    }
-    x[i] = sum;
-  }
-  for (u32 i = 0; i <= TAPS; i++) {
-    block sum = xor(x[i], x[n + i - TAPS - 1]);
-    for (u32 k = i + 1; k <= TAPS; k++) sum = xor(sum, tap(bits[i], (int)k, x[n + i - k]));
-    x[i] = sum;
+
+INLINE void convolute_one(block *x, const u32 *bits, u32 i, const u32 lanes) {
+  for (u32 lane = 0; lane < lanes; lane++) {
+    block sum = x[i * lanes + lane];
+    for (u32 k = 1; k <= TAPS && k <= i; k++) sum = xor(sum, tap(bits[i], k, x[(i - k) * lanes + lane]));
+    if (i > TAPS) sum = xor(sum, x[(i - TAPS - 1) * lanes + lane]);
+    x[i * lanes + lane] = sum;
   }
 }
 
-// out[i] ^= 7 taps into x (n blocks): one uniform position in each quarter and three anywhere; 7 words of `taps` each.
-EXPORT(expand) void expand(const block *x, u32 n, const u32 *taps, block *out, u32 count) {
-  u32 step = n / 4;
-  for (u32 i = 0; i < count; i++, taps += 7) {
-    block a = xor(x[reduce(taps[0], step)], x[step + reduce(taps[1], step)]);
-    block b = xor(x[2 * step + reduce(taps[2], step)], x[3 * step + reduce(taps[3], step)]);
-    block c = xor(x[reduce(taps[4], n)], x[reduce(taps[5], n)]);
-    out[i] = xor(xor(xor(a, b), xor(c, x[reduce(taps[6], n)])), out[i]);
+// table[v] = XOR of the elements 3 - q of a group of four, over the bits q of v: nearer sources have lower bits.
+INLINE void group_table(const block *group, block *table, const u32 lanes) {
+  for (u32 lane = 0; lane < lanes; lane++) {
+    table[lane] = zero();
+    for (u32 q = 0; q < 4; q++)
+      for (u32 v = 0; v < 1u << q; v++)
+        table[((1u << q) + v) * lanes + lane] = xor(table[v * lanes + lane], group[(3 - q) * lanes + lane]);
   }
+}
+
+// Groups of four: of the sources of x[4b + s], the last six whole groups come from tables of their sixteen sums, the
+// bits of the farthest cut to its last 4 - s elements, and the s of the own group one by one.
+INLINE void convolute_lanes(block *x, const u32 *bits, u32 from, u32 to, const u32 lanes) {
+  block tables[8][16 * 2];
+  u32 start = from < 28 ? 28 : from, end = to & ~3u;
+  for (u32 i = from; i < start; i++) convolute_one(x, bits, i, lanes);
+  for (u32 b = start / 4 - 6; b < start / 4; b++) group_table(x + 4 * b * lanes, tables[b & 7], lanes);
+  for (u32 i = start; i < end; i += 4) {
+    u32 b = i / 4;
+    block *group = x + i * lanes;
+#pragma unroll
+    for (u32 s = 0; s < 4; s++) {
+      u32 word = bits[i + s] & 0xffffff;
+      block sums[2];
+      for (u32 lane = 0; lane < lanes; lane++)
+        sums[lane] = xor(group[s * lanes + lane], x[(i + s - TAPS - 1) * lanes + lane]);
+#pragma unroll
+      for (u32 j = 6; j >= 1; j--) {
+        const block *entry = tables[(b - j) & 7] + (word >> (4 * j + s - 4) & 15) * lanes;
+        for (u32 lane = 0; lane < lanes; lane++) sums[lane] = xor(sums[lane], entry[lane]);
+      }
+#pragma unroll
+      for (u32 k = s; k >= 1; k--)
+        for (u32 lane = 0; lane < lanes; lane++)
+          sums[lane] = xor(sums[lane], tap(word, k, group[(s - k) * lanes + lane]));
+      for (u32 lane = 0; lane < lanes; lane++) group[s * lanes + lane] = sums[lane];
+    }
+    group_table(group, tables[b & 7], lanes);
+  }
+  for (u32 i = end; i < to; i++) convolute_one(x, bits, i, lanes);
+}
+
+EXPORT(convolute) void convolute(block *x, const u32 *bits, u32 from, u32 to, u32 lanes) {
+  if (lanes == 1) convolute_lanes(x, bits, from, to, 1);
+  else convolute_lanes(x, bits, from, to, 2);
+}
+
+EXPORT(convolute_wrap) void convolute_wrap(block *x, const u32 *bits, u32 n, u32 lanes) {
+  for (u32 i = 0; i <= TAPS; i++)
+    for (u32 lane = 0; lane < lanes; lane++) {
+      block sum = xor(x[i * lanes + lane], x[(n + i - TAPS - 1) * lanes + lane]);
+      for (u32 k = i + 1; k <= TAPS; k++) sum = xor(sum, tap(bits[i], k, x[(n + i - k) * lanes + lane]));
+      x[i * lanes + lane] = sum;
+    }
+}
+
+// ChaCha with 8 rounds, four blocks with the counters 4 * counter + (0..3), word-sliced; key of 32 bytes, nonce zero.
+INLINE block rotate(block x, u32 by) { return wasm_v128_or(wasm_i32x4_shl(x, by), wasm_u32x4_shr(x, 32 - by)); }
+#define ROTATE16(x) wasm_i8x16_shuffle(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)
+#define ROTATE8(x) wasm_i8x16_shuffle(x, x, 3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14)
+#define QUARTER(a, b, c, d)                                                                                            \
+  v[a] = wasm_i32x4_add(v[a], v[b]), v[d] = ROTATE16(xor(v[d], v[a]));                                                 \
+  v[c] = wasm_i32x4_add(v[c], v[d]), v[b] = rotate(xor(v[b], v[c]), 12);                                               \
+  v[a] = wasm_i32x4_add(v[a], v[b]), v[d] = xor(v[d], v[a]), v[d] = ROTATE8(v[d]);                                     \
+  v[c] = wasm_i32x4_add(v[c], v[d]), v[b] = rotate(xor(v[b], v[c]), 7);
+INLINE void chacha8_x4(const u32 *key, u32 counter, u32 *out) {
+  block v[16], first[16];
+  first[0] = wasm_i32x4_splat(0x61707865), first[1] = wasm_i32x4_splat(0x3320646e);
+  first[2] = wasm_i32x4_splat(0x79622d32), first[3] = wasm_i32x4_splat(0x6b206574);
+  for (int i = 0; i < 8; i++) first[4 + i] = wasm_v128_load32_splat(key + i);
+  first[12] = wasm_i32x4_add(wasm_i32x4_splat((int)(4 * counter)), wasm_i32x4_const(0, 1, 2, 3));
+  first[13] = first[14] = first[15] = zero();
+  for (int i = 0; i < 16; i++) v[i] = first[i];
+  for (int i = 0; i < 4; i++) {
+    QUARTER(0, 4, 8, 12) QUARTER(1, 5, 9, 13) QUARTER(2, 6, 10, 14) QUARTER(3, 7, 11, 15)
+    QUARTER(0, 5, 10, 15) QUARTER(1, 6, 11, 12) QUARTER(2, 7, 8, 13) QUARTER(3, 4, 9, 14)
+  }
+  for (int i = 0; i < 16; i++) store(out + 4 * i, wasm_i32x4_add(v[i], first[i]));
+}
+
+// out[i] ^= 7 taps into x (n elements): one uniform position in each quarter and three anywhere. Position i takes its
+// seven words from ChaCha8 block i / 2, words 7 (i mod 2) onwards. Results of lane 1 go to `second`. A call does the
+// positions from .. to; `from` is a multiple of 64.
+// Positions are drawn for a batch first, so that the loads, which miss the caches, overlap.
+#define BATCH 64
+INLINE void expand_lanes(const block *x, u32 n, const u32 *key, u32 from, u32 to, block *out, block *second,
+                         const u32 lanes) {
+  u32 step = n / 4, base[4] = {0, step, 2 * step, 3 * step};
+  for (u32 at = from; at < to; at += BATCH) {
+    u32 words[8 * BATCH], taps[7 * BATCH];
+    for (u32 i = 0; i < BATCH; i += 8) chacha8_x4(key, (at + i) / 8, words + 8 * i);
+    for (u32 j = 0; j < BATCH; j++) {
+      const u32 *w = words + 64 * (j >> 3) + 28 * (j & 1) + (j >> 1 & 3);
+      for (u32 k = 0; k < 7; k++) taps[7 * j + k] = k < 4 ? base[k] + reduce(w[4 * k], step) : reduce(w[4 * k], n);
+    }
+    u32 here = to - at < BATCH ? to - at : BATCH;
+    for (u32 j = 0; j < here; j++) {
+      const u32 *p = taps + 7 * j;
+      for (u32 lane = 0; lane < lanes; lane++) {
+        const block *y = x + lane;
+        block a = xor(y[p[0] * lanes], y[p[1] * lanes]), b = xor(y[p[2] * lanes], y[p[3] * lanes]);
+        block c = xor(y[p[4] * lanes], y[p[5] * lanes]), *to = (lane ? second : out) + at + j;
+        *to = xor(xor(xor(a, b), xor(c, y[p[6] * lanes])), *to);
+      }
+    }
+  }
+}
+
+EXPORT(expand)
+void expand(const block *x, u32 n, const u32 *key, u32 from, u32 to, block *out, block *second, u32 lanes) {
+  if (lanes == 1) expand_lanes(x, n, key, from, to, out, second, 1);
+  else expand_lanes(x, n, key, from, to, out, second, 2);
+}
+
+// out[2 i] = 0, out[2 i + 1] = in[i].
+EXPORT(widen_blocks) void widen_blocks(const block *in, u32 n, block *out) {
+  for (u32 i = 0; i < n; i++) out[2 * i] = zero(), out[2 * i + 1] = in[i];
 }

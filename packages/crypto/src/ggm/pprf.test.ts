@@ -27,12 +27,19 @@ test.each([
     }
     return out;
   };
-  expandPunctured(kernels, nodeCrypto, forest, points, known, punctured);
+  const totals = expandPunctured(kernels, nodeCrypto, forest, points, known, punctured);
   const expected = kernels.bytes(full, size).slice();
   for (const [j, point] of points.entries()) {
     const at = 16 * (point * trees + j);
     expect(expected.subarray(at, at + 16)).not.toEqual(new Uint8Array(16));
     expected.fill(0, at, at + 16);
+  }
+  for (let j = 0; j < trees; j++) {
+    const sum = new Uint8Array(16);
+    for (let leaf = 0; leaf < leaves; leaf++) {
+      for (let k = 0; k < 16; k++) sum[k]! ^= expected[16 * (leaf * trees + j) + k]!;
+    }
+    expect(totals.subarray(16 * j, 16 * j + 16)).toEqual(sum);
   }
   expect(Buffer.compare(kernels.bytes(punctured, size), expected)).toBe(0);
 });

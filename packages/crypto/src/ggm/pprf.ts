@@ -25,7 +25,7 @@ export function depthOf(forest: Forest): number {
 /** Blocks of the sums of left children, then of right children, of one level: one a tree each. */
 export type LevelSums = [left: Uint8Array, right: Uint8Array];
 
-const CHUNK = 8_192;
+const CHUNK = 4_096;
 const FIXED_KEYS = [0, 1].map((bit) => sha256Bytes(new TextEncoder().encode(`2pm/ggm/${bit}/1`)).subarray(0, 16)) as [
   Uint8Array,
   Uint8Array,
@@ -46,6 +46,7 @@ export function expandForest(
 /**
  * The receiver's side: rebuilds all leaves but number `points[j]` of tree j, which becomes zero.
  * `known(level)` gives for each tree the sum of the children on the side off its path at that level.
+ * Returns for each tree the sum of its leaves but the missing one.
  */
 export function expandPunctured(
   kernels: Kernels,
@@ -54,8 +55,9 @@ export function expandPunctured(
   points: ArrayLike<number>,
   known: (level: number) => Uint8Array,
   out: number,
-): void {
+): Uint8Array {
   const { trees, leaves } = forest;
+  const totals = new Uint8Array(16 * trees);
   kernels.bytes(out, 16 * trees).fill(0);
   for (let level = 0; level < depthOf(forest); level++) {
     const sums = expandLevel(kernels, crypto, forest, level, out);
@@ -67,13 +69,20 @@ export function expandPunctured(
       const side = (points[j]! >> level) & 1;
       const path = point + side * parents;
       const sibling = point + (1 - side) * parents;
-      if (path < leaves) nodes.fill(0, 16 * (path * trees + j), 16 * (path * trees + j + 1));
+      if (path < leaves) {
+        const at = 16 * (path * trees + j);
+        for (let k = 0; k < 16; k++) {
+          totals[16 * j + k] = sums[side]![16 * j + k]! ^ nodes[at + k]! ^ received[16 * j + k]!;
+        }
+        nodes.fill(0, at, at + 16);
+      }
       if (sibling >= leaves) continue;
       // The sum holds the worthless child of the unknown parent; it cancels out, and what is left is the sibling.
       const at = 16 * (sibling * trees + j);
       for (let k = 0; k < 16; k++) nodes[at + k]! ^= sums[1 - side]![16 * j + k]! ^ received[16 * j + k]!;
     }
   }
+  return totals;
 }
 
 function expandLevel(

@@ -5,15 +5,14 @@
  * x[i] ^= ⊕_{k=1..24} b_k·x[i−k] ^ x[i−25], where sources before the start count when everything else is done. Run twice
  * with independent bits. Expand: each output, already the lower half's block, takes 7 blocks of x: one uniform position
  * in each quarter and three uniform positions.
+ * Randomness is public: AES-CTR for the bits, ChaCha8 for the positions.
  * Deviations: bits of neighbouring positions are independent (libOTe shares 16 of 24); the bits are named by target
  * instead of source, which is the same distribution; the last m mod 4 positions are in no quarter.
  * @module
  */
-import type { CryptoProvider } from '@2pm/core';
-import type { Kernels } from '../wasm/kernels.ts';
+import { type CryptoProvider, sha256Bytes } from '@2pm/core';
+import { type Kernels, pieces } from '../wasm/kernels.ts';
 
-const TAPS = 7;
-const CHUNK = 32_768;
 const utf8 = new TextEncoder();
 
 /** What both parties know: a public 16-byte seed of the code's randomness, for this session alone. */
@@ -23,23 +22,28 @@ export interface ExConv {
   seed: Uint8Array;
 }
 
-/** In place over 2m blocks at `x`; afterwards the first m are the result. */
-export function exConv(kernels: Kernels, crypto: CryptoProvider, { length, seed }: ExConv, x: number): void {
-  const upper = x + 16 * length;
+/**
+ * In place. `lower`: the addresses of the lower halves of one or two vectors, each of m blocks, where the results go.
+ * `upper`: the address of the upper half, or of both upper halves side by side, block by block; it is used up.
+ */
+export function exConv(
+  kernels: Kernels,
+  crypto: CryptoProvider,
+  { length, seed }: ExConv,
+  upper: number,
+  lower: readonly [first: number, second?: number],
+): void {
+  const lanes = lower[1] === undefined ? 1 : 2;
   const mark = kernels.mark();
+  const key = kernels.put(sha256Bytes(utf8.encode('2pm/exconv/expand/1'), seed));
   const bits = kernels.alloc(4 * length);
   for (const pass of ['conv/1/0', 'conv/1/1']) {
     kernels.bytes(bits, 4 * length).set(crypto.aes128Ctr(seed, utf8.encode(pass), 0n, 4 * length));
-    kernels.run.convolute(upper, bits, length);
+    for (const [from, to] of pieces(length)) kernels.run.convolute(upper, bits, from, to, lanes);
+    kernels.run.convolute_wrap(upper, bits, length, lanes);
   }
-  kernels.release(mark);
-  const taps = kernels.alloc(4 * TAPS * CHUNK);
-  for (let at = 0; at < length; at += CHUNK) {
-    const count = Math.min(CHUNK, length - at);
-    const counter = BigInt((at * 4 * TAPS) / 16);
-    kernels.bytes(taps, 4 * TAPS * count).set(crypto.aes128Ctr(seed, EXPAND, counter, 4 * TAPS * count));
-    kernels.run.expand(upper, length, taps, x + 16 * at, count);
+  for (const [from, to] of pieces(length)) {
+    kernels.run.expand(upper, length, key, from, to, lower[0], lower[1] ?? 0, lanes);
   }
   kernels.release(mark);
 }
-const EXPAND = utf8.encode('expand/1');

@@ -98,8 +98,8 @@ export class VoleSender {
 
   /** Address of B. */
   finish(): number {
-    const { kernels, crypto } = this.#context;
-    exConv(kernels, crypto, codeOf(this.#context), this.#b);
+    const { kernels, crypto, parameters } = this.#context;
+    exConv(kernels, crypto, codeOf(this.#context), this.#b + 16 * parameters.length, [this.#b]);
     return this.#b;
   }
 }
@@ -153,8 +153,8 @@ export class VoleReceiver {
     const { trees } = forest;
     const depth = depthOf(forest);
     checkLength(correction, voleMessageBytes(parameters).correction);
-    const size = 32 * parameters.length;
-    const [a, c] = [kernels.alloc(size), kernels.alloc(size)];
+    const { length } = parameters;
+    const [a, c, upper] = [kernels.alloc(16 * length), kernels.alloc(32 * length), kernels.alloc(32 * length)];
     const known = (level: number) => {
       const at = 16 * trees * level;
       const out = this.#hashes.slice(at, at + 16 * trees);
@@ -165,32 +165,24 @@ export class VoleReceiver {
       }
       return out;
     };
-    expandPunctured(kernels, crypto, forest, this.#points, known, c);
-    this.#placePoints(correction.subarray(32 * trees * depth), a, c);
-    const code = codeOf(this.#context);
-    exConv(kernels, crypto, code, a);
-    exConv(kernels, crypto, code, c);
+    const leaves = expandPunctured(kernels, crypto, forest, this.#points, known, c);
+    // The missing leaf becomes b̃ + Δ·a_j; the noise vector is zero but for the a_j, in lane 0 of the upper halves.
+    const missing = xored(xored(correction.subarray(32 * trees * depth), leaves), this.#noisy);
+    const places = this.#points.map((point, j) => point * trees + j);
+    for (const [j, place] of places.entries()) kernels.bytes(c + 16 * place, 16).set(blockOf(missing, j));
+    kernels.run.widen_blocks(c + 16 * length, length, upper);
+    kernels.bytes(a, 16 * length).fill(0);
+    for (const [j, place] of places.entries()) {
+      const at = place < length ? a + 16 * place : upper + 32 * (place - length);
+      kernels.bytes(at, 16).set(blockOf(this.#values, j));
+    }
+    exConv(kernels, crypto, codeOf(this.#context), upper, [a, c]);
     return { a, c };
   }
+}
 
-  /** The missing leaf of each tree becomes b̃ + Δ·a_j; the noise vector is zero but for the a_j. */
-  #placePoints(totals: Uint8Array, a: number, c: number): void {
-    const { kernels, parameters } = this.#context;
-    const { trees, leaves } = forestOf(parameters);
-    const values = kernels.bytes(a, 16 * trees * leaves).fill(0);
-    const leavesBytes = kernels.bytes(c, 16 * trees * leaves);
-    const sums = xored(totals, this.#noisy);
-    const words = new Uint32Array(sums.buffer, sums.byteOffset, 4 * trees);
-    const leafWords = kernels.words(c, 4 * trees * leaves);
-    for (let at = 0; at < leafWords.length; at += 4 * trees) {
-      for (let k = 0; k < 4 * trees; k++) words[k]! ^= leafWords[at + k]!;
-    }
-    for (const [j, point] of this.#points.entries()) {
-      const at = 16 * (point * trees + j);
-      values.set(this.#values.subarray(16 * j, 16 * j + 16), at);
-      leavesBytes.set(sums.subarray(16 * j, 16 * j + 16), at);
-    }
-  }
+function blockOf(blocks: Uint8Array, j: number): Uint8Array {
+  return blocks.subarray(16 * j, 16 * j + 16);
 }
 
 /** `points` blocks: ⊕_i x^i · correlation i, for each group of 128 at `from`. */

@@ -53,7 +53,9 @@ test('a shuffle keeps every slot and depends on its randomness', async () => {
   const slots = random(16 * n);
   const shuffled = () => {
     const at = kernels.put(slots);
-    kernels.run.shuffle(at, n, kernels.put(random(8 * n)));
+    const randomness = kernels.put(random(8 * n));
+    kernels.run.shuffle(at, n, 200, randomness);
+    kernels.run.shuffle(at, 200, 1, randomness);
     return slotsOf(kernels.bytes(at, 16 * n), 16);
   };
   const [first, second] = [shuffled(), shuffled()];
@@ -71,7 +73,7 @@ test('a shuffle puts a slot at every place about equally often', async () => {
   for (let run = 0; run < runs; run++) {
     kernels.bytes(at, 16 * n).fill(0)[0] = 1;
     kernels.bytes(words, 8 * n).set(random(8 * n));
-    kernels.run.shuffle(at, n, words);
+    kernels.run.shuffle(at, n, 1, words);
     counts[kernels.bytes(at, 16 * n).indexOf(1) / 16]++;
   }
   // Six standard deviations of a binomial around runs / n.
@@ -93,7 +95,7 @@ test.each([8, 10, 13, 16])('a join of %i-byte tags finds exactly the common ones
   const slots = kernels.put(mine);
   const table = kernels.alloc(8 * 512);
   kernels.bytes(table, 8 * 512).fill(0);
-  expect(kernels.run.join_build(slots, 300, width, table, 9)).toBe(0);
+  expect(kernels.run.join_build(slots, 0, 300, width, table, 9)).toBe(0);
   const found = kernels.alloc(300);
   kernels.bytes(found, 300).fill(0);
   kernels.run.join_probe(slots, width, table, 9, kernels.put(theirs), 200, found);
@@ -106,7 +108,7 @@ test('a join names the place of a tag that comes twice', async () => {
   slots.copyWithin(16 * 15, 16 * 4, 16 * 5);
   const table = kernels.alloc(8 * 64);
   kernels.bytes(table, 8 * 64).fill(0);
-  expect(kernels.run.join_build(kernels.put(slots), 20, 10, table, 6)).toBe(16);
+  expect(kernels.run.join_build(kernels.put(slots), 0, 20, 10, table, 6)).toBe(16);
 });
 
 test('tags are packed to their width', async () => {

@@ -56,11 +56,13 @@ export interface KernelFunctions {
     leftSums: number,
     rightSums: number,
   ): void;
-  convolute(x: number, bits: number, n: number): void;
-  expand(x: number, n: number, taps: number, out: number, count: number): void;
-  shuffle(slots: number, n: number, random: number): void;
+  convolute(x: number, bits: number, from: number, to: number, lanes: number): void;
+  convolute_wrap(x: number, bits: number, n: number, lanes: number): void;
+  expand(x: number, n: number, key: number, from: number, to: number, out: number, second: number, lanes: number): void;
+  widen_blocks(input: number, n: number, out: number): void;
+  shuffle(slots: number, from: number, to: number, random: number): void;
   pack_tags(slots: number, n: number, width: number, out: number): void;
-  join_build(slots: number, n: number, width: number, table: number, bits: number): number;
+  join_build(slots: number, from: number, to: number, width: number, table: number, bits: number): number;
   join_probe(slots: number, width: number, table: number, bits: number, tags: number, n: number, found: number): void;
 }
 
@@ -69,13 +71,16 @@ interface WasmMemory {
   grow(pages: number): number;
 }
 
+type WasmModule = { readonly wasmModule: unique symbol };
+
 /** The part of the WebAssembly interface in use; the language's own library types leave it to a browser's. */
 interface Wasm {
   Memory: new (limits: { initial: number; maximum: number }) => WasmMemory;
+  compile(code: Uint8Array): Promise<WasmModule>;
   instantiate(
-    code: Uint8Array,
+    module: WasmModule,
     imports: Record<string, Record<string, unknown>>,
-  ): Promise<{ instance: { exports: Record<string, unknown> } }>;
+  ): Promise<{ exports: Record<string, unknown> }>;
 }
 
 const PAGE = 65_536;
@@ -145,11 +150,22 @@ export class Kernels {
   }
 }
 
+/**
+ * `[from, to)` of the pieces of `total` elements, for one call each. No call may run long: a function starts in the
+ * engine's quick code and can change to its fast code only between calls.
+ */
+export function* pieces(total: number, step = 16_384): Generator<[from: number, to: number]> {
+  for (let from = 0; from < total; from += step) yield [from, Math.min(total, from + step)];
+}
+
+// Compiled code is immutable and carries no session's data; instances share it, and what the engine learnt of it.
+let compiled: Promise<WasmModule> | undefined;
+
 /** A fresh instance with its own memory. */
 export async function loadKernels(): Promise<Kernels> {
   const { WebAssembly: wasm } = globalThis as unknown as { WebAssembly: Wasm };
+  compiled ??= wasm.compile(Uint8Array.from(atob(KERNELS_WASM), (character) => character.charCodeAt(0)));
   const memory = new wasm.Memory({ initial: 16, maximum: MAX_PAGES });
-  const code = Uint8Array.from(atob(KERNELS_WASM), (character) => character.charCodeAt(0));
-  const { instance } = await wasm.instantiate(code, { env: { memory } });
-  return new Kernels(instance.exports, memory);
+  const { exports } = await wasm.instantiate(await compiled, { env: { memory } });
+  return new Kernels(exports, memory);
 }

@@ -5,7 +5,9 @@
  * The digest is no authentication; the channel gives that.
  * @module
  */
+
 import { type Channel, type CryptoProvider, concatBytes, equalBytes, NodeError } from '@2pm/core';
+import { pieces } from '@2pm/crypto/wasm';
 
 export const FRAME_BYTES = 262_144;
 const BINDING_BYTES = 16;
@@ -54,13 +56,13 @@ export class BoundChannel {
 
   /** A message in as many frames as it needs. */
   async send(message: Uint8Array): Promise<void> {
-    for (const [from, to] of frameBounds(message.length, FRAME_BYTES)) await this.sendFrame(message.subarray(from, to));
+    for (const [from, to] of pieces(message.length, FRAME_BYTES)) await this.sendFrame(message.subarray(from, to));
   }
 
   /** A message of exactly `length` bytes. Throws as `receiveFrame`. */
   async receive(length: number): Promise<Uint8Array> {
     const message = new Uint8Array(length);
-    for (const [from, to] of frameBounds(length, FRAME_BYTES)) message.set(await this.receiveFrame(to - from), from);
+    for (const [from, to] of pieces(length, FRAME_BYTES)) message.set(await this.receiveFrame(to - from), from);
     return message;
   }
 
@@ -73,9 +75,4 @@ export class BoundChannel {
     hash.update(payload);
     this.#state = hash.digest();
   }
-}
-
-/** `[from, to)` of the pieces of at most `step` into which `total` is cut. */
-export function* frameBounds(total: number, step: number): Generator<[from: number, to: number]> {
-  for (let from = 0; from < total; from += step) yield [from, Math.min(total, from + step)];
 }

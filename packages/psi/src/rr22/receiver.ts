@@ -8,8 +8,8 @@ import { NodeError, sha256Bytes } from '@2pm/core';
 import { okvsDecode, okvsEncode, okvsLength, okvsRows, ROW_BYTES, type Rows } from '@2pm/crypto/okvs';
 import { loadRistretto } from '@2pm/crypto/ot';
 import { VoleReceiver, voleMessageBytes } from '@2pm/crypto/vole';
-import { type Kernels, loadKernels } from '@2pm/crypto/wasm';
-import { BoundChannel, FRAME_BYTES, frameBounds } from './messages.ts';
+import { type Kernels, loadKernels, pieces } from '@2pm/crypto/wasm';
+import { BoundChannel, FRAME_BYTES } from './messages.ts';
 import { checkItems, ITEM_BYTES, padding, type Rr22Options, rr22Parameters, rr22Session } from './parameters.ts';
 
 /**
@@ -46,7 +46,7 @@ export async function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
   onPhase?.('vole');
 
   const length = okvsLength(parameters.okvs);
-  for (const [from, to] of frameBounds(length * ITEM_BYTES, FRAME_BYTES)) {
+  for (const [from, to] of pieces(length * ITEM_BYTES, FRAME_BYTES)) {
     kernels.run.xor_blocks(p + from, a + from, p + from, (to - from) / ITEM_BYTES);
     await channel.sendFrame(kernels.bytes(p + from, to - from));
   }
@@ -57,7 +57,7 @@ export async function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
   const tagBytes = parameters.tagBytes;
   const perFrame = FRAME_BYTES / ITEM_BYTES;
   const packed = kernels.alloc(tagBytes * perFrame + 16);
-  for (const [from, to] of frameBounds(capacity.sender, perFrame)) {
+  for (const [from, to] of pieces(capacity.sender, perFrame)) {
     const frame = await channel.receiveFrame(tagBytes * (to - from));
     if (from === 0) onPhase?.('await tags');
     kernels.bytes(packed, frame.length).set(frame);
@@ -85,34 +85,50 @@ export function duplicateItem(cause?: unknown): NodeError {
   });
 }
 
+/** A hash table over the first `width` bytes of n slots; undefined when two slots agree. */
+export function joinSlots(
+  kernels: Kernels,
+  slots: number,
+  n: number,
+  width: number,
+): { table: number; bits: number } | undefined {
+  const bits = Math.ceil(Math.log2(n)) + 1;
+  const table = kernels.alloc(8 * 2 ** bits);
+  kernels.bytes(table, 8 * 2 ** bits).fill(0);
+  for (const [from, to] of pieces(n)) {
+    if (kernels.run.join_build(slots, from, to, width, table, bits) !== 0) return undefined;
+  }
+  return { table, bits };
+}
+
 /** H_o under the session, over n blocks in place. n is rounded up to a multiple of 4. */
 export function outputTags(kernels: Kernels, session: Uint8Array, blocks: number, n: number): void {
   const mark = kernels.mark();
   const key = kernels.put(sha256Bytes(new TextEncoder().encode('2pm/rr22/tag/1\0'), session));
-  kernels.run.blake3_items(key, blocks, Math.ceil(n / 4) * 4, blocks);
+  for (const [from, to] of pieces(Math.ceil(n / 4) * 4)) {
+    kernels.run.blake3_items(key, blocks + ITEM_BYTES * from, to - from, blocks + ITEM_BYTES * from);
+  }
   kernels.release(mark);
 }
 
 /** Tags of the own items in a hash table, in the order of the rows. */
 function joinTable(kernels: Kernels, session: Uint8Array, rows: Rows, c: number, tagBytes: number, n: number) {
   const size = ITEM_BYTES * Math.ceil(n / 4) * 4;
-  const slots = kernels.alloc(size);
+  const [slots, found] = [kernels.alloc(size), kernels.alloc(n)];
   kernels.bytes(slots, size).fill(0);
+  kernels.bytes(found, n).fill(0);
   okvsDecode(kernels, rows, c, slots);
   outputTags(kernels, session, slots, n);
-  const bits = Math.ceil(Math.log2(n)) + 1;
-  const [table, found] = [kernels.alloc(8 * 2 ** bits), kernels.alloc(n)];
-  kernels.bytes(table, 8 * 2 ** bits).fill(0);
-  kernels.bytes(found, n).fill(0);
+  const table = joinSlots(kernels, slots, n, tagBytes);
   // Two own items with one tag: probability 2^-40, and then a match of one would hide the other.
-  if (kernels.run.join_build(slots, n, tagBytes, table, bits) !== 0) {
+  if (table === undefined) {
     throw new NodeError('PSI_TAG_COLLISION', 'two items have the same tag', {
       fault: 'node',
       retryable: true,
       fix: 'Start a new session; it fails again with probability below 2^-40.',
     });
   }
-  return { slots, table, bits, found };
+  return { slots, found, ...table };
 }
 
 /** Places found, in row order, to item indices; padding is dropped. */

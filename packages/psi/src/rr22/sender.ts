@@ -5,10 +5,10 @@
 import { okvsDecode, okvsLength, okvsRows, ROW_BYTES, type Rows } from '@2pm/crypto/okvs';
 import { loadRistretto } from '@2pm/crypto/ot';
 import { VoleSender, voleMessageBytes } from '@2pm/crypto/vole';
-import { type Kernels, loadKernels } from '@2pm/crypto/wasm';
-import { BoundChannel, FRAME_BYTES, frameBounds } from './messages.ts';
+import { type Kernels, loadKernels, pieces } from '@2pm/crypto/wasm';
+import { BoundChannel, FRAME_BYTES } from './messages.ts';
 import { checkItems, ITEM_BYTES, padding, type Rr22Options, rr22Parameters, rr22Session } from './parameters.ts';
-import { duplicateItem, outputTags } from './receiver.ts';
+import { duplicateItem, joinSlots, outputTags } from './receiver.ts';
 
 /** Errors as of `rr22Receiver`. Learns nothing. */
 export async function rr22Sender(options: Rr22Options): Promise<void> {
@@ -43,7 +43,7 @@ export async function rr22Sender(options: Rr22Options): Promise<void> {
   onPhase?.('code');
 
   const frame = kernels.alloc(FRAME_BYTES);
-  for (const [from, to] of frameBounds(okvsLength(okvs) * ITEM_BYTES, FRAME_BYTES)) {
+  for (const [from, to] of pieces(okvsLength(okvs) * ITEM_BYTES, FRAME_BYTES)) {
     const vector = await channel.receiveFrame(to - from);
     if (from === 0) onPhase?.('await vector');
     kernels.bytes(frame, to - from).set(vector);
@@ -58,7 +58,7 @@ export async function rr22Sender(options: Rr22Options): Promise<void> {
   onPhase?.('shuffle');
   const { tagBytes } = parameters;
   const packed = kernels.alloc(FRAME_BYTES + 16);
-  for (const [from, to] of frameBounds(n, FRAME_BYTES / ITEM_BYTES)) {
+  for (const [from, to] of pieces(n, FRAME_BYTES / ITEM_BYTES)) {
     kernels.run.pack_tags(slots + ITEM_BYTES * from, to - from, tagBytes, packed);
     await channel.sendFrame(kernels.bytes(packed, tagBytes * (to - from)));
   }
@@ -80,10 +80,7 @@ function productsWithValues(kernels: Kernels, rows: Rows, tables: number, n: num
 /** Equal items have equal products; a tag sent twice would show that. Δ = 0 has probability 2^-128. */
 function refuseDuplicates(kernels: Kernels, slots: number, n: number): void {
   const mark = kernels.mark();
-  const bits = Math.ceil(Math.log2(n)) + 1;
-  const table = kernels.alloc(8 * 2 ** bits);
-  kernels.bytes(table, 8 * 2 ** bits).fill(0);
-  if (kernels.run.join_build(slots, n, ITEM_BYTES, table, bits) !== 0) throw duplicateItem();
+  if (joinSlots(kernels, slots, n, ITEM_BYTES) === undefined) throw duplicateItem();
   kernels.release(mark);
 }
 
@@ -92,6 +89,6 @@ function shuffle(kernels: Kernels, slots: number, n: number, { crypto, rng }: Rr
   const random = kernels.alloc(8 * n);
   const seed = rng.fill(new Uint8Array(16));
   kernels.bytes(random, 8 * n).set(crypto.aes128Ctr(seed, new Uint8Array(8), 0n, 8 * n));
-  kernels.run.shuffle(slots, n, random);
+  for (const [from, to] of pieces(n - 1)) kernels.run.shuffle(slots, n - from, n - to, random);
   kernels.release(mark);
 }
