@@ -33,7 +33,8 @@ export class Anvil implements AsyncDisposable {
   static async start(chainId: number, genesisTime: number): Promise<Anvil> {
     const port = await freePort();
     const { resolve } = createRequire(import.meta.url);
-    const binary = resolve(`@foundry-rs/anvil-linux-amd64/bin/anvil`);
+    const arch = process.arch === 'x64' ? 'amd64' : process.arch;
+    const binary = resolve(`@foundry-rs/anvil-${process.platform}-${arch}/bin/anvil`);
     const options = ['--silent', '--no-mining', '--order', 'fifo', '--hardfork', 'cancun', '--disable-code-size-limit'];
     const sizes = { accounts: 0, 'chain-id': chainId, timestamp: genesisTime, 'base-fee': 0, 'gas-price': 0 };
     const settings = Object.entries({ ...sizes, 'gas-limit': 2 ** 40, port }).flatMap(([k, v]) => [`--${k}`, `${v}`]);
