@@ -27,13 +27,13 @@ export function lockDirectory(places: Layout, pid: number): DirectoryLock {
   const database = new Database(join(places.state, 'lock'), { timeout: 0 });
   try {
     database.exec('BEGIN EXCLUSIVE');
-  } catch (cause) {
+  } catch {
     database.close();
     const holder = readRunning(places);
     throw new NodeError(
       'CONFIG_DIRECTORY_IN_USE',
       `a node is already running in ${places.dir}${holder === undefined ? '' : ` (process ${holder.pid})`}`,
-      { fault: 'caller', fix: 'use that one, stop it, or give this one a directory of its own with --dir', cause },
+      { fault: 'caller', fix: 'use that one, stop it, or give this one a directory of its own with --dir' },
     );
   }
   const write = (running: RunningNode) => writeFileSync(runningFile(places), JSON.stringify(running), { mode: 0o600 });
