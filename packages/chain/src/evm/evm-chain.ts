@@ -30,7 +30,7 @@ export interface EvmChainOptions {
   finality?: FinalityPolicy;
   /** Block in which the contract was deployed. */
   firstBlock?: number;
-  /** Time between looks at the head, milliseconds. */
+  /** Time between looks at the head, milliseconds; a quarter of it while a command waits, more in quiet times. */
   pollMs?: number;
   /** How long `submit` tries before it gives up with a retryable error, milliseconds. */
   patienceMs?: number;

@@ -28,6 +28,8 @@ export interface LogSourceOptions {
 /** Young blocks read at once. */
 const TIP_BATCH = 16;
 const MAX_RANGE = 10_000;
+/** After this long without a block the head is looked at less often. */
+const QUIET_MS = 5_000;
 
 export class LogSource implements EventSource {
   readonly firstBlock: number;
@@ -36,6 +38,7 @@ export class LogSource implements EventSource {
   readonly #changes = new Changes();
   #range = MAX_RANGE;
   #eager = 0;
+  #changedAt = 0;
   #nap = new AbortController();
 
   constructor(options: LogSourceOptions) {
@@ -52,7 +55,9 @@ export class LogSource implements EventSource {
       // A server that does not answer is asked again; who needs the answer now asks for himself.
       await this.sync().catch(() => {});
       if (signal.aborted) return;
-      await clock.sleep(this.#eager > 0 ? Math.ceil(pollMs / 4) : pollMs, this.#nap.signal).catch(() => {});
+      const quiet = clock.now() - this.#changedAt > QUIET_MS;
+      const waitMs = this.#eager > 0 ? pollMs / 4 : quiet ? pollMs * 2.5 : pollMs;
+      await clock.sleep(Math.ceil(waitMs), this.#nap.signal).catch(() => {});
     }
   }
 
@@ -68,7 +73,9 @@ export class LogSource implements EventSource {
   }
 
   async sync(): Promise<void> {
-    if (await this.#journal.sync(this.#lookup)) this.#changes.announce();
+    if (!(await this.#journal.sync(this.#lookup))) return;
+    this.#changedAt = this.#options.clock.now();
+    this.#changes.announce();
   }
 
   changes(signal: AbortSignal): () => Promise<void> {
