@@ -3,8 +3,17 @@
  * opens a fresh chain.
  * @module
  */
-import type { ChainConnector, ChainDomain } from '@2pm/core';
-import { commandDigests, signAbort, signLeave, signRevoke, signRotate, signUpdate, taskId } from '@2pm/crypto';
+import { type ChainConnector, type ChainDomain, toHex } from '@2pm/core';
+import {
+  commandDigests,
+  keccak256,
+  signAbort,
+  signLeave,
+  signRevoke,
+  signRotate,
+  signUpdate,
+  taskId,
+} from '@2pm/crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   creation,
@@ -92,7 +101,10 @@ export function chainConformance(name: string, open: () => Promise<ChainHarness>
         { type: 'nodeRegistered', node: ada.id, controller: ada.controller.id, seq: 1, record: ada.record(1) },
       ]);
       const other = await connect();
-      expect(await other.node(ada.id)).toMatchObject({ controller: ada.controller.id, status: 'active', seq: 1 });
+      const found = await other.node(ada.id);
+      expect(found).toMatchObject({ controller: ada.controller.id, status: 'active', seq: 1 });
+      // The ledger keeps the first 25 bytes.
+      expect(found?.recordHash.slice(0, 52)).toBe(toHex(keccak256(ada.record(1))).slice(0, 52));
       expect(await other.node(party('bob').id)).toBeNull();
     });
 
