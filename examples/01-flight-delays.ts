@@ -22,7 +22,7 @@ export default defineTask({
         n: flights.count(),
         sum: delay.sum(),
         squares: delay.mul(delay).sum(),
-        histogram: delay.histogram([-1440, 0, 15, 60, 1800]),
+        histogram: delay.histogram([-1440, -15, 0, 15, 60, 240, 1800]),
       };
     }).total();
 

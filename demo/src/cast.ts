@@ -24,7 +24,7 @@ export const ANALYST = 'Transport Watch';
 const POLICY = {
   permit: [
     {
-      parties: ['any'],
+      parties: 'any',
       operations: ['aggregate'],
       reveals: ['aggregate'],
       columns: ['delay', 'distance', 'origin'],
@@ -32,6 +32,8 @@ const POLICY = {
       approval: 'auto',
     },
   ],
+  prohibit: [],
+  defaults: 'deny',
 };
 
 export async function raiseNetwork(
@@ -44,13 +46,38 @@ export async function raiseNetwork(
   const analystDir = join(dir, 'analyst');
   onStep('making keys for four nodes');
   const places = files.map((file, index) => ({ file, dir: join(dir, `holder-${index + 1}`) }));
-  await twopm(analystDir, 'init', '--embedded', '--org', ANALYST, '--listen', port(), '--api', port(), '--rpc', port(), '--yes');
+  await twopm(
+    analystDir,
+    'init',
+    '--embedded',
+    '--org',
+    ANALYST,
+    '--listen',
+    port(),
+    '--api',
+    port(),
+    '--rpc',
+    port(),
+    '--yes',
+  );
   onStep('starting the chain and the founding node');
   const founder = await start(ANALYST, analystDir, undefined);
   const network = join(analystDir, 'network.json');
   const holders = await Promise.all(
     places.map(async ({ file, dir: holderDir }) => {
-      await twopm(holderDir, 'init', '--network', network, '--org', file.org, '--listen', port(), '--api', port(), '--yes');
+      await twopm(
+        holderDir,
+        'init',
+        '--network',
+        network,
+        '--org',
+        file.org,
+        '--listen',
+        port(),
+        '--api',
+        port(),
+        '--yes',
+      );
       await twopm(holderDir, 'data', 'add', file.path, '--as', 'flights');
       await setPolicy(join(holderDir, 'data'));
       onStep(`${file.org} joins with ${file.rows.toLocaleString('en')} rows of ${file.kind}`);

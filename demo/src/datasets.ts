@@ -70,7 +70,9 @@ async function plainAnswer(connection: DuckDBConnection): Promise<PlainAnswer> {
     const next = EDGES[index + 1];
     bins.push(`${edge} to ${next} min`);
     const upper = index === EDGES.length - 2 ? '<=' : '<';
-    histogram.push(await single(connection, `SELECT count(*) FROM flights WHERE delay >= ${edge} AND delay ${upper} ${next}`));
+    histogram.push(
+      await single(connection, `SELECT count(*) FROM flights WHERE delay >= ${edge} AND delay ${upper} ${next}`),
+    );
   }
   return { n: Number(row[0]), mean: Number(row[1]), variance: Number(row[2]), histogram, bins };
 }

@@ -14,7 +14,7 @@ import type { TaskId } from '@2pm/core';
 import type { TaskUpdate, TaskView } from '@2pm/core/api';
 import { type Party, raiseNetwork, start } from './cast.ts';
 import { type PlainAnswer, splitFlights } from './datasets.ts';
-import { twopm } from './processes.ts';
+import { letGo, stopAll, twopm } from './processes.ts';
 import { Stage } from './stage.ts';
 
 const PROGRAMS = fileURLToPath(new URL('../../examples/', import.meta.url));
@@ -27,17 +27,25 @@ const stage = new Stage(flags.json ? process.stderr : process.stdout);
 const began = Date.now();
 const dir = await mkdtemp(join(tmpdir(), '2pm-demo-'));
 const parties: Party[] = [];
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    void stopAll()
+      .then(() => rm(dir, { recursive: true, force: true }))
+      .finally(() => process.exit(130));
+  });
+}
 
 try {
   process.exitCode = (await play()) ? 0 : 1;
 } finally {
-  if (flags.keep) stage.note(`left running in ${dir}; stop it with: kill ${parties.map((party) => party.process.pid).join(' ')}`);
-  else {
-    await Promise.all(parties.map((party) => party.process.stop()));
+  if (flags.keep && parties.length > 0) {
+    stage.note(`left running in ${dir}; stop it with: kill ${parties.map((party) => party.process.pid).join(' ')}`);
+    letGo();
+  } else {
+    await stopAll();
     await rm(dir, { recursive: true, force: true });
   }
 }
-if (flags.keep) process.exit();
 
 async function play(): Promise<boolean> {
   stage.title('Three airlines, one question, no flight shown to anybody');
@@ -71,7 +79,9 @@ async function play(): Promise<boolean> {
   stage.end(ok, firstSeconds, seconds);
   if (flags.json) {
     const { gas, bytesSent: bytes } = view.cost;
-    console.log(JSON.stringify({ settled, matches, refused, recovered, forgeryRejected, seconds, firstSeconds, gas, bytes }));
+    console.log(
+      JSON.stringify({ settled, matches, refused, recovered, forgeryRejected, seconds, firstSeconds, gas, bytes }),
+    );
   }
   return ok;
 }
@@ -80,7 +90,11 @@ async function submit({ client }: Party, program: string): Promise<TaskId> {
   return client.submit({ program: await readFile(join(PROGRAMS, program), 'utf8'), purpose: PURPOSE });
 }
 
-async function follow({ client }: Party, taskId: TaskId, onUpdate?: (update: TaskUpdate) => Promise<void>): Promise<TaskView> {
+async function follow(
+  { client }: Party,
+  taskId: TaskId,
+  onUpdate?: (update: TaskUpdate) => Promise<void>,
+): Promise<TaskView> {
   const progress = stage.progress();
   for await (const update of client.updates(taskId)) {
     progress.update(update);

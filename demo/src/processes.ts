@@ -14,8 +14,8 @@ export async function twopm(dir: string, ...args: string[]): Promise<unknown> {
     const { stdout } = await promisify(execFile)(process.execPath, [CLI, ...args, '--dir', dir, '--json']);
     return JSON.parse(stdout);
   } catch (error) {
-    const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
-    throw new Error(`2pm ${args.join(' ')} failed\n${stderr}`, { cause: error });
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+    throw new Error(`2pm ${args.join(' ')} failed\n${stdout}${stderr}`, { cause: error });
   }
 }
 
@@ -28,21 +28,43 @@ export interface NodeProcess {
   kill(): Promise<void>;
 }
 
+const running = new Set<ChildProcess>();
+
+/** Whatever happens, nothing stays behind. */
+export async function stopAll(): Promise<void> {
+  await Promise.all([...running].map((child) => end(child, 'SIGTERM')));
+}
+
+/** Leaves what runs to run on after this process. */
+export function letGo(): void {
+  for (const child of running) {
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+    child.unref();
+  }
+}
+
 /** `2pm up`, until it says where its API answers. */
 export async function up(dir: string): Promise<NodeProcess> {
-  const child = spawn(process.execPath, [CLI, 'up', '--dir', dir, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [CLI, 'up', '--dir', dir, '--json'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   let errors = '';
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     errors = `${errors}${chunk.toString()}`.slice(-4_000);
   });
   const api = await firstAnswer(child, () => errors);
-  const end = async (signal: NodeJS.Signals) => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill(signal);
-    await exited;
-  };
-  return { pid: child.pid ?? 0, api, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+  return { pid: child.pid ?? 0, api, stop: () => end(child, 'SIGTERM'), kill: () => end(child, 'SIGKILL') };
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  await exited;
 }
 
 function firstAnswer(child: ChildProcess, errors: () => string): Promise<string> {
@@ -57,14 +79,16 @@ function firstAnswer(child: ChildProcess, errors: () => string): Promise<string>
     child.once('exit', (code) => fail(`ended with code ${code}`));
     child.stdout?.on('data', (chunk: Buffer) => {
       text += chunk.toString();
+      let answer: { api?: string };
       try {
-        const { api } = JSON.parse(text) as { api: string };
-        clearTimeout(timer);
-        child.removeAllListeners('exit');
-        resolve(api);
+        answer = JSON.parse(text);
       } catch {
-        // The answer is not whole yet.
+        return; // The answer is not whole yet.
       }
+      if (answer.api === undefined) return fail(`says ${text}`);
+      clearTimeout(timer);
+      child.removeAllListeners('exit');
+      resolve(answer.api);
     });
   });
 }

@@ -1,9 +1,10 @@
 /** How the demo speaks. @module */
 import type { ResultNode, TaskView } from '@2pm/core/api';
-import { renderCost, renderLearns, renderRefusals, TaskProgress, terminal, type Terminal } from '@2pm/node';
+import { renderCost, renderLearns, renderRefusals, TaskProgress, type Terminal, terminal } from '@2pm/node';
 import type { PlainAnswer } from './datasets.ts';
 
-const number = (value: unknown) => (typeof value === 'number' ? value.toLocaleString('en', { maximumFractionDigits: 3 }) : String(value));
+const number = (value: unknown) =>
+  typeof value === 'number' ? value.toLocaleString('en', { maximumFractionDigits: 3 }) : String(value);
 
 export class Stage {
   readonly #terminal: Terminal;

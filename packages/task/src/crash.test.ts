@@ -54,23 +54,33 @@ describe.each([
   ['the coordinator', 0],
   ['a data holder that is a seat', 1],
 ])('%s killed at every point where it stores something', (_, node) => {
-  test.each(['before', 'after'] as const)('%s the entry is durable, the task still settles with the right result', async (when) => {
-    const appends = await appendsOf(node);
-    expect(appends).toBeGreaterThan(5);
-    for (let append = 1; append <= appends; append++) {
-      const net = await taskNetwork({ plans: { sum: plan }, holders: HOLDERS, crash: { node, append, when, downMs: 2_000 } });
-      const taskId = await settle(net);
-      if (taskId === undefined) {
-        // Nothing of the task was durable: it never existed, and the analyst was told so.
-        expect(node, `append ${append}`).toBe(0);
-      } else {
-        const { result } = await net.analyst.tasks.result(taskId).catch((error) => {
-          throw new Error(`append ${append} ${when}: ${error} ${JSON.stringify(net.analyst.tasks.view(taskId), null, 1)}`);
+  test.each(['before', 'after'] as const)(
+    '%s the entry is durable, the task still settles with the right result',
+    async (when) => {
+      const appends = await appendsOf(node);
+      expect(appends).toBeGreaterThan(5);
+      for (let append = 1; append <= appends; append++) {
+        const net = await taskNetwork({
+          plans: { sum: plan },
+          holders: HOLDERS,
+          crash: { node, append, when, downMs: 2_000 },
         });
-        expect(result, `append ${append}`).toEqual({ n: 20, sum: 100 });
-        expect((await net.chain.connector().task(taskId))?.status, `append ${append}`).toBe('settled');
+        const taskId = await settle(net);
+        if (taskId === undefined) {
+          // Nothing of the task was durable: it never existed, and the analyst was told so.
+          expect(node, `append ${append}`).toBe(0);
+        } else {
+          const { result } = await net.analyst.tasks.result(taskId).catch((error) => {
+            throw new Error(
+              `append ${append} ${when}: ${error} ${JSON.stringify(net.analyst.tasks.view(taskId), null, 1)}`,
+            );
+          });
+          expect(result, `append ${append}`).toEqual({ n: 20, sum: 100 });
+          expect((await net.chain.connector().task(taskId))?.status, `append ${append}`).toBe('settled');
+        }
+        await net.stop();
       }
-      await net.stop();
-    }
-  }, 120_000);
+    },
+    120_000,
+  );
 });

@@ -82,7 +82,10 @@ describe('a task among three holders and an analyst', () => {
   test('a holder whose data breaks its contract refuses with the code alone', async () => {
     const broken: TestData = {
       ...rows(5n, 1n),
-      prepareError: new NodeError('DATA_QUALITY', '2 conditions failed', { fault: 'data', privateDetail: 'age=-1 in row 7' }),
+      prepareError: new NodeError('DATA_QUALITY', '2 conditions failed', {
+        fault: 'data',
+        privateDetail: 'age=-1 in row 7',
+      }),
     };
     net = await taskNetwork({ plans: { mean: plan }, holders: [broken, ...HOLDERS.slice(1)] });
     const view = await run(net);

@@ -1,37 +1,45 @@
 /** The real parts behind the commands. Each is loaded when a command needs it, so that `2pm status` starts at once. @module */
 import { randomFillSync } from 'node:crypto';
 import { join } from 'node:path';
-import { NodeError } from '@2pm/core';
+import type { Rng } from '@2pm/core';
 import { generatePrivateKey } from '@2pm/crypto';
 import { CONTROLLER_FILE } from '../config/layout.ts';
 import type { Engine } from './engine.ts';
 
+const rng: Rng = { fill: (bytes) => randomFillSync(bytes) };
+
 export function bindEngine(): Engine {
   return {
-    rng: { fill: (bytes) => randomFillSync(bytes) },
+    rng,
     async createKeystore(dir, passphrase, rng) {
       const { createKeystore, writeKeyFile } = await import('@2pm/chain/keystore');
       // First, because the keystore's own files say that all is there.
       await writeKeyFile(join(dir, CONTROLLER_FILE), generatePrivateKey(rng), passphrase, rng);
       return (await createKeystore(dir, passphrase, rng)).signer.id;
     },
-    createNode: () => absent('running a node'),
-    draftContract: () => absent('drafting contracts'),
-    listDatasets: () => absent('listing datasets'),
-    checkDatasets: () => absent('checking datasets'),
+    async createNode(config, options) {
+      const { createNode } = await import('../node.ts');
+      return createNode(config, options);
+    },
+    async draftContract(dataDir, request) {
+      const { draft } = await import('../data.ts');
+      return draft(dataDir, rng, request);
+    },
+    async listDatasets(dataDir) {
+      const { listDatasets } = await import('../data.ts');
+      return listDatasets(dataDir);
+    },
+    async checkDatasets(dataDir, id) {
+      const { checkDatasets } = await import('../data.ts');
+      return checkDatasets(dataDir, rng, id);
+    },
     async verifyReceipt(bytes) {
       const [{ verifyReceipt }, { rep3SemiHonest }] = await Promise.all([import('@2pm/task'), import('@2pm/mpc')]);
       return verifyReceipt(bytes, [rep3SemiHonest]);
     },
-    simulate: () => absent('simulating'),
+    async simulate(request) {
+      const { simulate } = await import('../simulate.ts');
+      return simulate(request);
+    },
   };
-}
-
-function absent(what: string): Promise<never> {
-  return Promise.reject(
-    new NodeError('NODE_PART_ABSENT', `${what} is not in this build`, {
-      fault: 'node',
-      fix: 'update to a build that has it',
-    }),
-  );
 }

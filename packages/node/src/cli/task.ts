@@ -92,7 +92,7 @@ export function registerTask(program: Command, context: Context): void {
     });
   task
     .command('abort')
-    .description('end a task that this node coordinates or takes part in')
+    .description('give up a task that this node coordinates')
     .argument('<id>')
     .action(async (id: string, _options: object, self: Command) => {
       const global = globals(self, context);

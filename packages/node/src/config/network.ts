@@ -15,6 +15,16 @@ export const Network = z.strictObject({
   codeHash: hash,
   /** Block in which it was deployed, where events begin. */
   firstBlock: z.number().int().min(0),
+  /**
+   * When a block of this chain counts as safe and final: so many blocks later, or as the chain itself says by the tags
+   * `safe` and `finalized`. Left out: at once, which holds on an embedded chain alone.
+   */
+  finality: z
+    .discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('depth'), safe: z.number().int().min(0), final: z.number().int().min(0) }),
+      z.strictObject({ kind: z.literal('tags') }),
+    ])
+    .optional(),
 });
 export type Network = z.infer<typeof Network>;
 

@@ -66,7 +66,7 @@ export interface CoordinatorOptions {
   control: () => ControlPlane;
   backends: readonly SharedBackend[];
   /** TypeScript to the JavaScript that is published and hashed. */
-  strip: (source: string) => Uint8Array;
+  strip: (source: string) => Promise<Uint8Array>;
   trace: (program: Uint8Array, signal: AbortSignal) => Promise<Plan>;
   peers: () => Peer[];
   orgOf: (node: NodeId) => string;
@@ -129,7 +129,7 @@ export class Coordinator {
   /** Traces, drafts the spec, publishes. @throws {NodeError} `PROGRAM_*`, `TASK_TOO_FEW_MEMBERS`, `CHAIN_*`. */
   async submit(request: SubmitRequest): Promise<TaskId> {
     const { analyst, backends, chain, peers, signer, strip, trace } = this.#options;
-    const program = strip(request.program);
+    const program = await strip(request.program);
     const plan = await trace(program, this.#stopped.signal);
     const publication = this.#publishing
       .catch(() => undefined)

@@ -253,7 +253,7 @@ export class Worker {
     const line = error instanceof Error && 'line' in error && typeof error.line === 'number' ? error.line : undefined;
     const reasons = [{ message, ...(line === undefined ? {} : { line }), ...(fix === undefined ? {} : { fix }) }];
     this.#log(taskId, { type: 'refused', code, reasons });
-    this.#update(taskId, 'refused', `${code}: ${message}`);
+    this.#say(taskId, 'refused', `${code}: ${message}`);
     await this.#options
       .control()
       .call(coordinator, { kind: 'refuse', taskId, code, reasons }, { signal: this.#stopped.signal });
@@ -296,7 +296,7 @@ export class Worker {
         if (this.#stopped.signal.aborted || isNodeError(error, 'TASK_SUPERSEDED')) return;
         const culprit = blamed(error);
         const wire = wireError(error);
-        this.#update(taskId, 'failed', `${wire.code}: ${wire.message}`);
+        this.#say(taskId, 'failed', `${wire.code}: ${wire.message}`);
         await this.#tell(task, {
           kind: 'failed',
           taskId,
@@ -366,7 +366,7 @@ export class Worker {
       ...(output === undefined ? {} : { transcript: output.transcript }),
       cost,
     });
-    this.#update(taskId, 'prepared', 'outputs are sealed and wait for the others');
+    this.#say(taskId, 'prepared', 'outputs are sealed and wait for the others');
     await this.#tell(this.#task(taskId), {
       kind: 'prepared',
       taskId,
@@ -402,7 +402,7 @@ export class Worker {
     }
     const attestation = await signAttestation(signer, chain.info.domain, { taskId, resultRoot: root, transcriptRoot });
     this.#log(taskId, { type: 'released', attempt, resultRoot: root, transcriptRoot, attestation });
-    this.#update(taskId, 'released', 'outputs released, result attested');
+    this.#say(taskId, 'released', 'outputs released, result attested');
     return { attestation };
   }
 
@@ -452,7 +452,7 @@ export class Worker {
       .get(taskId)
       ?.abort.abort(new NodeError('TASK_ENDED', `the task has ended: ${end.status}`, { fault: 'peer' }));
     this.#background(this.#options.data?.release(taskId) ?? Promise.resolve());
-    this.#update(
+    this.#say(
       taskId,
       end.status,
       end.reason === '' ? `the task is ${end.status}` : `the task is ${end.status}: ${end.reason}`,
@@ -482,10 +482,17 @@ export class Worker {
     }
   }
 
+  /** On this node alone; the coordinator hears of it by the message that it is about. */
+  #say(taskId: TaskId, phase: string, message: string, progress?: { done: number; of: number }): void {
+    const { onUpdate, orgOf, signer } = this.#options;
+    const update = { at: this.#clock.now(), taskId, node: signer.id, org: orgOf(signer.id), phase, message };
+    onUpdate(progress === undefined ? update : { ...update, progress });
+  }
+
+  /** Here and to the coordinator. */
   #update(taskId: TaskId, phase: string, message: string, done?: number, of?: number): void {
-    const { onUpdate, orgOf, signer, control } = this.#options;
-    const progress = done === undefined || of === undefined ? {} : { progress: { done, of } };
-    onUpdate({ at: this.#clock.now(), taskId, node: signer.id, org: orgOf(signer.id), phase, message, ...progress });
+    const { control } = this.#options;
+    this.#say(taskId, phase, message, done === undefined || of === undefined ? undefined : { done, of });
     const task = this.#tasks.get(taskId);
     const coordinator = task?.signed?.spec.coordinator;
     if (coordinator === undefined) return;
