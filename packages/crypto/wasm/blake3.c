@@ -23,3 +23,18 @@ EXPORT(blake3_blocks) void blake3_blocks(const u32 *key, const u8 *blocks, const
     for (int j = 0; j < 4; j++) store(out + 16 * (i + j), words[j]);
   }
 }
+
+// out[i] = first 16 bytes of BLAKE3(key, (blocks[i] ^ offset) || i as 4 bytes). n is a multiple of 4.
+EXPORT(hash_correlations) void hash_correlations(const u32 *key, const u8 *blocks, const u8 *offset, u32 n, u8 *out) {
+  block delta = load(offset);
+  for (u32 i = 0; i < n; i += 4) {
+    block m[16], words[16];
+    for (int j = 0; j < 4; j++) m[j] = xor(load(blocks + 16 * (i + j)), delta);
+    transpose4(m);
+    m[4] = wasm_i32x4_add(wasm_i32x4_splat((int)i), wasm_i32x4_const(0, 1, 2, 3));
+    for (int j = 5; j < 16; j++) m[j] = zero();
+    blake3_x4(key, m, wasm_i32x4_splat(20), words);
+    transpose4(words);
+    for (int j = 0; j < 4; j++) store(out + 16 * (i + j), words[j]);
+  }
+}

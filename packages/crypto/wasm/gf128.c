@@ -97,3 +97,9 @@ EXPORT(gf_fold) void gf_fold(const block *in, u32 n, block *out) {
 EXPORT(xor_blocks) void xor_blocks(const block *a, const block *b, block *out, u32 n) {
   for (u32 i = 0; i < n; i++) out[i] = xor(a[i], b[i]);
 }
+
+// out[i] = a[i] ^ (b[i] if bit is 1, else 0), n blocks, without a branch on `bit`; in place is allowed.
+EXPORT(xor_selected) void xor_selected(const block *a, const block *b, u32 bit, block *out, u32 n) {
+  block mask = wasm_i32x4_splat(-(int)(bit & 1));
+  for (u32 i = 0; i < n; i++) out[i] = xor(a[i], wasm_v128_and(b[i], mask));
+}

@@ -31,33 +31,53 @@ INLINE block masked(block tag, u32 width) {
   return wasm_v128_and(tag, wasm_u8x16_lt(lanes, wasm_i8x16_splat((char)width)));
 }
 
+// Entries are scattered over more memory than the caches hold: a batch of them is touched before it is worked on, so that
+// the loads overlap.
+#define BATCH 64
+static volatile u32 touched;
+
 // Inserts the slots from .. to; `table` is zeroed before the first. Returns 0, or 1 + the position of a slot whose first
 // `width` bytes equal an earlier one's.
 EXPORT(join_build) u32 join_build(const block *slots, u32 from, u32 to, u32 width, Entry *table, u32 bits) {
-  u32 mask = (1u << bits) - 1;
-  for (u32 i = from; i < to; i++) {
-    block tag = masked(slots[i], width);
-    u64 word = first_word(tag);
-    u32 at = (u32)word & mask, fingerprint = (u32)(word >> 32);
-    for (; table[at].position; at = (at + 1) & mask)
-      if (table[at].fingerprint == fingerprint && is_equal(tag, masked(slots[table[at].position - 1], width)))
-        return 1 + i;
-    table[at].position = i + 1;
-    table[at].fingerprint = fingerprint;
+  u32 mask = (1u << bits) - 1, sink = 0;
+  for (u32 batch = from; batch < to; batch += BATCH) {
+    u32 end = to - batch < BATCH ? to : batch + BATCH;
+    for (u32 i = batch; i < end; i++) sink ^= table[(u32)first_word(slots[i]) & mask].position;
+    for (u32 i = batch; i < end; i++) {
+      block tag = masked(slots[i], width);
+      u64 word = first_word(tag);
+      u32 at = (u32)word & mask, fingerprint = (u32)(word >> 32);
+      for (; table[at].position; at = (at + 1) & mask)
+        if (table[at].fingerprint == fingerprint && is_equal(tag, masked(slots[table[at].position - 1], width)))
+          return 1 + i;
+      table[at].position = i + 1;
+      table[at].fingerprint = fingerprint;
+    }
   }
+  touched = sink;
   return 0;
 }
 
 // Looks up n packed tags (16 readable bytes behind the last); sets found[position] = 1 for each hit.
 EXPORT(join_probe)
 void join_probe(const block *slots, u32 width, const Entry *table, u32 bits, const u8 *tags, u32 n, u8 *found) {
-  u32 mask = (1u << bits) - 1;
-  for (u32 i = 0; i < n; i++) {
-    block tag = masked(load(tags + (u64)width * i), width);
-    u64 word = first_word(tag);
-    u32 at = (u32)word & mask, fingerprint = (u32)(word >> 32);
-    for (; table[at].position; at = (at + 1) & mask)
-      if (table[at].fingerprint == fingerprint && is_equal(tag, masked(slots[table[at].position - 1], width)))
-        found[table[at].position - 1] = 1;
+  u32 mask = (1u << bits) - 1, sink = 0;
+  for (u32 batch = 0; batch < n; batch += BATCH) {
+    u32 here = n - batch < BATCH ? n - batch : BATCH;
+    const u8 *from = tags + (u64)width * batch;
+    for (u32 i = 0; i < here; i++) sink ^= table[(u32)first_word(load(from + width * i)) & mask].position;
+    for (u32 i = 0; i < here; i++) {
+      u32 position = table[(u32)first_word(load(from + width * i)) & mask].position;
+      sink ^= (u32)first_word(slots[position ? position - 1 : 0]);
+    }
+    for (u32 i = 0; i < here; i++) {
+      block tag = masked(load(from + width * i), width);
+      u64 word = first_word(tag);
+      u32 at = (u32)word & mask, fingerprint = (u32)(word >> 32);
+      for (; table[at].position; at = (at + 1) & mask)
+        if (table[at].fingerprint == fingerprint && is_equal(tag, masked(slots[table[at].position - 1], width)))
+          found[table[at].position - 1] = 1;
+    }
   }
+  touched = sink;
 }

@@ -169,3 +169,9 @@ void okvs_decode(const Row *rows, u32 n, u32 sparse, u32 dense, const block *vec
     out[i] = xor(out[i], sum);
   }
 }
+
+// hit[index of row i] = 1 where found[i], for indices below `items`.
+EXPORT(okvs_hits) void okvs_hits(const Row *rows, u32 n, const u8 *found, u32 items, u8 *hit) {
+  for (u32 i = 0; i < n; i++)
+    if (found[i] && rows[i].index < items) hit[rows[i].index] = 1;
+}

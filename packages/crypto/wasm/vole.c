@@ -166,7 +166,11 @@ void expand(const block *x, u32 n, const u32 *key, u32 from, u32 to, block *out,
   else expand_lanes(x, n, key, from, to, out, second, 2);
 }
 
-// out[2 i] = 0, out[2 i + 1] = in[i].
-EXPORT(widen_blocks) void widen_blocks(const block *in, u32 n, block *out) {
-  for (u32 i = 0; i < n; i++) out[2 * i] = zero(), out[2 * i + 1] = in[i];
+// In place, from the end: block i of the n at x moves to 2 i + 1, and 2 i becomes zero; for from <= i < to, going down.
+EXPORT(widen_blocks) void widen_blocks(block *x, u32 from, u32 to) {
+  for (u32 i = to; i-- > from;) {
+    block moved = x[i];
+    x[2 * i + 1] = moved;
+    x[2 * i] = zero();
+  }
 }

@@ -22,6 +22,7 @@ export const nodeCrypto: CryptoProvider = {
       const { buffer, byteOffset } = cipher.update(ZEROS.subarray(0, length));
       return new Uint8Array(buffer, byteOffset, length);
     }
+    if (length <= CHUNK_BYTES) return plain(cipher.update(ZEROS.subarray(0, length)));
     const out = new Uint8Array(length);
     for (let offset = 0; offset < length; offset += CHUNK_BYTES) {
       out.set(cipher.update(ZEROS.subarray(0, Math.min(CHUNK_BYTES, length - offset))), offset);
@@ -34,6 +35,7 @@ export const nodeCrypto: CryptoProvider = {
       throw new NodeError('CRYPTO_BAD_LENGTH', 'not a whole number of 16-byte blocks', { fault: 'node' });
     }
     const cipher = createCipheriv('aes-128-ecb', key, null).setAutoPadding(false);
+    if (blocks.length <= CHUNK_BYTES) return plain(cipher.update(blocks));
     const out = new Uint8Array(blocks.length);
     for (let offset = 0; offset < blocks.length; offset += CHUNK_BYTES) {
       out.set(cipher.update(blocks.subarray(offset, offset + CHUNK_BYTES)), offset);
@@ -49,6 +51,11 @@ export const nodeCrypto: CryptoProvider = {
     };
   },
 };
+
+/** A Buffer's `slice` is a view where a Uint8Array's is a copy: callers must get the latter. */
+function plain({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
 
 /** The operating system's generator. */
 export const nodeRng: Rng = { fill: (bytes) => randomFillSync(bytes) };

@@ -1,2 +1,2 @@
-export { okvsDecode, okvsEncode, okvsRows, ROW_BYTES, type Rows } from './okvs.ts';
+export { okvsDecode, okvsEncode, okvsMarked, okvsRows, ROW_BYTES, type Rows } from './okvs.ts';
 export { binCapacity, type OkvsParameters, okvsLength, okvsParameters } from './parameters.ts';

@@ -12,7 +12,7 @@
  * @module
  */
 import { type CryptoProvider, NodeError, type Rng } from '@2pm/core';
-import type { Kernels } from '../wasm/kernels.ts';
+import { type Kernels, putStream } from '../wasm/kernels.ts';
 import { type OkvsParameters, okvsLength } from './parameters.ts';
 
 /** Bytes of a row: value, dense mask, three columns, index of the item. */
@@ -78,7 +78,7 @@ export function okvsEncode(kernels: Kernels, crypto: CryptoProvider, rng: Rng, r
     const size = 16 * (sparse + dense);
     const nonce = new Uint8Array(8);
     new DataView(nonce.buffer).setUint32(0, bin, true);
-    kernels.bytes(at, size).set(crypto.aes128Ctr(seed, nonce, 0n, size));
+    putStream(kernels, crypto, { key: seed, nonce }, at, size);
     const from = rows.at + ROW_BYTES * bin * binCapacity;
     const gap = kernels.run.okvs_encode(from, rows.counts[bin]!, sparse, dense, at, scratch);
     if (gap === -2) throw new NodeError('OKVS_DUPLICATE_KEY', 'a key is stored twice', { fault: 'caller' });
@@ -102,6 +102,25 @@ export function okvsDecode(kernels: Kernels, rows: Rows, vector: number, out: nu
     done += count;
   }
   kernels.release(mark);
+}
+
+/** From marks in the order of `okvsDecode` to the ascending indices, below `items`, of the marked rows. */
+export function okvsMarked(kernels: Kernels, rows: Rows, marks: number, items: number): Uint32Array {
+  const mark = kernels.mark();
+  const hit = kernels.alloc(items);
+  kernels.bytes(hit, items).fill(0);
+  let done = 0;
+  for (const [bin, count] of rows.counts.entries()) {
+    const from = rows.at + ROW_BYTES * bin * rows.parameters.binCapacity;
+    kernels.run.okvs_hits(from, count, marks + done, items, hit);
+    done += count;
+  }
+  const indices = new Uint32Array(items);
+  let found = 0;
+  const hits = kernels.bytes(hit, items);
+  for (let index = 0; index < items; index++) if (hits[index] === 1) indices[found++] = index;
+  kernels.release(mark);
+  return indices.slice(0, found);
 }
 
 function okvsFailed(why: string): NodeError {

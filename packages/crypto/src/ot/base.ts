@@ -9,7 +9,6 @@
  * @module
  */
 import { concatBytes, NodeError, type Rng } from '@2pm/core';
-import { sha512 } from '@noble/hashes/sha2.js';
 import type { Ristretto } from './ristretto.ts';
 
 const POINT = 32;
@@ -52,7 +51,7 @@ export function baseOtSender({ group, rng, session, count }: BaseOtContext): Bas
         const points = pair(answer, i);
         const key = (bit: 0 | 1) => {
           const sum = group.add(points[bit], mask(group, session, i, bit, points[1 - bit] as Uint8Array));
-          return kdf(session, i, bit, offer, points, group.multiply(a, sum));
+          return kdf(group, session, i, bit, offer, points, group.multiply(a, sum));
         };
         return [key(0), key(1)];
       });
@@ -78,7 +77,9 @@ export function baseOtReceiver(
   return {
     answer,
     keys: (offer) =>
-      scalars.map((k, i) => kdf(session, i, bitOf(choices, i), offer, pair(answer, i), group.multiply(k, offer))),
+      scalars.map((k, i) =>
+        kdf(group, session, i, bitOf(choices, i), offer, pair(answer, i), group.multiply(k, offer)),
+      ),
   };
 }
 
@@ -92,10 +93,11 @@ function pair(answer: Uint8Array, i: number): [Uint8Array, Uint8Array] {
 }
 
 function mask(group: Ristretto, session: Uint8Array, i: number, bit: 0 | 1, other: Uint8Array): Uint8Array {
-  return group.derive(sha512(concatBytes(label('2pm/ot/mask/1', i, bit), session, other)));
+  return group.derive(group.hash(concatBytes(label('2pm/ot/mask/1', i, bit), session, other)));
 }
 
 function kdf(
+  group: Ristretto,
   session: Uint8Array,
   i: number,
   bit: 0 | 1,
@@ -103,7 +105,7 @@ function kdf(
   points: [Uint8Array, Uint8Array],
   shared: Uint8Array,
 ): Uint8Array {
-  return sha512(concatBytes(label('2pm/ot/key/1', i, bit), session, offer, ...points, shared)).slice(0, 16);
+  return group.hash(concatBytes(label('2pm/ot/key/1', i, bit), session, offer, ...points, shared)).slice(0, 16);
 }
 
 /** Fixed width for each tag; what follows it is of fixed width too (session 32 bytes, points 32 bytes). */

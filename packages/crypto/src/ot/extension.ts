@@ -25,13 +25,18 @@ export function extendReceiver(
   const correction = new Uint8Array(BASE_COUNT * rowBytes);
   const t = kernels.alloc(16 * 8 * rowBytes);
   const mark = kernels.mark();
-  const rows = kernels.alloc(BASE_COUNT * rowBytes);
+  const blocks = Math.ceil(rowBytes / 16);
+  const [rows, chosen, scratch] = [BASE_COUNT * rowBytes + 16, 16 * blocks, 16 * blocks].map((size) =>
+    kernels.alloc(size),
+  ) as [number, number, number];
+  kernels.bytes(chosen, rowBytes).set(choices);
   for (const [i, [zero, one]] of keys.entries()) {
-    const column = stream(crypto, zero, rowBytes);
-    kernels.bytes(rows + i * rowBytes, rowBytes).set(column);
-    const other = stream(crypto, one, rowBytes);
-    const out = correction.subarray(i * rowBytes, (i + 1) * rowBytes);
-    for (let k = 0; k < rowBytes; k++) out[k] = column[k]! ^ other[k]! ^ choices[k]!;
+    const row = rows + i * rowBytes;
+    kernels.bytes(row, rowBytes).set(stream(crypto, zero, rowBytes));
+    kernels.bytes(scratch, rowBytes).set(stream(crypto, one, rowBytes));
+    kernels.run.xor_blocks(scratch, row, scratch, blocks);
+    kernels.run.xor_blocks(scratch, chosen, scratch, blocks);
+    correction.set(kernels.bytes(scratch, rowBytes), i * rowBytes);
   }
   kernels.run.transpose_bits(rows, 8 * rowBytes, t);
   kernels.release(mark);
@@ -52,13 +57,17 @@ export function extendSender(
   }
   const q = kernels.alloc(16 * 8 * rowBytes);
   const mark = kernels.mark();
-  const rows = kernels.alloc(BASE_COUNT * rowBytes);
+  const blocks = Math.ceil(rowBytes / 16);
+  const [rows, row, from] = [BASE_COUNT * rowBytes, 16 * blocks, 16 * blocks].map((size) => kernels.alloc(size)) as [
+    number,
+    number,
+    number,
+  ];
   for (const [i, key] of keys.entries()) {
-    const column = stream(crypto, key, rowBytes);
-    const mask = -((delta[i >> 3]! >> (i & 7)) & 1) & 255;
-    const out = kernels.bytes(rows + i * rowBytes, rowBytes);
-    const from = correction.subarray(i * rowBytes, (i + 1) * rowBytes);
-    for (let k = 0; k < rowBytes; k++) out[k] = column[k]! ^ (from[k]! & mask);
+    kernels.bytes(row, rowBytes).set(stream(crypto, key, rowBytes));
+    kernels.bytes(from, rowBytes).set(correction.subarray(i * rowBytes, (i + 1) * rowBytes));
+    kernels.run.xor_selected(row, from, delta[i >> 3]! >> (i & 7), row, blocks);
+    kernels.bytes(rows + i * rowBytes, rowBytes).set(kernels.bytes(row, rowBytes));
   }
   kernels.run.transpose_bits(rows, 8 * rowBytes, q);
   kernels.release(mark);
@@ -78,17 +87,8 @@ export function hashCorrelations(
 ): Uint8Array {
   const mark = kernels.mark();
   const padded = Math.ceil(count / 4) * 4;
-  const key = kernels.put(session);
-  const [messages, lengths, out] = [kernels.alloc(64 * padded), kernels.alloc(4 * padded), kernels.alloc(16 * padded)];
-  kernels.bytes(messages, 64 * padded).fill(0);
-  kernels.words(lengths, padded).fill(20);
-  const [from, to] = [kernels.bytes(blocks, 16 * count), kernels.bytes(messages, 64 * padded)];
-  const view = new DataView(to.buffer, to.byteOffset);
-  for (let j = 0; j < count; j++) {
-    for (let k = 0; k < 16; k++) to[64 * j + k] = from[16 * j + k]! ^ offset[k]!;
-    view.setUint32(64 * j + 16, j, true);
-  }
-  kernels.run.blake3_blocks(key, messages, lengths, padded, out);
+  const [key, delta, out] = [kernels.put(session), kernels.put(offset), kernels.alloc(16 * padded)];
+  kernels.run.hash_correlations(key, blocks, delta, padded, out);
   const hashes = kernels.bytes(out, 16 * count).slice();
   kernels.release(mark);
   return hashes;

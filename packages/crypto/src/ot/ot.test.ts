@@ -1,4 +1,6 @@
 import { ristretto255, ristretto255_hasher } from '@noble/curves/ed25519.js';
+import { blake3 } from '@noble/hashes/blake3.js';
+import { sha512 } from '@noble/hashes/sha2.js';
 import { beforeAll, expect, test } from 'vitest';
 import { nodeCrypto, nodeRng } from '../node/provider.ts';
 import { loadKernels } from '../wasm/kernels.ts';
@@ -22,6 +24,7 @@ test('the group is ristretto255 as the readable implementation has it', () => {
   const value = Point.Fn.fromBytes(scalar);
   expect(group.base(scalar)).toEqual(Point.BASE.multiply(value).toBytes());
   expect(group.multiply(scalar, point)).toEqual(Point.fromBytes(point).multiply(value).toBytes());
+  expect(group.hash(uniform)).toEqual(sha512(uniform));
   expect(group.subtract(group.add(point, group.base(scalar)), point)).toEqual(group.base(scalar));
 });
 
@@ -74,6 +77,9 @@ test('an extension correlates: q = t ⊕ r·Δ, and hashes agree on the chosen s
   const session = random(32);
   const [zero, one] = [hashCorrelations(kernels, session, q, 200), hashCorrelations(kernels, session, q, 200, delta)];
   const held = hashCorrelations(kernels, session, t, 200);
+  const message = kernels.bytes(q + 16 * 7, 20).slice();
+  message.set([7, 0, 0, 0], 16);
+  expect(zero.subarray(16 * 7, 16 * 8)).toEqual(blake3(message, { key: session }).subarray(0, 16));
   for (let j = 0; j < 200; j++) {
     const bit = (choices[j >> 3]! >> (j & 7)) & 1;
     const [is, other] = bit ? [one, zero] : [zero, one];

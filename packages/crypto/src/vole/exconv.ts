@@ -11,7 +11,7 @@
  * @module
  */
 import { type CryptoProvider, sha256Bytes } from '@2pm/core';
-import { type Kernels, pieces } from '../wasm/kernels.ts';
+import { type Kernels, pieces, putStream } from '../wasm/kernels.ts';
 
 const utf8 = new TextEncoder();
 
@@ -38,7 +38,7 @@ export function exConv(
   const key = kernels.put(sha256Bytes(utf8.encode('2pm/exconv/expand/1'), seed));
   const bits = kernels.alloc(4 * length);
   for (const pass of ['conv/1/0', 'conv/1/1']) {
-    kernels.bytes(bits, 4 * length).set(crypto.aes128Ctr(seed, utf8.encode(pass), 0n, 4 * length));
+    putStream(kernels, crypto, { key: seed, nonce: utf8.encode(pass) }, bits, 4 * length);
     for (const [from, to] of pieces(length)) kernels.run.convolute(upper, bits, from, to, lanes);
     kernels.run.convolute_wrap(upper, bits, length, lanes);
   }

@@ -12,7 +12,7 @@
  * Leakage: none beyond the outputs. Deviation: subfield equal to the field.
  * @module
  */
-import { type CryptoProvider, NodeError, type Rng, sha256Bytes } from '@2pm/core';
+import { assert, type CryptoProvider, NodeError, type Rng, sha256Bytes } from '@2pm/core';
 import { depthOf, expandForest, expandPunctured } from '../ggm/pprf.ts';
 import {
   ANSWER_BYTES,
@@ -24,7 +24,7 @@ import {
 } from '../ot/base.ts';
 import { BASE_COUNT, extendReceiver, extendSender, hashCorrelations } from '../ot/extension.ts';
 import type { Ristretto } from '../ot/ristretto.ts';
-import type { Kernels } from '../wasm/kernels.ts';
+import { type Kernels, pieces } from '../wasm/kernels.ts';
 import { type ExConv, exConv } from './exconv.ts';
 import { forestOf, type VoleParameters } from './parameters.ts';
 
@@ -154,7 +154,11 @@ export class VoleReceiver {
     const depth = depthOf(forest);
     checkLength(correction, voleMessageBytes(parameters).correction);
     const { length } = parameters;
-    const [a, c, upper] = [kernels.alloc(16 * length), kernels.alloc(32 * length), kernels.alloc(32 * length)];
+    const [a, c] = [kernels.alloc(16 * length), kernels.alloc(16 * length)];
+    const mark = kernels.mark();
+    // Behind C's lower half: room for its upper half and then for both upper halves, side by side.
+    const upper = kernels.alloc(32 * length);
+    assert(upper === c + 16 * length, 'the halves adjoin');
     const known = (level: number) => {
       const at = 16 * trees * level;
       const out = this.#hashes.slice(at, at + 16 * trees);
@@ -170,13 +174,14 @@ export class VoleReceiver {
     const missing = xored(xored(correction.subarray(32 * trees * depth), leaves), this.#noisy);
     const places = this.#points.map((point, j) => point * trees + j);
     for (const [j, place] of places.entries()) kernels.bytes(c + 16 * place, 16).set(blockOf(missing, j));
-    kernels.run.widen_blocks(c + 16 * length, length, upper);
+    for (const [from, to] of pieces(length)) kernels.run.widen_blocks(upper, length - to, length - from);
     kernels.bytes(a, 16 * length).fill(0);
     for (const [j, place] of places.entries()) {
       const at = place < length ? a + 16 * place : upper + 32 * (place - length);
       kernels.bytes(at, 16).set(blockOf(this.#values, j));
     }
     exConv(kernels, crypto, codeOf(this.#context), upper, [a, c]);
+    kernels.release(mark);
     return { a, c };
   }
 }

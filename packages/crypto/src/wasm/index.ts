@@ -1,2 +1,2 @@
 export { blake3Messages } from '../blake3/items.ts';
-export { type KernelFunctions, Kernels, loadKernels, pieces } from './kernels.ts';
+export { type KernelFunctions, Kernels, loadKernels, pieces, putStream } from './kernels.ts';

@@ -8,13 +8,14 @@
  * observe.
  * @module
  */
-import { NodeError } from '@2pm/core';
+import { type CryptoProvider, NodeError } from '@2pm/core';
 import { KERNELS_WASM } from './kernels.generated.ts';
 
 /** C signatures in words: see the comment above each function in `packages/crypto/wasm`. */
 export interface KernelFunctions {
   blake3_items(key: number, items: number, n: number, out: number): void;
   blake3_blocks(key: number, blocks: number, lengths: number, n: number, out: number): void;
+  hash_correlations(key: number, blocks: number, offset: number, n: number, out: number): void;
   okvs_rows(
     key: number,
     items: number,
@@ -39,11 +40,13 @@ export interface KernelFunctions {
     out: number,
     scratch: number,
   ): void;
+  okvs_hits(rows: number, n: number, found: number, items: number, hit: number): void;
   gf_tables(factor: number, tables: number): void;
   gf_multiply(tables: number, input: number, stride: number, out: number, n: number, add: number): void;
   gf_products(a: number, b: number, out: number, n: number): void;
   gf_fold(input: number, n: number, out: number): void;
   xor_blocks(a: number, b: number, out: number, n: number): void;
+  xor_selected(a: number, b: number, bit: number, out: number, n: number): void;
   transpose_bits(input: number, columns: number, out: number): void;
   ggm_level(
     parents: number,
@@ -59,7 +62,7 @@ export interface KernelFunctions {
   convolute(x: number, bits: number, from: number, to: number, lanes: number): void;
   convolute_wrap(x: number, bits: number, n: number, lanes: number): void;
   expand(x: number, n: number, key: number, from: number, to: number, out: number, second: number, lanes: number): void;
-  widen_blocks(input: number, n: number, out: number): void;
+  widen_blocks(x: number, from: number, to: number): void;
   shuffle(slots: number, from: number, to: number, random: number): void;
   pack_tags(slots: number, n: number, width: number, out: number): void;
   join_build(slots: number, from: number, to: number, width: number, table: number, bits: number): number;
@@ -149,6 +152,21 @@ export class Kernels {
     }
   }
 }
+
+/** Writes `length` bytes of AES-128-CTR keystream from counter 0 to `at`. */
+export function putStream(
+  kernels: Kernels,
+  crypto: CryptoProvider,
+  { key, nonce }: { key: Uint8Array; nonce: Uint8Array },
+  at: number,
+  length: number,
+): void {
+  for (const [from, to] of pieces(length, STREAM_PIECE)) {
+    kernels.bytes(at + from, to - from).set(crypto.aes128Ctr(key, nonce, BigInt(from / 16), to - from));
+  }
+}
+/** Small enough for the allocator to reuse, large enough to hide the price of a call. */
+const STREAM_PIECE = 65_536;
 
 /**
  * `[from, to)` of the pieces of `total` elements, for one call each. No call may run long: a function starts in the

@@ -9,7 +9,7 @@
 import { type Channel, type CryptoProvider, concatBytes, equalBytes, NodeError } from '@2pm/core';
 import { pieces } from '@2pm/crypto/wasm';
 
-export const FRAME_BYTES = 262_144;
+export const FRAME_BYTES = 98_304;
 const BINDING_BYTES = 16;
 const LENGTH_BYTES = 4;
 

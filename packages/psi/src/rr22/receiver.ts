@@ -4,8 +4,8 @@
  * 40 + log2(nx·ny) bits an item of the sender, plus 0.7 MB.
  * @module
  */
-import { NodeError, sha256Bytes } from '@2pm/core';
-import { okvsDecode, okvsEncode, okvsLength, okvsRows, ROW_BYTES, type Rows } from '@2pm/crypto/okvs';
+import { type CryptoProvider, NodeError, sha256Bytes } from '@2pm/core';
+import { okvsDecode, okvsEncode, okvsLength, okvsMarked, okvsRows, type Rows } from '@2pm/crypto/okvs';
 import { loadRistretto } from '@2pm/crypto/ot';
 import { VoleReceiver, voleMessageBytes } from '@2pm/crypto/vole';
 import { type Kernels, loadKernels, pieces } from '@2pm/crypto/wasm';
@@ -52,7 +52,7 @@ export async function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
   }
   onPhase?.('send vector');
 
-  const tags = joinTable(kernels, session, rows, c, parameters.tagBytes, capacity.receiver);
+  const tags = joinTable({ kernels, crypto, session }, rows, c, parameters.tagBytes);
   onPhase?.('decode');
   const tagBytes = parameters.tagBytes;
   const perFrame = FRAME_BYTES / ITEM_BYTES;
@@ -63,7 +63,7 @@ export async function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
     kernels.bytes(packed, frame.length).set(frame);
     kernels.run.join_probe(tags.slots, tagBytes, tags.table, tags.bits, packed, to - from, tags.found);
   }
-  const matches = indices(kernels, rows, tags.found, items.length / ITEM_BYTES);
+  const matches = okvsMarked(kernels, rows, tags.found, items.length / ITEM_BYTES);
   onPhase?.('join');
   return matches;
 }
@@ -101,24 +101,43 @@ export function joinSlots(
   return { table, bits };
 }
 
-/** H_o under the session, over n blocks in place. n is rounded up to a multiple of 4. */
-export function outputTags(kernels: Kernels, session: Uint8Array, blocks: number, n: number): void {
+/**
+ * H_o, over n blocks in place: AES_k(x) ⊕ x under a key of the session. Correlation robust for x = a ⊕ Δ·b with Δ
+ * secret, in the ideal-cipher model.
+ */
+export function outputTags(
+  kernels: Kernels,
+  crypto: CryptoProvider,
+  session: Uint8Array,
+  blocks: number,
+  n: number,
+): void {
   const mark = kernels.mark();
-  const key = kernels.put(sha256Bytes(new TextEncoder().encode('2pm/rr22/tag/1\0'), session));
-  for (const [from, to] of pieces(Math.ceil(n / 4) * 4)) {
-    kernels.run.blake3_items(key, blocks + ITEM_BYTES * from, to - from, blocks + ITEM_BYTES * from);
+  const key = sha256Bytes(new TextEncoder().encode('2pm/rr22/tag/1\0'), session).subarray(0, 16);
+  const hashed = kernels.alloc(ITEM_BYTES * TAG_CHUNK);
+  for (const [from, to] of pieces(n, TAG_CHUNK)) {
+    const [at, size] = [blocks + ITEM_BYTES * from, ITEM_BYTES * (to - from)];
+    kernels.bytes(hashed, size).set(crypto.aes128Ecb(key, kernels.bytes(at, size)));
+    kernels.run.xor_blocks(at, hashed, at, to - from);
   }
   kernels.release(mark);
 }
+const TAG_CHUNK = 4_096;
 
 /** Tags of the own items in a hash table, in the order of the rows. */
-function joinTable(kernels: Kernels, session: Uint8Array, rows: Rows, c: number, tagBytes: number, n: number) {
-  const size = ITEM_BYTES * Math.ceil(n / 4) * 4;
+function joinTable(
+  { kernels, crypto, session }: { kernels: Kernels; crypto: CryptoProvider; session: Uint8Array },
+  rows: Rows,
+  c: number,
+  tagBytes: number,
+) {
+  const n = rows.parameters.items;
+  const size = ITEM_BYTES * n;
   const [slots, found] = [kernels.alloc(size), kernels.alloc(n)];
   kernels.bytes(slots, size).fill(0);
   kernels.bytes(found, n).fill(0);
   okvsDecode(kernels, rows, c, slots);
-  outputTags(kernels, session, slots, n);
+  outputTags(kernels, crypto, session, slots, n);
   const table = joinSlots(kernels, slots, n, tagBytes);
   // Two own items with one tag: probability 2^-40, and then a match of one would hide the other.
   if (table === undefined) {
@@ -129,24 +148,4 @@ function joinTable(kernels: Kernels, session: Uint8Array, rows: Rows, c: number,
     });
   }
   return { slots, found, ...table };
-}
-
-/** Places found, in row order, to item indices; padding is dropped. */
-function indices(kernels: Kernels, rows: Rows, found: number, items: number): Uint32Array {
-  const { binCapacity } = rows.parameters;
-  const hit = new Uint8Array(items);
-  let done = 0;
-  for (const [bin, count] of rows.counts.entries()) {
-    const hits = kernels.bytes(found + done, count);
-    const words = kernels.words(rows.at + ROW_BYTES * bin * binCapacity, (ROW_BYTES / 4) * count);
-    for (let i = 0; i < count; i++) {
-      const index = words[(ROW_BYTES / 4) * (i + 1) - 1]!;
-      if (hits[i] === 1 && index < items) hit[index] = 1;
-    }
-    done += count;
-  }
-  const out = new Uint32Array(items);
-  let count = 0;
-  for (let i = 0; i < items; i++) if (hit[i] === 1) out[count++] = i;
-  return out.slice(0, count);
 }

@@ -176,12 +176,12 @@ test('two sessions with other ids, capacities or roles stop at the first frame',
   }
 });
 
-/** Frames that each side sends at a capacity of 100. */
-const FRAMES = { receiver: 6, sender: 3 };
+/** Frames at a capacity of 100: how many each side sends, and those to strike: every message, long ones at both ends. */
+const FRAMES = { receiver: { count: 9, struck: [0, 1, 2, 7, 8] }, sender: { count: 3, struck: [0, 1, 2] } };
 
-test('the faults below reach every frame', async () => {
+test('the faults below reach every message', async () => {
   const { stats } = await run({ ...sets(100, 100, 10), capacity: { receiver: 100, sender: 100 } });
-  expect(stats.map((side) => side.framesSent)).toEqual([FRAMES.receiver, FRAMES.sender]);
+  expect(stats.map((side) => side.framesSent)).toEqual([FRAMES.receiver.count, FRAMES.sender.count]);
 });
 
 const faults: [string, ChannelFault][] = [
@@ -196,10 +196,10 @@ test.each(faults)(
   'a frame %s ends both sides with a coded error, whichever frame it is',
   async (_, fault) => {
     for (const side of [0, 1] as const) {
-      const frames = side === 0 ? FRAMES.receiver : FRAMES.sender;
-      for (let frame = 0; frame < frames; frame++) {
+      const { count, struck } = side === 0 ? FRAMES.receiver : FRAMES.sender;
+      for (const frame of struck) {
         // A side's last frame has no follower by which a second copy could show: nobody reads the copy.
-        if (fault.kind === 'duplicate' && frame === frames - 1) continue;
+        if (fault.kind === 'duplicate' && frame === count - 1) continue;
         const wrap = (pair: [Channel, Channel]): [Channel, Channel] => {
           pair[side] = faultyChannel(pair[side], faultAt(frame, fault));
           return pair;

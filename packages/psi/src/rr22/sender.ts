@@ -5,7 +5,7 @@
 import { okvsDecode, okvsLength, okvsRows, ROW_BYTES, type Rows } from '@2pm/crypto/okvs';
 import { loadRistretto } from '@2pm/crypto/ot';
 import { VoleSender, voleMessageBytes } from '@2pm/crypto/vole';
-import { type Kernels, loadKernels, pieces } from '@2pm/crypto/wasm';
+import { type Kernels, loadKernels, pieces, putStream } from '@2pm/crypto/wasm';
 import { BoundChannel, FRAME_BYTES } from './messages.ts';
 import { checkItems, ITEM_BYTES, padding, type Rr22Options, rr22Parameters, rr22Session } from './parameters.ts';
 import { duplicateItem, joinSlots, outputTags } from './receiver.ts';
@@ -51,7 +51,7 @@ export async function rr22Sender(options: Rr22Options): Promise<void> {
   }
   onPhase?.('receive vector');
   okvsDecode(kernels, rows, k, slots);
-  outputTags(kernels, session, slots, n);
+  outputTags(kernels, crypto, session, slots, n);
   onPhase?.('decode');
   // Rows stand in an order that follows the items; the receiver must not see it.
   shuffle(kernels, slots, n, options);
@@ -67,7 +67,7 @@ export async function rr22Sender(options: Rr22Options): Promise<void> {
 
 /** Δ·H_B(y) for every row, bins side by side. */
 function productsWithValues(kernels: Kernels, rows: Rows, tables: number, n: number): number {
-  const slots = kernels.alloc(ITEM_BYTES * Math.ceil(n / 4) * 4);
+  const slots = kernels.alloc(ITEM_BYTES * n);
   let done = 0;
   for (const [bin, count] of rows.counts.entries()) {
     const from = rows.at + ROW_BYTES * bin * rows.parameters.binCapacity;
@@ -87,8 +87,8 @@ function refuseDuplicates(kernels: Kernels, slots: number, n: number): void {
 function shuffle(kernels: Kernels, slots: number, n: number, { crypto, rng }: Rr22Options): void {
   const mark = kernels.mark();
   const random = kernels.alloc(8 * n);
-  const seed = rng.fill(new Uint8Array(16));
-  kernels.bytes(random, 8 * n).set(crypto.aes128Ctr(seed, new Uint8Array(8), 0n, 8 * n));
+  const key = rng.fill(new Uint8Array(16));
+  putStream(kernels, crypto, { key, nonce: new Uint8Array(8) }, random, 8 * n);
   for (const [from, to] of pieces(n - 1)) kernels.run.shuffle(slots, n - from, n - to, random);
   kernels.release(mark);
 }
