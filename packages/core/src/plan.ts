@@ -108,7 +108,8 @@ export type ValueType = z.infer<typeof ValueType>;
  *   histogram/1 (column) {edges}    length edges-1; bins [e0,e1) … [e(k-1),ek] as numpy.histogram; others are ignored
  *   count-by/1 (category)           length of the declared values
  *   sum-by/1 (column, category)     length of the declared values
- *   rows/1 (table) {columns, capacity}  capacity × (1 + columns): validity bit then values, row by row, zero padded
+ *   rows/1 (table) {columns, capacity}  capacity × (1 + columns): validity bit then values, row by row, zero padded;
+ *                                   rows with a null in one of the columns are left out
  * local → shared
  *   total/1 (local)                 the sum over all members of the role
  *   stack/1 (local)                 the members' vectors side by side

@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { rm } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { NodeError } from '@2pm/core';
 import type { Engine, EngineFailure, EngineLimits, ResultTable } from './engine.ts';
@@ -43,6 +44,8 @@ export function childEngine(limits: EngineLimits): Engine & { readonly pid: numb
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     fresh.stderr?.resume();
+    // A warm child alone does not keep the node running.
+    if (fresh.stderr !== null && "unref" in fresh.stderr) (fresh.stderr as Socket).unref();
     fresh.unref();
     fresh.channel?.unref();
     child = fresh;
