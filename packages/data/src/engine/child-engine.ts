@@ -45,7 +45,7 @@ export function childEngine(limits: EngineLimits): Engine & { readonly pid: numb
     });
     fresh.stderr?.resume();
     // A warm child alone does not keep the node running.
-    if (fresh.stderr !== null && "unref" in fresh.stderr) (fresh.stderr as Socket).unref();
+    if (fresh.stderr !== null && 'unref' in fresh.stderr) (fresh.stderr as Socket).unref();
     fresh.unref();
     fresh.channel?.unref();
     child = fresh;

@@ -91,7 +91,9 @@ describe('files', () => {
     const file = target();
     await session.snapshot({ table: 'any', columns, target: file });
     const [result] = await engine.query({ statements: [`SELECT * FROM read_parquet('${file}')`], files: [file] }, {});
-    return (result?.columns ?? []).map((column) => Array.from(column.values, (v, i) => (column.valid[i] ? v : null)));
+    return (result?.columns ?? []).map((column) =>
+      Array.from(column.values as ArrayLike<unknown>, (v, i) => (column.valid[i] ? v : null)),
+    );
   }
 
   it('finds the delimiter in the header, whatever the quoted names hold', async () => {
