@@ -53,13 +53,6 @@ INLINE void blake3_x4(const u32 *key, const block m[16], block length, block out
   out[14] = xor(v14, wasm_v128_load32_splat(key + 6)), out[15] = xor(v15, wasm_v128_load32_splat(key + 7));
 }
 
-INLINE void transpose4(block w[4]) {
-  block a = wasm_i32x4_shuffle(w[0], w[1], 0, 4, 1, 5), b = wasm_i32x4_shuffle(w[0], w[1], 2, 6, 3, 7);
-  block c = wasm_i32x4_shuffle(w[2], w[3], 0, 4, 1, 5), d = wasm_i32x4_shuffle(w[2], w[3], 2, 6, 3, 7);
-  w[0] = wasm_i64x2_shuffle(a, c, 0, 2), w[1] = wasm_i64x2_shuffle(a, c, 1, 3);
-  w[2] = wasm_i64x2_shuffle(b, d, 0, 2), w[3] = wasm_i64x2_shuffle(b, d, 1, 3);
-}
-
 // Four 16-byte items, contiguous.
 INLINE void blake3_items_x4(const u32 *key, const u8 *items, block out[16]) {
   block m[16];

@@ -1,5 +1,5 @@
 // Inner loops of OT extension, puncturable PRF and the expand-convolute code. Definitions: ot/, ggm/, vole/.
-#include "kernel.h"
+#include "chacha.h"
 
 // Bit matrix of 128 rows of `columns` bits (columns a multiple of 8, rows contiguous) to `columns` blocks of 128 bits.
 EXPORT(transpose_bits) void transpose_bits(const u8 *in, u32 columns, u8 *out) {
@@ -14,23 +14,34 @@ EXPORT(transpose_bits) void transpose_bits(const u8 *in, u32 columns, u8 *out) {
     }
 }
 
-// One level of `trees` interleaved GGM trees. Left children replace their parents, right ones go to `right`
-// (the first `rights` parents only). left_sums and right_sums collect the XOR of the children of each tree.
+// One level of `trees` (a multiple of 4) interleaved GGM trees of arity four, parents from .. to of each, in place:
+// child b of parent i is node b * parents + i and exists below `children`. Node s gives (child 0 .. 3) = ChaCha12 block
+// under the 16-byte key s, with words 12-15 i, level, tree, tweak. sums[b * trees + tree] collects the children b.
 EXPORT(ggm_level)
-void ggm_level(block *parents, const block *left_aes, const block *right_aes, block *right, u32 n, u32 rights, u32 trees,
-               block *left_sums, block *right_sums) {
-  for (u32 i = 0; i < n; i += trees)
-    for (u32 j = 0; j < trees; j++) {
-      block parent = parents[i + j];
-      block child = xor(left_aes[i + j], parent);
-      left_sums[j] = xor(left_sums[j], child);
-      parents[i + j] = child;
-      if (i + j < rights) {
-        child = xor(right_aes[i + j], parent);
-        right_sums[j] = xor(right_sums[j], child);
-        right[i + j] = child;
+void ggm_level(block *nodes, u32 from, u32 to, u32 parents, u32 children, u32 trees, u32 level, u32 tweak,
+               block *sums) {
+  block first[16], v[16];
+  first[0] = wasm_i32x4_splat(0x61707865), first[1] = wasm_i32x4_splat(0x3120646e);
+  first[2] = wasm_i32x4_splat(0x79622d36), first[3] = wasm_i32x4_splat(0x6b206574);
+  first[13] = wasm_i32x4_splat((int)level), first[15] = wasm_i32x4_splat((int)tweak);
+  for (u32 i = from; i < to; i++) {
+    first[12] = wasm_i32x4_splat((int)i);
+    for (u32 tree = 0; tree < trees; tree += 4) {
+      for (u32 k = 0; k < 4; k++) first[4 + k] = nodes[i * trees + tree + k];
+      transpose4(first + 4);
+      for (u32 k = 0; k < 4; k++) first[8 + k] = first[4 + k];
+      first[14] = wasm_i32x4_add(wasm_i32x4_splat((int)tree), wasm_i32x4_const(0, 1, 2, 3));
+      chacha_x4(first, 12, v);
+      for (u32 b = 0; b < 4 && b * parents + i < children; b++) {
+        block *to_node = nodes + (b * parents + i) * trees + tree, *sum = sums + b * trees + tree;
+        transpose4(v + 4 * b);
+        for (u32 k = 0; k < 4; k++) {
+          to_node[k] = v[4 * b + k];
+          sum[k] = xor(sum[k], v[4 * b + k]);
+        }
       }
     }
+  }
 }
 
 // Up to the end: `lanes` is 1 or 2, the number of vectors that share one code, element by element side by side.
@@ -108,15 +119,7 @@ EXPORT(convolute_wrap) void convolute_wrap(block *x, const u32 *bits, u32 n, u32
     }
 }
 
-// ChaCha with 8 rounds, four blocks with the counters 4 * counter + (0..3), word-sliced; key of 32 bytes, nonce zero.
-INLINE block rotate(block x, u32 by) { return wasm_v128_or(wasm_i32x4_shl(x, by), wasm_u32x4_shr(x, 32 - by)); }
-#define ROTATE16(x) wasm_i8x16_shuffle(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)
-#define ROTATE8(x) wasm_i8x16_shuffle(x, x, 3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14)
-#define QUARTER(a, b, c, d)                                                                                            \
-  v[a] = wasm_i32x4_add(v[a], v[b]), v[d] = ROTATE16(xor(v[d], v[a]));                                                 \
-  v[c] = wasm_i32x4_add(v[c], v[d]), v[b] = rotate(xor(v[b], v[c]), 12);                                               \
-  v[a] = wasm_i32x4_add(v[a], v[b]), v[d] = xor(v[d], v[a]), v[d] = ROTATE8(v[d]);                                     \
-  v[c] = wasm_i32x4_add(v[c], v[d]), v[b] = rotate(xor(v[b], v[c]), 7);
+// Four ChaCha8 blocks with the counters 4 * counter + (0..3), word-sliced; key of 32 bytes, nonce zero.
 INLINE void chacha8_x4(const u32 *key, u32 counter, u32 *out) {
   block v[16], first[16];
   first[0] = wasm_i32x4_splat(0x61707865), first[1] = wasm_i32x4_splat(0x3320646e);
@@ -124,12 +127,8 @@ INLINE void chacha8_x4(const u32 *key, u32 counter, u32 *out) {
   for (int i = 0; i < 8; i++) first[4 + i] = wasm_v128_load32_splat(key + i);
   first[12] = wasm_i32x4_add(wasm_i32x4_splat((int)(4 * counter)), wasm_i32x4_const(0, 1, 2, 3));
   first[13] = first[14] = first[15] = zero();
-  for (int i = 0; i < 16; i++) v[i] = first[i];
-  for (int i = 0; i < 4; i++) {
-    QUARTER(0, 4, 8, 12) QUARTER(1, 5, 9, 13) QUARTER(2, 6, 10, 14) QUARTER(3, 7, 11, 15)
-    QUARTER(0, 5, 10, 15) QUARTER(1, 6, 11, 12) QUARTER(2, 7, 8, 13) QUARTER(3, 4, 9, 14)
-  }
-  for (int i = 0; i < 16; i++) store(out + 4 * i, wasm_i32x4_add(v[i], first[i]));
+  chacha_x4(first, 8, v);
+  for (int i = 0; i < 16; i++) store(out + 4 * i, v[i]);
 }
 
 // out[i] ^= 7 taps into x (n elements): one uniform position in each quarter and three anywhere. Position i takes its

@@ -2,116 +2,112 @@
  * Puncturable PRF of Goldreich, Goldwasser and Micali for many trees at once: the sender knows all leaves, the receiver
  * all but one in each tree, and the sender does not learn which.
  *
- * Construction: GGM trees with children AES_{k_b}(s) ⊕ s under two fixed keys (random oracle: ideal cipher); puncturing
- * by one transfer a level (Boyle et al., CCS 2019). Trees are expanded together, level by level.
- * Layout: node ℓ of tree j stands at ℓ·trees + j, and node ℓ of a level has children ℓ and ℓ + (nodes of the level), so
- * that bit i of a leaf's number is the branch taken at level i. The last level is cut off at `leaves`.
+ * Construction: GGM trees of arity four; the children of a node are one ChaCha12 block under the node as 128-bit key,
+ * with place and session as nonce. Puncturing by the sums of the children 0 … 3 of a level, of which the receiver gets
+ * all but the one on its path (Boyle et al., CCS 2019). Trees are expanded together, level by level.
+ * Layout: node i of tree j stands at i·trees + j; child b of node i is node b·(nodes of the level) + i, where it exists.
+ * A level has a quarter of the nodes of the next, rounded up, so no work goes into leaves that are cut off.
  * Corruption model: semi-honest. The receiver's memory accesses follow its secret points.
+ * Deviation: arity four and ChaCha12 in place of two AES calls a node; AES outside WebAssembly costs more in copies.
  * @module
  */
-import { type CryptoProvider, sha256Bytes } from '@2pm/core';
-import type { Kernels } from '../wasm/kernels.ts';
+import { type Kernels, pieces } from '../wasm/kernels.ts';
 
 export interface Forest {
+  /** A multiple of 4. */
   trees: number;
   /** Leaves a tree, at least 2. */
   leaves: number;
+  /** 32 bits of the session, so that sessions share no node's nonce. */
+  tweak: number;
 }
 
-export function depthOf(forest: Forest): number {
-  return Math.ceil(Math.log2(forest.leaves));
+export const ARITY = 4;
+
+/** Nodes of a tree at each level, root first. */
+export function levelSizes({ leaves }: Pick<Forest, 'leaves'>): number[] {
+  const sizes = [leaves];
+  while (sizes[0]! > 1) sizes.unshift(Math.ceil(sizes[0]! / ARITY));
+  return sizes;
 }
 
-/** Blocks of the sums of left children, then of right children, of one level: one a tree each. */
-export type LevelSums = [left: Uint8Array, right: Uint8Array];
+export function depthOf(forest: Pick<Forest, 'leaves'>): number {
+  return levelSizes(forest).length - 1;
+}
 
-const CHUNK = 4_096;
-const FIXED_KEYS = [0, 1].map((bit) => sha256Bytes(new TextEncoder().encode(`2pm/ggm/${bit}/1`)).subarray(0, 16)) as [
-  Uint8Array,
-  Uint8Array,
-];
+/** The branches taken from the root to leaf number `point`. */
+export function pathOf(forest: Pick<Forest, 'leaves'>, point: number): number[] {
+  const path: number[] = [];
+  let node = point;
+  for (const parents of levelSizes(forest).slice(0, -1).reverse()) {
+    path.unshift(Math.floor(node / parents));
+    node %= parents;
+  }
+  return path;
+}
 
-/** Expands `seeds` (a block a tree) into the leaves at `out`; returns the sums of every level. */
-export function expandForest(
-  kernels: Kernels,
-  crypto: CryptoProvider,
-  forest: Forest,
-  seeds: Uint8Array,
-  out: number,
-): LevelSums[] {
+/** Expands `seeds` (a block a tree) into the leaves at `out`; returns each level's sums: 4 · trees blocks. */
+export function expandForest(kernels: Kernels, forest: Forest, seeds: Uint8Array, out: number): Uint8Array[] {
   kernels.bytes(out, 16 * forest.trees).set(seeds);
-  return Array.from({ length: depthOf(forest) }, (_, level) => expandLevel(kernels, crypto, forest, level, out));
+  return Array.from({ length: depthOf(forest) }, (_, level) => expandLevel(kernels, forest, level, out));
 }
 
 /**
  * The receiver's side: rebuilds all leaves but number `points[j]` of tree j, which becomes zero.
- * `known(level)` gives for each tree the sum of the children on the side off its path at that level.
+ * `known(level)` gives the sums of that level, 4 · trees blocks; those on the paths are not read.
  * Returns for each tree the sum of its leaves but the missing one.
  */
 export function expandPunctured(
   kernels: Kernels,
-  crypto: CryptoProvider,
   forest: Forest,
-  points: ArrayLike<number>,
+  points: readonly number[],
   known: (level: number) => Uint8Array,
   out: number,
 ): Uint8Array {
-  const { trees, leaves } = forest;
+  const { trees } = forest;
+  const sizes = levelSizes(forest);
+  const paths = points.map((point) => pathOf(forest, point));
+  const places = points.map(() => 0);
   const totals = new Uint8Array(16 * trees);
   kernels.bytes(out, 16 * trees).fill(0);
   for (let level = 0; level < depthOf(forest); level++) {
-    const sums = expandLevel(kernels, crypto, forest, level, out);
-    const parents = 2 ** level;
+    const [parents, children] = [sizes[level]!, sizes[level + 1]!];
+    const sums = expandLevel(kernels, forest, level, out);
     const received = known(level);
-    const nodes = kernels.bytes(out, 16 * trees * Math.min(2 * parents, leaves));
+    const nodes = kernels.bytes(out, 16 * trees * children);
+    totals.fill(0);
     for (let j = 0; j < trees; j++) {
-      const point = points[j]! % parents;
-      const side = (points[j]! >> level) & 1;
-      const path = point + side * parents;
-      const sibling = point + (1 - side) * parents;
-      if (path < leaves) {
-        const at = 16 * (path * trees + j);
+      const branch = paths[j]![level]!;
+      for (let b = 0; b < ARITY; b++) {
+        const child = b * parents + places[j]!;
+        if (child >= children && b * parents >= children) continue;
+        const sum = 16 * (b * trees + j);
+        const at = 16 * (child * trees + j);
         for (let k = 0; k < 16; k++) {
-          totals[16 * j + k] = sums[side]![16 * j + k]! ^ nodes[at + k]! ^ received[16 * j + k]!;
+          const node = child < children ? nodes[at + k]! : 0;
+          // A computed sum holds the worthless child of the unknown parent; without it, and with the received sum, what
+          // is left is the true child. On the path there is no received sum, and the child stays unknown.
+          const rest = sums[sum + k]! ^ node;
+          totals[16 * j + k]! ^= b === branch ? rest : received[sum + k]!;
+          if (child < children) nodes[at + k] = b === branch ? 0 : rest ^ received[sum + k]!;
         }
-        nodes.fill(0, at, at + 16);
       }
-      if (sibling >= leaves) continue;
-      // The sum holds the worthless child of the unknown parent; it cancels out, and what is left is the sibling.
-      const at = 16 * (sibling * trees + j);
-      for (let k = 0; k < 16; k++) nodes[at + k]! ^= sums[1 - side]![16 * j + k]! ^ received[16 * j + k]!;
+      places[j] = branch * parents + places[j]!;
     }
   }
   return totals;
 }
 
-function expandLevel(
-  kernels: Kernels,
-  crypto: CryptoProvider,
-  forest: Forest,
-  level: number,
-  nodes: number,
-): LevelSums {
-  const { trees, leaves } = forest;
-  const parents = 2 ** level * trees;
-  const rights = Math.min(parents, leaves * trees - parents);
+function expandLevel(kernels: Kernels, forest: Forest, level: number, nodes: number): Uint8Array {
+  const { trees, tweak } = forest;
+  const [parents, children] = levelSizes(forest).slice(level, level + 2) as [number, number];
   const mark = kernels.mark();
-  const chunk = Math.max(trees, Math.floor(CHUNK / trees) * trees);
-  const size = 16 * Math.min(chunk, parents);
-  const [left, right, sums] = [kernels.alloc(size), kernels.alloc(size), kernels.alloc(32 * trees)];
-  kernels.bytes(sums, 32 * trees).fill(0);
-  for (let at = 0; at < parents; at += chunk) {
-    const count = Math.min(chunk, parents - at);
-    const rightCount = Math.max(0, Math.min(count, rights - at));
-    const from = nodes + 16 * at;
-    kernels.bytes(left, 16 * count).set(crypto.aes128Ecb(FIXED_KEYS[0], kernels.bytes(from, 16 * count)));
-    if (rightCount > 0) {
-      kernels.bytes(right, 16 * rightCount).set(crypto.aes128Ecb(FIXED_KEYS[1], kernels.bytes(from, 16 * rightCount)));
-    }
-    const to = nodes + 16 * (parents + at);
-    kernels.run.ggm_level(from, left, right, to, count, rightCount, trees, sums, sums + 16 * trees);
+  const sums = kernels.alloc(16 * ARITY * trees);
+  kernels.bytes(sums, 16 * ARITY * trees).fill(0);
+  for (const [from, to] of pieces(parents, Math.ceil(16_384 / trees))) {
+    kernels.run.ggm_level(nodes, from, to, parents, children, trees, level, tweak, sums);
   }
-  const both = kernels.bytes(sums, 32 * trees).slice();
+  const result = kernels.bytes(sums, 16 * ARITY * trees).slice();
   kernels.release(mark);
-  return [both.subarray(0, 16 * trees), both.subarray(16 * trees)];
+  return result;
 }

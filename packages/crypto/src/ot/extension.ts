@@ -75,7 +75,7 @@ export function extendSender(
 }
 
 /**
- * Breaks the correlation of `count` blocks at `blocks`: 16 bytes each, BLAKE3 keyed with the session over
+ * Breaks the correlation of `count` blocks at `blocks`: two pads of 16 bytes each, BLAKE3 keyed with the session over
  * block ⊕ offset ‖ index. Correlation robustness is that of BLAKE3 as a random oracle.
  */
 export function hashCorrelations(
@@ -87,9 +87,9 @@ export function hashCorrelations(
 ): Uint8Array {
   const mark = kernels.mark();
   const padded = Math.ceil(count / 4) * 4;
-  const [key, delta, out] = [kernels.put(session), kernels.put(offset), kernels.alloc(16 * padded)];
+  const [key, delta, out] = [kernels.put(session), kernels.put(offset), kernels.alloc(32 * padded)];
   kernels.run.hash_correlations(key, blocks, delta, padded, out);
-  const hashes = kernels.bytes(out, 16 * count).slice();
+  const hashes = kernels.bytes(out, 32 * count).slice();
   kernels.release(mark);
   return hashes;
 }

@@ -79,11 +79,11 @@ test('an extension correlates: q = t ⊕ r·Δ, and hashes agree on the chosen s
   const held = hashCorrelations(kernels, session, t, 200);
   const message = kernels.bytes(q + 16 * 7, 20).slice();
   message.set([7, 0, 0, 0], 16);
-  expect(zero.subarray(16 * 7, 16 * 8)).toEqual(blake3(message, { key: session }).subarray(0, 16));
+  expect(zero.subarray(32 * 7, 32 * 8)).toEqual(blake3(message, { key: session }));
   for (let j = 0; j < 200; j++) {
     const bit = (choices[j >> 3]! >> (j & 7)) & 1;
     const [is, other] = bit ? [one, zero] : [zero, one];
-    const at = [16 * j, 16 * j + 16] as const;
+    const at = [32 * j, 32 * j + 32] as const;
     expect(held.subarray(...at)).toEqual(is.subarray(...at));
     expect(held.subarray(...at)).not.toEqual(other.subarray(...at));
   }

@@ -26,6 +26,6 @@ export function voleParameters(atLeast: number): VoleParameters {
   return { code: CODE, length: Math.max(4096, Math.ceil(atLeast / 128) * 128), noiseWeight: NOISE_WEIGHT };
 }
 
-export function forestOf({ length, noiseWeight }: VoleParameters): Forest {
+export function forestOf({ length, noiseWeight }: VoleParameters): Omit<Forest, 'tweak'> {
   return { trees: noiseWeight, leaves: (2 * length) / noiseWeight };
 }

@@ -6,14 +6,15 @@
  * punctured GGM forest, compressed by a linear code (dual LPN, see `parameters.ts`).
  * The t-point VOLE and the puncturing transfers come out of one run of correlated OT extension: 128 correlations for
  * the bits of a point's value a_j fold into b_j, c_j with c_j = b_j + Δ·a_j; those of the puncturing bits are hashed
- * first. Base choices, extension offset and Δ are the same 128 bits, as in Ferret (Yang et al., CCS 2020).
+ * first: two for each level of arity four, and the sum of child b travels under both of its bits' pads, so that the
+ * receiver reads it unless both bits are those of its path. Base choices, extension offset and Δ are the same 128 bits, as in Ferret (Yang et al., CCS 2020).
  * Corruption model: semi-honest. Messages: offer, answer, choice, correction, all of lengths fixed by the parameters;
- * 32 + 8192 + 16·(t·depth + 128·t) + (32·depth + 16)·t bytes.
+ * 32 + 8192 + 16·(2·t·depth + 128·t) + (128·depth + 16)·t bytes.
  * Leakage: none beyond the outputs. Deviation: subfield equal to the field.
  * @module
  */
 import { assert, type CryptoProvider, NodeError, type Rng, sha256Bytes } from '@2pm/core';
-import { depthOf, expandForest, expandPunctured } from '../ggm/pprf.ts';
+import { ARITY, depthOf, expandForest, expandPunctured, pathOf } from '../ggm/pprf.ts';
 import {
   ANSWER_BYTES,
   type BaseOtReceiver,
@@ -45,8 +46,8 @@ export function voleMessageBytes(parameters: VoleParameters) {
   return {
     offer: OFFER_BYTES,
     answer: BASE_COUNT * ANSWER_BYTES,
-    choice: 16 * (trees * depth + 128 * trees),
-    correction: trees * (32 * depth + 16),
+    choice: 16 * (2 * trees * depth + 128 * trees),
+    correction: trees * (16 * 2 * ARITY * depth + 16),
   };
 }
 
@@ -79,19 +80,29 @@ export class VoleSender {
     const mark = kernels.mark();
     const q = extendSender(kernels, crypto, this.#base.keys(offer), this.delta, choice);
     const session = subkey(this.#context, 'puncture');
-    const zero = hashCorrelations(kernels, session, q, trees * depth);
-    const one = hashCorrelations(kernels, session, q, trees * depth, this.delta);
-    const noisy = foldPoints(kernels, q + 16 * trees * depth, trees);
-    const sums = expandForest(kernels, crypto, forest, rng.fill(new Uint8Array(16 * trees)), this.#b);
-    const correction = new Uint8Array(trees * (32 * depth + 16));
-    // A set puncturing bit says: the path goes left, so the receiver knows the right side.
-    for (const [level, [left, right]] of sums.entries()) {
-      const at = 16 * trees * level;
-      correction.set(xored(left, zero.subarray(at, at + 16 * trees)), 2 * at);
-      correction.set(xored(right, one.subarray(at, at + 16 * trees)), 2 * at + 16 * trees);
+    const count = 2 * trees * depth;
+    const zero = hashCorrelations(kernels, session, q, count);
+    const one = hashCorrelations(kernels, session, q, count, this.delta);
+    const noisy = foldPoints(kernels, q + 16 * count, trees);
+    const seeds = rng.fill(new Uint8Array(16 * trees));
+    const sums = expandForest(kernels, { ...forest, tweak: tweakOf(this.#context) }, seeds, this.#b);
+    const correction = new Uint8Array(voleMessageBytes(parameters).correction);
+    for (let level = 0; level < depth; level++) {
+      for (let child = 0; child < ARITY; child++) {
+        for (const bit of [0, 1] as const) {
+          const pads = (child >> bit) & 1 ? one : zero;
+          for (let j = 0; j < trees; j++) {
+            const sum = blockOf(sums[level]!, child * trees + j);
+            const pad = blockOf(pads, padOf(trees, level, bit, child, j));
+            correction.set(xored(sum, pad), 16 * cipherOf(trees, level, bit, child, j));
+          }
+        }
+      }
     }
-    const [left, right] = sums[depth - 1]!;
-    correction.set(xored(xored(left, right), noisy), 32 * trees * depth);
+    const leaves = Array.from({ length: ARITY }, (_, child) =>
+      sums[depth - 1]!.subarray(16 * child * trees, 16 * (child + 1) * trees),
+    ).reduce(xored);
+    correction.set(xored(leaves, noisy), 16 * 2 * ARITY * trees * depth);
     kernels.release(mark);
     return correction;
   }
@@ -130,18 +141,22 @@ export class VoleReceiver {
     const depth = depthOf(forest);
     this.#points = Array.from({ length: trees }, () => below(rng, leaves));
     this.#values = rng.fill(new Uint8Array(16 * trees));
-    const choices = new Uint8Array((trees * depth) / 8 + this.#values.length);
+    const pointBytes = (2 * trees * depth) / 8;
+    const choices = new Uint8Array(pointBytes + this.#values.length);
+    // For each bit of a branch, the pad of the other value: it opens the sums off the path.
     for (const [j, point] of this.#points.entries()) {
-      for (let level = 0; level < depth; level++) {
-        const bit = level * trees + j;
-        choices[bit >> 3]! |= (1 - ((point >> level) & 1)) << (bit & 7);
+      for (const [level, branch] of pathOf(forest, point).entries()) {
+        for (const bit of [0, 1]) {
+          const at = (2 * level + bit) * trees + j;
+          choices[at >> 3]! |= (1 - ((branch >> bit) & 1)) << (at & 7);
+        }
       }
     }
-    choices.set(this.#values, (trees * depth) / 8);
+    choices.set(this.#values, pointBytes);
     const mark = kernels.mark();
     const { correction, t } = extendReceiver(kernels, crypto, this.#base.keys(answer), choices);
-    this.#hashes = hashCorrelations(kernels, subkey(this.#context, 'puncture'), t, trees * depth);
-    this.#noisy = foldPoints(kernels, t + 16 * trees * depth, trees);
+    this.#hashes = hashCorrelations(kernels, subkey(this.#context, 'puncture'), t, 2 * trees * depth);
+    this.#noisy = foldPoints(kernels, t + 16 * 2 * trees * depth, trees);
     kernels.release(mark);
     return correction;
   }
@@ -159,19 +174,24 @@ export class VoleReceiver {
     // Behind C's lower half: room for its upper half and then for both upper halves, side by side.
     const upper = kernels.alloc(32 * length);
     assert(upper === c + 16 * length, 'the halves adjoin');
+    const paths = this.#points.map((point) => pathOf(forest, point));
     const known = (level: number) => {
-      const at = 16 * trees * level;
-      const out = this.#hashes.slice(at, at + 16 * trees);
-      for (const [j, point] of this.#points.entries()) {
-        const side = 1 - ((point >> level) & 1);
-        const from = 2 * at + 16 * (side * trees + j);
-        for (let k = 0; k < 16; k++) out[16 * j + k]! ^= correction[from + k]!;
+      const out = new Uint8Array(16 * ARITY * trees);
+      for (const [j, path] of paths.entries()) {
+        for (let child = 0; child < ARITY; child++) {
+          const differing = child ^ path[level]!;
+          if (differing === 0) continue;
+          const bit = differing & 1 ? 0 : 1;
+          const sealed = blockOf(correction, cipherOf(trees, level, bit, child, j));
+          const pad = blockOf(this.#hashes, padOf(trees, level, bit, child, j));
+          out.set(xored(sealed, pad), 16 * (child * trees + j));
+        }
       }
       return out;
     };
-    const leaves = expandPunctured(kernels, crypto, forest, this.#points, known, c);
+    const leaves = expandPunctured(kernels, { ...forest, tweak: tweakOf(this.#context) }, this.#points, known, c);
     // The missing leaf becomes b̃ + Δ·a_j; the noise vector is zero but for the a_j, in lane 0 of the upper halves.
-    const missing = xored(xored(correction.subarray(32 * trees * depth), leaves), this.#noisy);
+    const missing = xored(xored(correction.subarray(16 * 2 * ARITY * trees * depth), leaves), this.#noisy);
     const places = this.#points.map((point, j) => point * trees + j);
     for (const [j, place] of places.entries()) kernels.bytes(c + 16 * place, 16).set(blockOf(missing, j));
     for (const [from, to] of pieces(length)) kernels.run.widen_blocks(upper, length - to, length - from);
@@ -184,6 +204,21 @@ export class VoleReceiver {
     kernels.release(mark);
     return { a, c };
   }
+}
+
+/** Number of the pad for `child`, under bit `bit` of its number: each transfer's key gives one for each other bit. */
+function padOf(trees: number, level: number, bit: 0 | 1, child: number, tree: number): number {
+  return 2 * ((2 * level + bit) * trees + tree) + ((child >> (1 - bit)) & 1);
+}
+
+/** Number of the block of the correction that seals `child`'s sum under bit `bit`. */
+function cipherOf(trees: number, level: number, bit: 0 | 1, child: number, tree: number): number {
+  return ((2 * level + bit) * ARITY + child) * trees + tree;
+}
+
+function tweakOf(context: VoleContext): number {
+  const bytes = subkey(context, 'forest');
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
 }
 
 function blockOf(blocks: Uint8Array, j: number): Uint8Array {

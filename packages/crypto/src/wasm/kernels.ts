@@ -49,15 +49,15 @@ export interface KernelFunctions {
   xor_selected(a: number, b: number, bit: number, out: number, n: number): void;
   transpose_bits(input: number, columns: number, out: number): void;
   ggm_level(
+    nodes: number,
+    from: number,
+    to: number,
     parents: number,
-    leftAes: number,
-    rightAes: number,
-    right: number,
-    n: number,
-    rights: number,
+    children: number,
     trees: number,
-    leftSums: number,
-    rightSums: number,
+    level: number,
+    tweak: number,
+    sums: number,
   ): void;
   convolute(x: number, bits: number, from: number, to: number, lanes: number): void;
   convolute_wrap(x: number, bits: number, n: number, lanes: number): void;

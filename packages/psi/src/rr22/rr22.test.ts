@@ -177,7 +177,7 @@ test('two sessions with other ids, capacities or roles stop at the first frame',
 });
 
 /** Frames at a capacity of 100: how many each side sends, and those to strike: every message, long ones at both ends. */
-const FRAMES = { receiver: { count: 9, struck: [0, 1, 2, 7, 8] }, sender: { count: 3, struck: [0, 1, 2] } };
+const FRAMES = { receiver: { count: 9, struck: [0, 1, 2, 7, 8] }, sender: { count: 4, struck: [0, 1, 2, 3] } };
 
 test('the faults below reach every message', async () => {
   const { stats } = await run({ ...sets(100, 100, 10), capacity: { receiver: 100, sender: 100 } });

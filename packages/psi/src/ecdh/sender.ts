@@ -1,0 +1,93 @@
+/**
+ * Sender of ECDH-PSI, the server of the OPRF. Model, leakage and deviations: `card.ts`; turns: `receiver.ts`.
+ * @module
+ */
+import { concatBytes, equalBytes } from '@2pm/core';
+import { ELEMENT_BYTES, loadOprf, type OprfKeyPair } from '@2pm/crypto/oprf';
+import { BoundChannel, frameBounds } from '../rr22/messages.ts';
+import { checkItems, padding } from '../rr22/parameters.ts';
+import { type EvaluatedSet, evaluateSet } from './evaluated-set.ts';
+import type { EvaluationCap } from './evaluation-cap.ts';
+import {
+  BATCH,
+  badCapacity,
+  type EcdhKey,
+  type EcdhOptions,
+  type EcdhParameters,
+  ecdhParameters,
+  STAMP_BYTES,
+  WHOLE_SET,
+  wrongKey,
+} from './parameters.ts';
+import { packTags, TAG_BYTES, unpackTags } from './tags.ts';
+
+/** What one session can stand on: packed digests of 16 bytes under a key of this session alone, or a set that is kept. */
+export type EcdhSource = { items: Uint8Array } | { key: EcdhKey; set: EvaluatedSet };
+
+/** `cap`: charged once a session, before anything is answered. */
+export type EcdhSenderOptions = EcdhOptions & EcdhSource & { cap?: EvaluationCap };
+
+/**
+ * Learns nothing. @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_DUPLICATE_ITEM`,
+ * `PSI_WRONG_KEY`, `PSI_EVALUATION_CAP`, `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `OPRF_BAD_ELEMENT`, and the channel's.
+ */
+export async function ecdhSender(options: EcdhSenderOptions): Promise<void> {
+  const { capacity, rng, crypto, signal, onPhase } = options;
+  const parameters = ecdhParameters(options, 'set' in options ? options.key.name : null);
+  check(options, parameters);
+  const channel = new BoundChannel(options.channel, crypto, parameters.session, signal);
+  const oprf = await loadOprf(parameters.mode);
+  onPhase?.('load');
+
+  const known = await channel.receiveFrame(STAMP_BYTES);
+  await options.cap?.charge(options.channel.peer, capacity.receiver);
+  const { key, set } = 'set' in options ? options : await evaluateOnce(options, oprf.keyPair(rng), parameters);
+  onPhase?.('evaluate own');
+
+  const steps = stepsSince(set, known);
+  const count = new Uint8Array(4);
+  new DataView(count.buffer).setUint32(0, steps?.length ?? WHOLE_SET, true);
+  await channel.sendFrame(concatBytes(set.publicKey, set.stamp, count));
+  const cut = (tags: Uint8Array) => packTags(unpackTags(tags, TAG_BYTES), parameters.tagBytes);
+  if (steps === undefined) await channel.send(cut(set.tags));
+  else for (const { removed, added } of steps) await channel.send(concatBytes(cut(removed), cut(added)));
+  onPhase?.('send tags');
+
+  for (const [from, to] of frameBounds(capacity.receiver, BATCH)) {
+    const elements = await channel.receiveFrame(ELEMENT_BYTES * (to - from));
+    const evaluated = oprf.blindEvaluate(key.secretKey, elements);
+    const proof = parameters.mode === 'voprf' ? oprf.prove(key, elements, evaluated, rng) : new Uint8Array(0);
+    await channel.sendFrame(concatBytes(evaluated, proof));
+  }
+  onPhase?.('evaluate theirs');
+}
+
+function check(options: EcdhSenderOptions, { capacity, update, mode }: EcdhParameters): void {
+  if (!('set' in options)) {
+    if (update > 0) throw badCapacity('a set under the key of one session takes no updates');
+    return checkItems(options.items, capacity.sender);
+  }
+  const { key, set } = options;
+  if (set.tags.length !== TAG_BYTES * capacity.sender || set.update !== update) {
+    throw badCapacity('the set was evaluated for another capacity, or another size of update');
+  }
+  if (key.mode !== mode || !equalBytes(key.publicKey, set.publicKey)) {
+    throw wrongKey('the set was evaluated under another key or mode', 'caller');
+  }
+}
+
+/** Padding is evaluated like items: the time until the tags leave must not tell them apart. */
+async function evaluateOnce(options: EcdhOptions & EcdhSource, keys: OprfKeyPair, parameters: EcdhParameters) {
+  const items = 'items' in options ? options.items : new Uint8Array(0);
+  const { mode, capacity } = parameters;
+  const key = { ...keys, mode };
+  const padded = concatBytes(items, padding(items, capacity.sender, options.rng));
+  return { key, set: await evaluateSet({ ...options, key, items: padded, capacity: capacity.sender }) };
+}
+
+/** The updates since the state that the receiver knows; undefined where only the whole set will do. */
+function stepsSince(set: EvaluatedSet, known: Uint8Array) {
+  if (equalBytes(set.stamp, known)) return [];
+  const at = set.history.findIndex(({ base }) => equalBytes(base, known));
+  return at < 0 ? undefined : set.history.slice(at);
+}
