@@ -13,7 +13,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { raiseNetwork } from '@2pm/demo/cast';
+import { found, gathered, joinNetwork } from '@2pm/demo/cast';
 
 const { values: flags } = parseArgs({
   options: { runs: { type: 'string', default: '5' }, json: { type: 'boolean', default: false } },
@@ -36,8 +36,12 @@ const dir = await mkdtemp(join(tmpdir(), '2pm-bench-'));
 const parties = [];
 try {
   const files = await Promise.all(['A', 'B', 'C'].map((name) => csv(name)));
-  const { analyst, holders } = await raiseNetwork(dir, files, () => undefined);
-  parties.push(analyst, ...holders);
+  const founding = await found(dir, files.length);
+  const { analyst } = founding;
+  parties.push(analyst);
+  const holders = await Promise.all(files.map((file) => joinNetwork(founding, join(dir, file.org), file)));
+  parties.push(...holders);
+  await gathered(analyst, holders.length);
   const runs = Number(flags.runs);
   for (let run = 0; run < runs; run++) {
     const begin = performance.now();

@@ -15,7 +15,15 @@ export interface Party {
   client: NodeClient;
 }
 
-export const ANALYST = 'Transport Watch';
+export interface Founding {
+  analyst: Party;
+  /** The file that joiners need. */
+  network: string;
+  /** Hands out free addresses. */
+  endpoint: () => string;
+}
+
+const ANALYST = 'Transport Watch';
 
 /**
  * What a holder allows: totals, means and histograms over at least twenty rows, together with at least two others. Rows
@@ -36,56 +44,35 @@ const POLICY = {
   defaults: 'deny',
 };
 
-export async function raiseNetwork(
-  dir: string,
-  files: readonly HolderFile[],
-  onStep: (text: string) => void,
-): Promise<{ analyst: Party; holders: Party[] }> {
-  const ports = await freePorts(3 + 2 * files.length);
-  const port = () => `127.0.0.1:${ports.pop()}`;
+/** The analyst's node, which founds the network; `holders` is how many will join. */
+export async function found(dir: string, holders: number): Promise<Founding> {
+  const ports = await freePorts(3 + 2 * holders);
+  const endpoint = () => `127.0.0.1:${ports.pop()}`;
   const analystDir = join(dir, 'analyst');
-  onStep('making keys for four nodes');
-  const places = files.map((file, index) => ({ file, dir: join(dir, `holder-${index + 1}`) }));
-  await twopm(
-    analystDir,
-    'init',
-    '--embedded',
-    '--org',
-    ANALYST,
-    '--listen',
-    port(),
-    '--api',
-    port(),
-    '--rpc',
-    port(),
-    '--yes',
-  );
-  onStep('starting the chain and the founding node');
-  const founder = await start(ANALYST, analystDir, undefined);
-  const network = join(analystDir, 'network.json');
-  const holders = await Promise.all(
-    places.map(async ({ file, dir: holderDir }) => {
-      await twopm(
-        holderDir,
-        'init',
-        '--network',
-        network,
-        '--org',
-        file.org,
-        '--listen',
-        port(),
-        '--api',
-        port(),
-        '--yes',
-      );
-      await twopm(holderDir, 'data', 'add', file.path, '--as', 'flights');
-      await setPolicy(join(holderDir, 'data'));
-      onStep(`${file.org} joins with ${file.rows.toLocaleString('en')} rows of ${file.kind}`);
-      return start(file.org, holderDir, file);
-    }),
-  );
-  await everyoneKnown(founder, holders.length);
-  return { analyst: founder, holders };
+  const places = ['--listen', endpoint(), '--api', endpoint(), '--rpc', endpoint()];
+  await twopm(analystDir, 'init', '--embedded', '--org', ANALYST, ...places, '--yes');
+  const analyst = await start(ANALYST, analystDir, undefined);
+  return { analyst, network: join(analystDir, 'network.json'), endpoint };
+}
+
+/** A data holder: keys, contract, policy, up. */
+export async function joinNetwork(founding: Founding, dir: string, file: HolderFile): Promise<Party> {
+  const { network, endpoint } = founding;
+  const places = ['--listen', endpoint(), '--api', endpoint()];
+  await twopm(dir, 'init', '--network', network, '--org', file.org, ...places, '--yes');
+  await twopm(dir, 'data', 'add', file.path, '--as', 'flights');
+  await setPolicy(join(dir, 'data'));
+  return start(file.org, dir, file);
+}
+
+/** Waits until the founder reaches everyone. */
+export async function gathered({ client }: Party, holders: number): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) {
+    const peers = await client.peers();
+    if (peers.filter(({ self, reachable }) => !self && reachable === true).length >= holders) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error('the nodes did not find each other');
 }
 
 export async function start(org: string, dir: string, file: HolderFile | undefined): Promise<Party> {
@@ -103,13 +90,4 @@ async function setPolicy(dir: string): Promise<void> {
     document.set('customProperties', [{ property: 'twopm.policy', value: POLICY }]);
     await writeFile(path, document.toString());
   }
-}
-
-async function everyoneKnown({ client }: Party, holders: number): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
-    const peers = await client.peers();
-    if (peers.filter(({ self, reachable }) => !self && reachable === true).length >= holders) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error('the nodes did not find each other');
 }

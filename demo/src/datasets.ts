@@ -20,10 +20,11 @@ export interface HolderFile {
   rows: number;
 }
 
+/** `airports`: how many of sixteen hash classes of airports are theirs. */
 const HOLDERS = [
-  { org: 'Aurora Air', kind: 'parquet', file: 'flights.parquet' },
-  { org: 'Borealis Jets', kind: 'csv', file: 'flights.csv' },
-  { org: 'Cirrus Lines', kind: 'sqlite', file: 'flights.sqlite' },
+  { org: 'Aurora Air', kind: 'parquet', file: 'flights.parquet', airports: 9 },
+  { org: 'Borealis Jets', kind: 'csv', file: 'flights.csv', airports: 5 },
+  { org: 'Cirrus Lines', kind: 'sqlite', file: 'flights.sqlite', airports: 2 },
 ] as const;
 
 /** Edges of the histogram in examples/01-flight-delays.ts, in minutes. */
@@ -43,8 +44,9 @@ export async function splitFlights(dir: string): Promise<{ files: HolderFile[]; 
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
   try {
+    const owner = HOLDERS.flatMap(({ airports }, holder) => new Array<number>(airports).fill(holder));
     await connection.run(
-      `CREATE TABLE flights AS SELECT *, hash(origin) % ${HOLDERS.length} AS holder FROM read_parquet('${SOURCE}')`,
+      `CREATE TABLE flights AS SELECT *, [${owner.join()}][1 + (hash(origin) % ${owner.length})::INTEGER] AS holder FROM read_parquet('${SOURCE}')`,
     );
     const files: HolderFile[] = [];
     for (const [index, { org, kind, file }] of HOLDERS.entries()) {
@@ -80,15 +82,18 @@ async function plainAnswer(connection: DuckDBConnection): Promise<PlainAnswer> {
 async function writeSqlite(connection: DuckDBConnection, select: string, path: string): Promise<void> {
   const database = new Database(path);
   database.exec('CREATE TABLE flights (date TEXT, delay INTEGER, distance INTEGER, origin TEXT, destination TEXT)');
-  const insert = database.prepare('INSERT INTO flights VALUES (?, ?, ?, ?, ?)');
-  const insertAll = database.transaction((rows: unknown[][]) => {
-    for (const row of rows) insert.run(...row);
-  });
-  const typed = select.replace(COLUMNS, 'date::VARCHAR, delay::INTEGER, distance::INTEGER, origin, destination');
-  const result = await connection.stream(typed);
-  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    insertAll(chunk.getRows() as unknown[][]);
-  }
+  // Whole chunks as JSON, taken apart inside SQLite: several times faster than a call a row.
+  const insert = database.prepare(
+    'INSERT INTO flights SELECT value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?)',
+  );
+  const chunks = await rowsOf(
+    connection,
+    `SELECT json_group_array(json_array(date::VARCHAR, delay, distance, origin, destination))
+     FROM (SELECT *, row_number() OVER () // 20000 AS part FROM (${select})) GROUP BY part`,
+  );
+  database.transaction(() => {
+    for (const [json] of chunks) insert.run(json);
+  })();
   database.close();
 }
 

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { TaskId } from '@2pm/core';
 import type { TaskUpdate, TaskView } from '@2pm/core/api';
-import { type Party, raiseNetwork, start } from './cast.ts';
+import { found, gathered, joinNetwork, type Party, start } from './cast.ts';
 import { type PlainAnswer, splitFlights } from './datasets.ts';
 import { letGo, stopAll, twopm } from './processes.ts';
 import { Stage } from './stage.ts';
@@ -37,6 +37,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 try {
   process.exitCode = (await play()) ? 0 : 1;
+} catch (error) {
+  stage.note(error instanceof Error ? error.message : String(error));
+  // Whatever else was being started must not outlive this.
+  await stopAll();
+  await rm(dir, { recursive: true, force: true });
+  process.exit(1);
 } finally {
   if (flags.keep && parties.length > 0) {
     stage.note(`left running in ${dir}; stop it with: kill ${parties.map((party) => party.process.pid).join(' ')}`);
@@ -49,10 +55,20 @@ try {
 
 async function play(): Promise<boolean> {
   stage.title('Three airlines, one question, no flight shown to anybody');
-  stage.step('splitting 3 million real flights into Parquet, CSV and SQLite');
-  const { files, answer } = await splitFlights(dir);
-  const { analyst, holders } = await raiseNetwork(dir, files, (text) => stage.step(text));
-  parties.push(analyst, ...holders);
+  stage.step('splitting 3 million real flights into Parquet, CSV and SQLite; founding the network');
+  const [{ files, answer }, founding] = await Promise.all([splitFlights(dir), found(dir, 3)]);
+  const { analyst } = founding;
+  parties.push(analyst);
+  stage.step(`${analyst.org} hosts the chain`);
+  const holders = await Promise.all(
+    files.map(async (file, index) => {
+      const party = await joinNetwork(founding, join(dir, `holder-${index + 1}`), file);
+      stage.step(`${file.org} joins with ${file.rows.toLocaleString('en')} rows of ${file.kind}`);
+      return party;
+    }),
+  );
+  parties.push(...holders);
+  await gathered(analyst, holders.length);
 
   stage.title('1  A private answer');
   const first = await submit(analyst, '01-flight-delays.ts');
