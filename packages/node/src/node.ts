@@ -69,7 +69,6 @@ export async function createNode(
 
     const record = await register({
       config,
-      passphrase,
       keystore,
       chain,
       addresses: config.advertise,

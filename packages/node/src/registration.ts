@@ -1,9 +1,9 @@
 /** Joining: the node's signed record, put into the registry or brought up to date. @module */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Keystore, readKeyFile } from '@2pm/chain/keystore';
+import { addressOfKeyFile, type Keystore } from '@2pm/chain/keystore';
 import { type ChainConnector, encode, NodeError, type NodeId, type NodeRecord, recordHash } from '@2pm/core';
-import { localSigner, signRegister, signUpdate } from '@2pm/crypto';
+import { signRegister, signUpdate } from '@2pm/crypto';
 import { CONTROLLER_FILE } from './config/layout.ts';
 import type { NodeConfig } from './config/load.ts';
 
@@ -16,7 +16,6 @@ export const OFFERS_DATA = '/2pm/data/1';
  */
 export async function register(options: {
   config: NodeConfig;
-  passphrase: string;
   keystore: Keystore;
   chain: ChainConnector;
   addresses: readonly string[];
@@ -49,14 +48,14 @@ export async function register(options: {
     return next;
   }
   const first = record((registered?.seq ?? 0) + 1);
-  const controller = await controllerOf(config, options.passphrase);
+  const controller = controllerOf(config);
   await chain.submit(
     await signRegister(signer, chain.info.domain, { controller, record: encode(first), nonce: first.seq }),
   );
   return first;
 }
 
-async function controllerOf({ layout }: NodeConfig, passphrase: string): Promise<NodeId> {
+function controllerOf({ layout }: NodeConfig): NodeId {
   const path = join(layout.keystore, CONTROLLER_FILE);
   if (!existsSync(path)) {
     throw new NodeError('NODE_NO_CONTROLLER', 'the controller key is not here, and the node is not registered yet', {
@@ -65,5 +64,5 @@ async function controllerOf({ layout }: NodeConfig, passphrase: string): Promise
       fix: 'put controller.json back into keystore/ for the first start; afterwards keep it on another machine',
     });
   }
-  return localSigner(await readKeyFile(path, passphrase)).id;
+  return addressOfKeyFile(path);
 }

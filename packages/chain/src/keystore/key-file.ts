@@ -1,5 +1,5 @@
 /** One secp256k1 key in one Web3 Secret Storage file: the node key, or a controller key kept away from the node. @module */
-import { NodeError, type Rng } from '@2pm/core';
+import { NodeError, NodeId, type Rng } from '@2pm/core';
 import { localSigner } from '@2pm/crypto';
 import { readPrivateFile, writePrivateFile } from './private-file.ts';
 import { decryptSecret, encryptSecret, SecretStorage } from './secret-storage.ts';
@@ -21,10 +21,28 @@ export async function writeKeyFile(
  * @throws {NodeError} `KEYSTORE_WRONG_PASSPHRASE`, `KEYSTORE_MALFORMED`, `KEYSTORE_NOT_FOUND`, `KEYSTORE_PERMISSIONS`.
  */
 export async function readKeyFile(path: string, passphrase: string): Promise<Uint8Array> {
+  return decryptSecret(parseKeyFile(path), passphrase);
+}
+
+/**
+ * Whose key a file holds, by its public `address` field: needs no passphrase, and proves nothing.
+ * @throws {NodeError} `KEYSTORE_*` as `readKeyFile`; `KEYSTORE_MALFORMED` when the file names no address.
+ */
+export function addressOfKeyFile(path: string): NodeId {
+  const { address } = parseKeyFile(path);
+  const id = NodeId.safeParse(`0x${(address ?? '').replace(/^0x/, '').toLowerCase()}`);
+  if (id.success) return id.data;
+  throw new NodeError('KEYSTORE_MALFORMED', 'the key file does not name its address', {
+    fault: 'caller',
+    privateDetail: path,
+    fix: 'Restore the file from a copy.',
+  });
+}
+
+function parseKeyFile(path: string): SecretStorage {
   const bytes = readPrivateFile(path);
-  let stored: SecretStorage;
   try {
-    stored = SecretStorage.parse(JSON.parse(new TextDecoder().decode(bytes)));
+    return SecretStorage.parse(JSON.parse(new TextDecoder().decode(bytes)));
   } catch (cause) {
     throw new NodeError('KEYSTORE_MALFORMED', 'a key file is not Web3 Secret Storage, version 3', {
       fault: 'caller',
@@ -33,5 +51,4 @@ export async function readKeyFile(path: string, passphrase: string): Promise<Uin
       cause,
     });
   }
-  return decryptSecret(stored, passphrase);
 }
