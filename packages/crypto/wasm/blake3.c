@@ -24,7 +24,7 @@ EXPORT(blake3_blocks) void blake3_blocks(const u32 *key, const u8 *blocks, const
   }
 }
 
-// out[i] = first 32 bytes of BLAKE3(key, (blocks[i] ^ offset) || i as 4 bytes). n is a multiple of 4.
+// out[i], out[n + i] = first two blocks of BLAKE3(key, (blocks[i] ^ offset) || i as 4 bytes). n is a multiple of 4.
 EXPORT(hash_correlations) void hash_correlations(const u32 *key, const u8 *blocks, const u8 *offset, u32 n, u8 *out) {
   block delta = load(offset);
   for (u32 i = 0; i < n; i += 4) {
@@ -36,6 +36,6 @@ EXPORT(hash_correlations) void hash_correlations(const u32 *key, const u8 *block
     blake3_x4(key, m, wasm_i32x4_splat(20), words);
     transpose4(words);
     transpose4(words + 4);
-    for (int j = 0; j < 4; j++) store(out + 32 * (i + j), words[j]), store(out + 32 * (i + j) + 16, words[4 + j]);
+    for (int j = 0; j < 4; j++) store(out + 16 * (i + j), words[j]), store(out + 16 * (n + i + j), words[4 + j]);
   }
 }

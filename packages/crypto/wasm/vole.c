@@ -32,7 +32,9 @@ void ggm_level(block *nodes, u32 from, u32 to, u32 parents, u32 children, u32 tr
       for (u32 k = 0; k < 4; k++) first[8 + k] = first[4 + k];
       first[14] = wasm_i32x4_add(wasm_i32x4_splat((int)tree), wasm_i32x4_const(0, 1, 2, 3));
       chacha_x4(first, 12, v);
-      for (u32 b = 0; b < 4 && b * parents + i < children; b++) {
+#pragma unroll
+      for (u32 b = 0; b < 4; b++) {
+        if (b * parents + i >= children) continue;
         block *to_node = nodes + (b * parents + i) * trees + tree, *sum = sums + b * trees + tree;
         transpose4(v + 4 * b);
         for (u32 k = 0; k < 4; k++) {
@@ -41,6 +43,28 @@ void ggm_level(block *nodes, u32 from, u32 to, u32 parents, u32 children, u32 tr
         }
       }
     }
+  }
+}
+
+// The receiver's repair of one level: of each tree one parent, places[tree], is unknown and its children are worthless.
+// The child on branches[tree] becomes zero; the others come from the received sums: those whose number differs from the
+// branch in the low bit from `by_low`, the last from `by_high`. A computed sum without the worthless child, and with the
+// received sum, is the true child. totals: for each tree the sum of all children but the unknown one.
+EXPORT(ggm_puncture)
+void ggm_puncture(block *nodes, u32 parents, u32 children, u32 trees, u32 *places, const u32 *branches,
+                  const block *sums, const block *by_low, const block *by_high, block *totals) {
+  for (u32 tree = 0; tree < trees; tree++) {
+    block total = zero();
+    for (u32 b = 0; b < 4 && b * parents < children; b++) {
+      u32 child = b * parents + places[tree], differing = b ^ branches[tree];
+      block *node = child < children ? nodes + child * trees + tree : 0;
+      block rest = node ? xor(sums[b * trees + tree], *node) : sums[b * trees + tree];
+      block received = (differing & 1 ? by_low : by_high)[b * trees + tree];
+      total = xor(total, differing ? received : rest);
+      if (node) *node = differing ? xor(rest, received) : zero();
+    }
+    totals[tree] = total;
+    places[tree] += branches[tree] * parents;
   }
 }
 

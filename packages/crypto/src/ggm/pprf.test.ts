@@ -41,13 +41,24 @@ test.each([
   const size = 16 * trees * leaves;
   const [full, punctured] = [kernels.alloc(size), kernels.alloc(size)];
   const points = Array.from({ length: trees }, (_, j) => (j === 0 ? 0 : j === 1 ? leaves - 1 : (j * 7919) % leaves));
-  const sums = expandForest(kernels, forest, random(16 * trees), full);
+  const sums: Uint8Array[] = [];
+  expandForest(kernels, forest, random(16 * trees), full, (_, at) => {
+    sums.push(kernels.bytes(at, 16 * ARITY * trees).slice());
+  });
   expect(sums).toHaveLength(depthOf(forest));
   const known = (level: number) => {
-    // The sums on the paths are replaced by junk: nothing may depend on them.
-    const out = sums[level]!.slice();
-    for (const [j, point] of points.entries()) out.set(random(16), 16 * (pathOf(forest, point)[level]! * trees + j));
-    return out;
+    // Whatever the receiver may not know, or learns by the other bit, is junk: nothing may depend on it.
+    const copies = [sums[level]!.slice(), sums[level]!.slice()] as const;
+    for (const [j, point] of points.entries()) {
+      for (let child = 0; child < ARITY; child++) {
+        const differing = child ^ pathOf(forest, point)[level]!;
+        for (const [bit, copy] of copies.entries()) {
+          const right = bit === 0 ? (differing & 1) === 1 : differing === 2;
+          if (!right) copy.set(random(16), 16 * (child * trees + j));
+        }
+      }
+    }
+    return [kernels.put(copies[0]), kernels.put(copies[1])] as [number, number];
   };
   const totals = expandPunctured(kernels, forest, points, known, punctured);
   const expected = kernels.bytes(full, size).slice();
@@ -72,7 +83,7 @@ test('every leaf is what walking down its path by ChaCha12 gives', async () => {
   const sizes = levelSizes(forest);
   const out = kernels.alloc(16 * 4 * 27);
   const seeds = random(64);
-  expandForest(kernels, forest, seeds, out);
+  expandForest(kernels, forest, seeds, out, () => {});
   for (let tree = 0; tree < 4; tree++) {
     for (let leaf = 0; leaf < 27; leaf++) {
       let node = seeds.slice(16 * tree, 16 * tree + 16);

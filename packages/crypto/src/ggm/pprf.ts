@@ -46,68 +46,66 @@ export function pathOf(forest: Pick<Forest, 'leaves'>, point: number): number[] 
   return path;
 }
 
-/** Expands `seeds` (a block a tree) into the leaves at `out`; returns each level's sums: 4 · trees blocks. */
-export function expandForest(kernels: Kernels, forest: Forest, seeds: Uint8Array, out: number): Uint8Array[] {
+/** Expands `seeds` (a block a tree) into the leaves at `out`; `onLevel` sees each level's sums, 4 · trees blocks. */
+export function expandForest(
+  kernels: Kernels,
+  forest: Forest,
+  seeds: Uint8Array,
+  out: number,
+  onLevel: (level: number, sums: number) => void,
+): void {
   kernels.bytes(out, 16 * forest.trees).set(seeds);
-  return Array.from({ length: depthOf(forest) }, (_, level) => expandLevel(kernels, forest, level, out));
+  const mark = kernels.mark();
+  const sums = kernels.alloc(16 * ARITY * forest.trees);
+  for (let level = 0; level < depthOf(forest); level++) {
+    expandLevel(kernels, forest, level, out, sums);
+    onLevel(level, sums);
+  }
+  kernels.release(mark);
 }
 
 /**
  * The receiver's side: rebuilds all leaves but number `points[j]` of tree j, which becomes zero.
- * `known(level)` gives the sums of that level, 4 · trees blocks; those on the paths are not read.
+ * `known(level)` gives the addresses of two copies of that level's sums, 4 · trees blocks: one must be right where a
+ * child's number differs from the path's in its low bit, the other where only the high bit differs.
  * Returns for each tree the sum of its leaves but the missing one.
  */
 export function expandPunctured(
   kernels: Kernels,
   forest: Forest,
   points: readonly number[],
-  known: (level: number) => Uint8Array,
+  known: (level: number) => [byLow: number, byHigh: number],
   out: number,
 ): Uint8Array {
   const { trees } = forest;
   const sizes = levelSizes(forest);
   const paths = points.map((point) => pathOf(forest, point));
-  const places = points.map(() => 0);
-  const totals = new Uint8Array(16 * trees);
   kernels.bytes(out, 16 * trees).fill(0);
+  const mark = kernels.mark();
+  const [sums, places, branches, totals] = [64, 4, 4, 16].map((size) => kernels.alloc(size * trees)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  kernels.words(places, trees).fill(0);
   for (let level = 0; level < depthOf(forest); level++) {
+    const [low, high] = known(level);
+    expandLevel(kernels, forest, level, out, sums);
+    kernels.words(branches, trees).set(paths.map((path) => path[level]!));
     const [parents, children] = [sizes[level]!, sizes[level + 1]!];
-    const sums = expandLevel(kernels, forest, level, out);
-    const received = known(level);
-    const nodes = kernels.bytes(out, 16 * trees * children);
-    totals.fill(0);
-    for (let j = 0; j < trees; j++) {
-      const branch = paths[j]![level]!;
-      for (let b = 0; b < ARITY; b++) {
-        const child = b * parents + places[j]!;
-        if (child >= children && b * parents >= children) continue;
-        const sum = 16 * (b * trees + j);
-        const at = 16 * (child * trees + j);
-        for (let k = 0; k < 16; k++) {
-          const node = child < children ? nodes[at + k]! : 0;
-          // A computed sum holds the worthless child of the unknown parent; without it, and with the received sum, what
-          // is left is the true child. On the path there is no received sum, and the child stays unknown.
-          const rest = sums[sum + k]! ^ node;
-          totals[16 * j + k]! ^= b === branch ? rest : received[sum + k]!;
-          if (child < children) nodes[at + k] = b === branch ? 0 : rest ^ received[sum + k]!;
-        }
-      }
-      places[j] = branch * parents + places[j]!;
-    }
+    kernels.run.ggm_puncture(out, parents, children, trees, places, branches, sums, low, high, totals);
   }
-  return totals;
+  const result = kernels.bytes(totals, 16 * trees).slice();
+  kernels.release(mark);
+  return result;
 }
 
-function expandLevel(kernels: Kernels, forest: Forest, level: number, nodes: number): Uint8Array {
+function expandLevel(kernels: Kernels, forest: Forest, level: number, nodes: number, sums: number): void {
   const { trees, tweak } = forest;
   const [parents, children] = levelSizes(forest).slice(level, level + 2) as [number, number];
-  const mark = kernels.mark();
-  const sums = kernels.alloc(16 * ARITY * trees);
   kernels.bytes(sums, 16 * ARITY * trees).fill(0);
   for (const [from, to] of pieces(parents, Math.ceil(16_384 / trees))) {
     kernels.run.ggm_level(nodes, from, to, parents, children, trees, level, tweak, sums);
   }
-  const result = kernels.bytes(sums, 16 * ARITY * trees).slice();
-  kernels.release(mark);
-  return result;
 }

@@ -75,7 +75,8 @@ export function extendSender(
 }
 
 /**
- * Breaks the correlation of `count` blocks at `blocks`: two pads of 16 bytes each, BLAKE3 keyed with the session over
+ * Breaks the correlation of `count` (a multiple of 4) blocks at `blocks`. Returns the address of the result: two pads of 16 bytes each,
+ * all first pads before all second ones: BLAKE3 keyed with the session over
  * block ⊕ offset ‖ index. Correlation robustness is that of BLAKE3 as a random oracle.
  */
 export function hashCorrelations(
@@ -84,14 +85,12 @@ export function hashCorrelations(
   blocks: number,
   count: number,
   offset: Uint8Array = new Uint8Array(16),
-): Uint8Array {
+): number {
+  const out = kernels.alloc(32 * count);
   const mark = kernels.mark();
-  const padded = Math.ceil(count / 4) * 4;
-  const [key, delta, out] = [kernels.put(session), kernels.put(offset), kernels.alloc(32 * padded)];
-  kernels.run.hash_correlations(key, blocks, delta, padded, out);
-  const hashes = kernels.bytes(out, 32 * count).slice();
+  kernels.run.hash_correlations(kernels.put(session), blocks, kernels.put(offset), count, out);
   kernels.release(mark);
-  return hashes;
+  return out;
 }
 
 /** Base keys are used once, for this stream alone. */

@@ -75,15 +75,19 @@ test('an extension correlates: q = t ⊕ r·Δ, and hashes agree on the chosen s
     expect([...theirs]).toEqual([...mine].map((byte, k) => byte ^ (bit * delta[k]!)));
   }
   const session = random(32);
-  const [zero, one] = [hashCorrelations(kernels, session, q, 200), hashCorrelations(kernels, session, q, 200, delta)];
-  const held = hashCorrelations(kernels, session, t, 200);
+  const pads = (blocks: number, offset?: Uint8Array) =>
+    kernels.bytes(hashCorrelations(kernels, session, blocks, 200, offset), 32 * 200).slice();
+  const [zero, one] = [pads(q), pads(q, delta)];
+  const held = pads(t);
   const message = kernels.bytes(q + 16 * 7, 20).slice();
   message.set([7, 0, 0, 0], 16);
-  expect(zero.subarray(32 * 7, 32 * 8)).toEqual(blake3(message, { key: session }));
-  for (let j = 0; j < 200; j++) {
-    const bit = (choices[j >> 3]! >> (j & 7)) & 1;
+  const hash = blake3(message, { key: session });
+  expect(zero.subarray(16 * 7, 16 * 8)).toEqual(hash.subarray(0, 16));
+  expect(zero.subarray(16 * 207, 16 * 208)).toEqual(hash.subarray(16));
+  for (let j = 0; j < 400; j++) {
+    const bit = (choices[(j % 200) >> 3]! >> (j & 7)) & 1;
     const [is, other] = bit ? [one, zero] : [zero, one];
-    const at = [32 * j, 32 * j + 32] as const;
+    const at = [16 * j, 16 * j + 16] as const;
     expect(held.subarray(...at)).toEqual(is.subarray(...at));
     expect(held.subarray(...at)).not.toEqual(other.subarray(...at));
   }

@@ -14,7 +14,7 @@
  * @module
  */
 import { assert, type CryptoProvider, NodeError, type Rng, sha256Bytes } from '@2pm/core';
-import { ARITY, depthOf, expandForest, expandPunctured, pathOf } from '../ggm/pprf.ts';
+import { ARITY, depthOf, expandForest, expandPunctured, type Forest, pathOf } from '../ggm/pprf.ts';
 import {
   ANSWER_BYTES,
   type BaseOtReceiver,
@@ -85,24 +85,22 @@ export class VoleSender {
     const one = hashCorrelations(kernels, session, q, count, this.delta);
     const noisy = foldPoints(kernels, q + 16 * count, trees);
     const seeds = rng.fill(new Uint8Array(16 * trees));
-    const sums = expandForest(kernels, { ...forest, tweak: tweakOf(this.#context) }, seeds, this.#b);
     const correction = new Uint8Array(voleMessageBytes(parameters).correction);
-    for (let level = 0; level < depth; level++) {
-      for (let child = 0; child < ARITY; child++) {
-        for (const bit of [0, 1] as const) {
-          const pads = (child >> bit) & 1 ? one : zero;
-          for (let j = 0; j < trees; j++) {
-            const sum = blockOf(sums[level]!, child * trees + j);
-            const pad = blockOf(pads, padOf(trees, level, bit, child, j));
-            correction.set(xored(sum, pad), 16 * cipherOf(trees, level, bit, child, j));
-          }
-        }
+    const sealed = kernels.alloc(16 * trees);
+    let leaves: Uint8Array = new Uint8Array();
+    expandForest(kernels, { ...forest, tweak: tweakOf(this.#context) }, seeds, this.#b, (level, sums) => {
+      for (const place of sealsOf(forest, level)) {
+        const pads = place.value === 0 ? zero : one;
+        kernels.run.xor_blocks(sums + place.sum, pads + place.pad, sealed, trees);
+        correction.set(kernels.bytes(sealed, 16 * trees), place.message);
       }
+      leaves = kernels.bytes(sums, 16 * ARITY * trees).slice();
+    });
+    let totals = noisy;
+    for (let child = 0; child < ARITY; child++) {
+      totals = xored(totals, leaves.subarray(16 * child * trees, 16 * (child + 1) * trees));
     }
-    const leaves = Array.from({ length: ARITY }, (_, child) =>
-      sums[depth - 1]!.subarray(16 * child * trees, 16 * (child + 1) * trees),
-    ).reduce(xored);
-    correction.set(xored(leaves, noisy), 16 * 2 * ARITY * trees * depth);
+    correction.set(totals, 16 * 2 * ARITY * trees * depth);
     kernels.release(mark);
     return correction;
   }
@@ -155,7 +153,9 @@ export class VoleReceiver {
     choices.set(this.#values, pointBytes);
     const mark = kernels.mark();
     const { correction, t } = extendReceiver(kernels, crypto, this.#base.keys(answer), choices);
-    this.#hashes = hashCorrelations(kernels, subkey(this.#context, 'puncture'), t, 2 * trees * depth);
+    const count = 2 * trees * depth;
+    const hashes = hashCorrelations(kernels, subkey(this.#context, 'puncture'), t, count);
+    this.#hashes = kernels.bytes(hashes, 32 * count).slice();
     this.#noisy = foldPoints(kernels, t + 16 * 2 * trees * depth, trees);
     kernels.release(mark);
     return correction;
@@ -174,20 +174,16 @@ export class VoleReceiver {
     // Behind C's lower half: room for its upper half and then for both upper halves, side by side.
     const upper = kernels.alloc(32 * length);
     assert(upper === c + 16 * length, 'the halves adjoin');
-    const paths = this.#points.map((point) => pathOf(forest, point));
+    const pads = kernels.put(this.#hashes);
+    const opened = [0, 1].map(() => kernels.alloc(16 * ARITY * trees)) as [number, number];
+    const sealed = kernels.alloc(16 * trees);
+    // Opens every seal with the pad held for its bit. Where that is the pad of the other value, junk results, unused.
     const known = (level: number) => {
-      const out = new Uint8Array(16 * ARITY * trees);
-      for (const [j, path] of paths.entries()) {
-        for (let child = 0; child < ARITY; child++) {
-          const differing = child ^ path[level]!;
-          if (differing === 0) continue;
-          const bit = differing & 1 ? 0 : 1;
-          const sealed = blockOf(correction, cipherOf(trees, level, bit, child, j));
-          const pad = blockOf(this.#hashes, padOf(trees, level, bit, child, j));
-          out.set(xored(sealed, pad), 16 * (child * trees + j));
-        }
+      for (const { bit, sum, pad, message } of sealsOf(forest, level)) {
+        kernels.bytes(sealed, 16 * trees).set(correction.subarray(message, message + 16 * trees));
+        kernels.run.xor_blocks(sealed, pads + pad, opened[bit] + sum, trees);
       }
-      return out;
+      return opened;
     };
     const leaves = expandPunctured(kernels, { ...forest, tweak: tweakOf(this.#context) }, this.#points, known, c);
     // The missing leaf becomes b̃ + Δ·a_j; the noise vector is zero but for the a_j, in lane 0 of the upper halves.
@@ -206,14 +202,26 @@ export class VoleReceiver {
   }
 }
 
-/** Number of the pad for `child`, under bit `bit` of its number: each transfer's key gives one for each other bit. */
-function padOf(trees: number, level: number, bit: 0 | 1, child: number, tree: number): number {
-  return 2 * ((2 * level + bit) * trees + tree) + ((child >> (1 - bit)) & 1);
-}
-
-/** Number of the block of the correction that seals `child`'s sum under bit `bit`. */
-function cipherOf(trees: number, level: number, bit: 0 | 1, child: number, tree: number): number {
-  return ((2 * level + bit) * ARITY + child) * trees + tree;
+/**
+ * How a level's sums are sealed: each of the four under both bits of its number. A transfer's key for value v of one bit
+ * seals the two children with that value, told apart by their other bit, under its two pads. Places in bytes.
+ */
+function* sealsOf(forest: Omit<Forest, 'tweak'>, level: number) {
+  const { trees } = forest;
+  const secondPads = 16 * 2 * trees * depthOf(forest);
+  for (const bit of [0, 1] as const) {
+    const transfer = 16 * (2 * level + bit) * trees;
+    for (let child = 0; child < ARITY; child++) {
+      const second = (child >> (1 - bit)) & 1;
+      yield {
+        bit,
+        value: (child >> bit) & 1,
+        sum: 16 * child * trees,
+        pad: transfer + second * secondPads,
+        message: ARITY * transfer + 16 * child * trees,
+      };
+    }
+  }
 }
 
 function tweakOf(context: VoleContext): number {

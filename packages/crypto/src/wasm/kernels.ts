@@ -59,6 +59,18 @@ export interface KernelFunctions {
     tweak: number,
     sums: number,
   ): void;
+  ggm_puncture(
+    nodes: number,
+    parents: number,
+    children: number,
+    trees: number,
+    places: number,
+    branches: number,
+    sums: number,
+    byLow: number,
+    byHigh: number,
+    totals: number,
+  ): void;
   convolute(x: number, bits: number, from: number, to: number, lanes: number): void;
   convolute_wrap(x: number, bits: number, n: number, lanes: number): void;
   expand(x: number, n: number, key: number, from: number, to: number, out: number, second: number, lanes: number): void;
@@ -87,6 +99,7 @@ interface Wasm {
 }
 
 const PAGE = 65_536;
+const SYSTEM_PAGE = 4_096;
 const MAX_PAGES = 65_536;
 
 export class Kernels {
@@ -111,6 +124,18 @@ export class Kernels {
     if (missing > 0) this.#grow(missing);
     this.#top = at + size;
     return at;
+  }
+
+  /**
+   * Makes the next `size` bytes resident now instead of at first use: a fresh page costs a microsecond or more, which is
+   * better spent while a message is awaited.
+   */
+  reserve(size: number): void {
+    const mark = this.mark();
+    const at = this.alloc(size);
+    const bytes = this.bytes(at, size);
+    for (let offset = 0; offset < size; offset += SYSTEM_PAGE) bytes[offset] = 0;
+    this.release(mark);
   }
 
   /** Address up to which memory is taken; hand it to `release` to free everything reserved since. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { type CryptoProvider, NodeError, sha256Bytes } from '@2pm/core';
-import { okvsDecode, okvsEncode, okvsLength, okvsMarked, okvsRows, type Rows } from '@2pm/crypto/okvs';
+import { okvsDecode, okvsEncode, okvsLength, okvsMarked, okvsRows, ROW_BYTES, type Rows } from '@2pm/crypto/okvs';
 import { loadRistretto } from '@2pm/crypto/ot';
 import { VoleReceiver, voleMessageBytes } from '@2pm/crypto/vole';
 import { type Kernels, loadKernels, pieces } from '@2pm/crypto/wasm';
@@ -28,6 +28,9 @@ export async function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
   const vole = new VoleReceiver({ kernels, group, crypto, rng, session, parameters: parameters.vole });
   onPhase?.('load');
   await channel.send(vole.offer);
+  const { bins, binCapacity } = parameters.okvs;
+  kernels.reserve(ROW_BYTES * bins * binCapacity + 5 * ITEM_BYTES * parameters.vole.length);
+  onPhase?.('reserve memory');
 
   // The sender has fixed its set before it answers, we ours before this point: only now is r drawn.
   const answer = await channel.receive(bytes.answer);
