@@ -103,7 +103,6 @@ test('random batches come out as the readable implementation has them, and its p
     evaluated: split(evaluated)[i]!,
   }));
   expect(voprf.finalizeBatch(items, keys.publicKey, proof)).toEqual(outputs);
-  for (const [i, input] of inputs.entries()) expect(voprf.evaluate(keys.secretKey, input)).toEqual(outputs[i]);
 });
 
 test('another blind hides the input anew and gives the same output', () => {

@@ -8,7 +8,7 @@
  * States are plain data for the caller to store; whoever holds them can undo the padding, so they are as secret as the set.
  * @module
  */
-import { concatBytes, equalBytes, NodeError, type Rng } from '@2pm/core';
+import { equalBytes, NodeError, type Rng } from '@2pm/core';
 import { loadOprf } from '@2pm/crypto/oprf';
 import { checkItems, ITEM_BYTES } from '../rr22/parameters.ts';
 import { BATCH, badCapacity, duplicateItem, type EcdhKey, STAMP_BYTES, wrongKey } from './parameters.ts';

@@ -101,6 +101,11 @@ export function ecdhTagBytes({ receiver, sender }: Capacity): number {
   return Math.ceil((40 + Math.log2(receiver) + Math.log2(sender)) / 8);
 }
 
+/** `[from, to)` of the batches of `total` items. */
+export function* batchBounds(total: number): Generator<[from: number, to: number]> {
+  for (let from = 0; from < total; from += BATCH) yield [from, Math.min(total, from + BATCH)];
+}
+
 export function badCapacity(message: string): NodeError {
   return new NodeError('PSI_BAD_CAPACITY', message, {
     fault: 'caller',

@@ -6,11 +6,11 @@
  */
 import { concatBytes, equalBytes, NodeError } from '@2pm/core';
 import { ELEMENT_BYTES, loadOprf, type Oprf, PROOF_BYTES } from '@2pm/crypto/oprf';
-import { BoundChannel, frameBounds } from '../rr22/messages.ts';
+import { BoundChannel } from '../rr22/messages.ts';
 import { checkItems, ITEM_BYTES, padding } from '../rr22/parameters.ts';
 import { maxUpdates } from './evaluated-set.ts';
 import {
-  BATCH,
+  batchBounds,
   duplicateItem,
   type EcdhOptions,
   type EcdhParameters,
@@ -62,7 +62,7 @@ interface Batch {
  * channel's.
  */
 export async function ecdhReceiver(options: EcdhReceiverOptions): Promise<Uint32Array> {
-  const { capacity, items, rng, crypto, signal, onPhase } = options;
+  const { capacity, items, crypto, signal, onPhase } = options;
   const parameters = ecdhParameters(options, options.key ?? null);
   const { mode, tagBytes } = parameters;
   checkItems(items, capacity.receiver);
@@ -111,7 +111,7 @@ export async function ecdhReceiver(options: EcdhReceiverOptions): Promise<Uint32
 async function blindAll(oprf: Oprf, { items, capacity, rng, signal, pause }: EcdhReceiverOptions): Promise<Batch[]> {
   const padded = concatBytes(items, padding(items, capacity.receiver, rng));
   const batches: Batch[] = [];
-  for (const [from, to] of frameBounds(capacity.receiver, BATCH)) {
+  for (const [from, to] of batchBounds(capacity.receiver)) {
     const inputs = Array.from({ length: to - from }, (_, i) =>
       padded.subarray(ITEM_BYTES * (from + i), ITEM_BYTES * (from + i + 1)),
     );

@@ -4,13 +4,13 @@
  */
 import { concatBytes, equalBytes } from '@2pm/core';
 import { ELEMENT_BYTES, loadOprf, type OprfKeyPair } from '@2pm/crypto/oprf';
-import { BoundChannel, frameBounds } from '../rr22/messages.ts';
+import { BoundChannel } from '../rr22/messages.ts';
 import { checkItems, padding } from '../rr22/parameters.ts';
 import { type EvaluatedSet, evaluateSet } from './evaluated-set.ts';
 import type { EvaluationCap } from './evaluation-cap.ts';
 import {
-  BATCH,
   badCapacity,
+  batchBounds,
   type EcdhKey,
   type EcdhOptions,
   type EcdhParameters,
@@ -53,7 +53,7 @@ export async function ecdhSender(options: EcdhSenderOptions): Promise<void> {
   else for (const { removed, added } of steps) await channel.send(concatBytes(cut(removed), cut(added)));
   onPhase?.('send tags');
 
-  for (const [from, to] of frameBounds(capacity.receiver, BATCH)) {
+  for (const [from, to] of batchBounds(capacity.receiver)) {
     const elements = await channel.receiveFrame(ELEMENT_BYTES * (to - from));
     const evaluated = oprf.blindEvaluate(key.secretKey, elements);
     const proof = parameters.mode === 'voprf' ? oprf.prove(key, elements, evaluated, rng) : new Uint8Array(0);
@@ -65,7 +65,8 @@ export async function ecdhSender(options: EcdhSenderOptions): Promise<void> {
 function check(options: EcdhSenderOptions, { capacity, update, mode }: EcdhParameters): void {
   if (!('set' in options)) {
     if (update > 0) throw badCapacity('a set under the key of one session takes no updates');
-    return checkItems(options.items, capacity.sender);
+    checkItems(options.items, capacity.sender);
+    return;
   }
   const { key, set } = options;
   if (set.tags.length !== TAG_BYTES * capacity.sender || set.update !== update) {
