@@ -72,7 +72,8 @@ function rpcForOthers({ advertise, chain }: NodeConfig, url: string): string {
   return host === undefined ? url : url.replace(/\/\/(?:\[[^\]]*\]|[^:/]+)/, `//${host}`);
 }
 
-function connect(network: Network, url: string, keystore: Keystore, clock: Clock): ChainConnector {
+/** The driver for the chain that a network file names. Not started. */
+export function connect(network: Network, url: string, keystore: Keystore, clock: Clock): ChainConnector {
   return evmChain({
     url,
     chainId: network.chainId,

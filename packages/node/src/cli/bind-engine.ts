@@ -21,6 +21,10 @@ export function bindEngine(): Engine {
       const { createNode } = await import('../node.ts');
       return createNode(config, options);
     },
+    async leave(config, passphrase) {
+      const { leave } = await import('../leave.ts');
+      return leave(config, passphrase);
+    },
     async draftContract(dataDir, request) {
       const { draft } = await import('../data.ts');
       return draft(dataDir, rng, request);

@@ -36,6 +36,7 @@ function engineWith(parts: Partial<Engine>): Engine {
     rng: seededRng(1),
     createKeystore: unexpected,
     createNode: unexpected,
+    leave: unexpected,
     draftContract: unexpected,
     listDatasets: unexpected,
     checkDatasets: unexpected,

@@ -56,6 +56,8 @@ export interface Engine {
     config: NodeConfig,
     options: { passphrase: string; signal: AbortSignal; log: (message: string) => void },
   ): Promise<RunningNode>;
+  /** Takes the node out of the registry. */
+  leave(config: NodeConfig, passphrase: string): Promise<NodeId>;
   /** Writes the drafted contract into `dataDir`. */
   draftContract(dataDir: string, request: DraftRequest): Promise<{ dataset: DatasetView; file: string }>;
   listDatasets(dataDir: string): Promise<DatasetView[]>;

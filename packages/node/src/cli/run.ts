@@ -9,6 +9,7 @@ import { registerDoctor } from './doctor.ts';
 import type { Engine } from './engine.ts';
 import { EXIT, exitCodeOf } from './exit.ts';
 import { registerInit } from './init.ts';
+import { registerLeave } from './leave.ts';
 import { registerPeers } from './peers.ts';
 import { renderError } from './render/error.ts';
 import { terminal } from './render/terminal.ts';
@@ -108,6 +109,7 @@ function commands(context: Context, json: boolean): Command {
     );
   registerInit(program, context);
   registerUp(program, context);
+  registerLeave(program, context);
   registerStatus(program, context);
   registerPeers(program, context);
   registerData(program, context);
