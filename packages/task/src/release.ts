@@ -89,7 +89,7 @@ export async function openOutput(options: {
   privateKey: Hex;
 }): Promise<OutputShare> {
   const { leaf, sealed, taskId, attempt, privateKey } = options;
-  if (toHex(sha256Bytes(sealed)) !== leaf.sealedHash) throw badOutput(leaf.seat, 'is not what the members signed');
+  checkSealed(leaf.seat, sealed, leaf.sealedHash);
   const share = decode(
     await openSealed(privateKey, INFO, aad(taskId, leaf.commitment), sealed),
     OutputShare,
@@ -97,6 +97,11 @@ export async function openOutput(options: {
   );
   checkShare(leaf, share, taskId, attempt);
   return share;
+}
+
+/** What anyone can tell of sealed bytes. @throws {NodeError} `TASK_SEALED_OUTPUT`. */
+export function checkSealed(seat: string, sealed: Uint8Array, sealedHash: Hash): void {
+  if (toHex(sha256Bytes(sealed)) !== sealedHash) throw badOutput(seat, 'is not what the members signed');
 }
 
 /** @throws {NodeError} `TASK_SEALED_OUTPUT`. */

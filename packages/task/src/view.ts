@@ -93,6 +93,8 @@ function memberOf(spec: TaskSpec, orgOf: (node: NodeId) => string, state: (node:
 }
 
 function phaseOf(task: CoordinatorTask): TaskPhase {
+  // Settled on the chain, and the result is not open yet: whoever reads `settled` may ask for it.
+  if (task.ended?.phase === 'settled' && task.opened === undefined) return 'settling';
   if (task.ended !== undefined) return task.ended.phase;
   if (task.settling !== undefined) return 'settling';
   if (task.releasing !== undefined) return 'releasing';

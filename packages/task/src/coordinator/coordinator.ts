@@ -9,6 +9,7 @@ import {
   type ChainConnector,
   type ChainReceipt,
   type Clock,
+  concatBytes,
   type Env,
   encode,
   type Hex,
@@ -28,13 +29,22 @@ import {
   type TaskSpec,
 } from '@2pm/core';
 import type { ResultNode, SubmitRequest, TaskUpdate } from '@2pm/core/api';
-import { isReason, personalDigest, signAbort, signCreate, signStart, taskId as taskIdOf } from '@2pm/crypto';
+import {
+  commandDigests,
+  isReason,
+  personalDigest,
+  signAbort,
+  signCreate,
+  signStart,
+  taskId as taskIdOf,
+  verifySignature,
+} from '@2pm/crypto';
 import { type ControlPlane, wireError } from '../control.ts';
 import { Notifier } from '../deadline.ts';
 import { finish } from '../finish.ts';
 import type { ControlAnswers, ControlRequest, WireError } from '../messages.ts';
 import { openShares, sealReceipt } from '../receipt.ts';
-import { openOutput, recipientsHeldBy, resultRoot, sortLeaves } from '../release.ts';
+import { checkSealed, openOutput, recipientsHeldBy, resultRoot, sortLeaves } from '../release.ts';
 import { checkRoster, type Roster, roleSizes, rosterOf } from '../roster.ts';
 import { type AttemptWatch, allPrepared, allReachable, asNodeError } from './attempt.ts';
 import {
@@ -51,6 +61,8 @@ const MAX_ATTEMPTS = 20;
 /** Start this long before joinBy with those who have consented, so that the transaction is in time. */
 const START_MARGIN_MS = 3_000;
 const SETTLE_MARGIN_MS = 2_000;
+/** Of one seat's output for one recipient. */
+const MAX_SEALED_BYTES = 256 * 1024 * 1024;
 
 export interface AnalystSecret {
   signer: Signer;
@@ -404,6 +416,8 @@ export class Coordinator {
     const { members } = this.#rosterOfTask(taskId);
     const leaves = sortLeaves([...task.prepared.values()].flatMap((prepared) => prepared.leaves));
     const transcriptRoot = this.#transcriptRoot(task);
+    const root = resultRoot(taskId, attempt, leaves);
+    const digest = commandDigests.attest(this.#options.chain.info.domain, taskId, root, transcriptRoot);
     this.#say(taskId, 'releasing', 'outputs leave, sealed to the recipients');
     await Promise.all(
       members.map(async (member) => {
@@ -414,12 +428,17 @@ export class Coordinator {
               { kind: 'release', taskId, attempt, leaves, transcriptRoot },
               { signal },
             );
-            const recipients = leaves.filter(({ seat }) => seat === member).map(({ recipient }) => recipient);
+            if (!verifySignature(digest, attestation, member)) {
+              throw new NodeError('TASK_ATTESTATION', `${member} did not sign this result`, { fault: 'peer' });
+            }
             const sealed = await Promise.all(
-              recipients.map(async (recipient) => ({
-                recipient,
-                bytes: await this.#fetchSealed(member, taskId, attempt, recipient, signal),
-              })),
+              leaves
+                .filter(({ seat }) => seat === member)
+                .map(async ({ recipient, sealedHash }) => {
+                  const bytes = await this.#fetchSealed(member, taskId, attempt, recipient, signal);
+                  checkSealed(member, bytes, sealedHash);
+                  return { recipient, bytes };
+                }),
             );
             this.#log(taskId, { type: 'released', node: member, attestation, sealed });
             this.#heard(taskId, member, 'attested', 'released and attested');
@@ -442,16 +461,15 @@ export class Coordinator {
     signal: AbortSignal,
   ): Promise<Uint8Array> {
     const request = { kind: 'sealed', taskId, attempt, recipient } as const;
-    const first = await this.#options.control().call(member, { ...request, offset: 0 }, { signal });
-    const all = new Uint8Array(first.total);
-    all.set(first.bytes);
-    for (let offset = first.bytes.length; offset < all.length; ) {
-      const { bytes } = await this.#options.control().call(member, { ...request, offset }, { signal });
-      if (bytes.length === 0) throw badRequest('an output ended early');
-      all.set(bytes, offset);
+    const chunks: Uint8Array[] = [];
+    for (let offset = 0, end = 1; offset < end; ) {
+      const { bytes, total } = await this.#options.control().call(member, { ...request, offset }, { signal });
+      if (bytes.length === 0 || total > MAX_SEALED_BYTES) throw badRequest('an output ended early, or is too long');
+      chunks.push(bytes);
       offset += bytes.length;
+      end = total;
     }
-    return all;
+    return concatBytes(...chunks);
   }
 
   async #settle(taskId: TaskId): Promise<void> {
@@ -539,9 +557,15 @@ export class Coordinator {
   /** Ends a task that cannot go on: on the chain, with a reason. */
   async #conclude(taskId: TaskId, error: unknown): Promise<void> {
     const task = this.#task(taskId);
-    if (this.#stopped.signal.aborted || task.ended !== undefined) return;
+    if (this.#stopped.signal.aborted) return;
     const { chain, signer } = this.#options;
     const cause = asNodeError(error);
+    if (task.ended !== undefined) {
+      // Settled on the chain, and what a seat sealed does not open: the analyst must hear of it, not wait.
+      this.#log(taskId, { ...task.ended, phase: 'failed', error: wireError(cause) });
+      this.#say(taskId, 'failed', `${cause.code}: ${cause.message}`);
+      return;
+    }
     const { signal } = this.#stopped;
     const none = { tx: '', block: 0, gasUsed: 0, at: this.#clock.now() };
     if (task.published === undefined) {
