@@ -29,20 +29,20 @@ const ANALYST = 'Transport Watch';
  * What a holder allows: totals, means and histograms over at least twenty rows, together with at least two others. Rows
  * never leave.
  */
-const POLICY = {
+const policyOver = (columns: readonly string[]) => ({
   permit: [
     {
       parties: 'any',
       operations: ['aggregate'],
       reveals: ['aggregate'],
-      columns: ['delay', 'distance', 'origin'],
+      columns,
       thresholds: { minParties: 3, minGroupSize: 20 },
       approval: 'auto',
     },
   ],
   prohibit: [],
   defaults: 'deny',
-};
+});
 
 /** The analyst's node, which founds the network; `holders` is how many will join. */
 export async function found(dir: string, holders: number): Promise<Founding> {
@@ -55,14 +55,26 @@ export async function found(dir: string, holders: number): Promise<Founding> {
   return { analyst, network: join(analystDir, 'network.json'), endpoint };
 }
 
-/** A data holder: keys, contract, policy, up. */
-export async function joinNetwork(founding: Founding, dir: string, file: HolderFile): Promise<Party> {
-  const { network, endpoint } = founding;
-  const places = ['--listen', endpoint(), '--api', endpoint()];
-  await twopm(dir, 'init', '--network', network, '--org', file.org, ...places, '--yes');
+/** A data holder: keys, contract, policy over `columns`, up. */
+export async function joinNetwork(
+  founding: Founding,
+  dir: string,
+  file: HolderFile,
+  columns: readonly string[] = ['delay', 'distance', 'origin'],
+): Promise<Party> {
+  await makeNode(founding, dir, file.org);
   await twopm(dir, 'data', 'add', file.path, '--as', 'flights');
-  await setPolicy(join(dir, 'data'));
+  await setPolicy(join(dir, 'data'), columns);
   return start(file.org, dir, file);
+}
+
+/** A node that knows the network, without data, not up yet. */
+export async function makeNode({ network, endpoint }: Founding, dir: string, org: string): Promise<void> {
+  await twopm(
+    dir,
+    ...['init', '--network', network, '--org', org],
+    ...['--listen', endpoint(), '--api', endpoint(), '--yes'],
+  );
 }
 
 /** Waits until the founder reaches everyone. */
@@ -82,12 +94,12 @@ export async function start(org: string, dir: string, file: HolderFile | undefin
 }
 
 /** The drafted contract denies everything; this is the holder's own edit. */
-async function setPolicy(dir: string): Promise<void> {
+async function setPolicy(dir: string, columns: readonly string[]): Promise<void> {
   for (const name of await readdir(dir)) {
     if (!name.endsWith('.odcs.yaml')) continue;
     const path = join(dir, name);
     const document = parseDocument(await readFile(path, 'utf8'));
-    document.set('customProperties', [{ property: 'twopm.policy', value: POLICY }]);
+    document.set('customProperties', [{ property: 'twopm.policy', value: policyOver(columns) }]);
     await writeFile(path, document.toString());
   }
 }

@@ -1,34 +1,56 @@
 /** Runs `2pm` as a person would: each node a process of its own, started and stopped by the command line. @module */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 
 const CLI = fileURLToPath(new URL('../../packages/node/bin/2pm.js', import.meta.url));
 const START_MS = 30_000;
+const MAX_LOG = 1 << 20;
+const running = new Set<ChildProcess>();
+
+export interface Outcome {
+  /** Null where a signal ended it. */
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** One command to its end, whatever that is; as a person would see it, without a terminal. */
+export async function run(...args: string[]): Promise<Outcome> {
+  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
+}
 
 /** One command to its end; its JSON answer. Throws what it printed when it fails. */
 export async function twopm(dir: string, ...args: string[]): Promise<unknown> {
-  try {
-    const { stdout } = await promisify(execFile)(process.execPath, [CLI, ...args, '--dir', dir, '--json']);
-    return JSON.parse(stdout);
-  } catch (error) {
-    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
-    throw new Error(`2pm ${args.join(' ')} failed\n${stdout}${stderr}`, { cause: error });
-  }
+  const { code, stdout, stderr } = await run(...args, '--dir', dir, '--json');
+  if (code !== 0 || stdout === '')
+    throw new Error(`2pm ${args.join(' ')} ended with code ${code}\n${stdout}${stderr}`);
+  return JSON.parse(stdout);
 }
 
 export interface NodeProcess {
   readonly pid: number;
   readonly api: string;
+  /** What it has logged so far. */
+  log(): string;
   /** SIGTERM, then wait. */
   stop(): Promise<void>;
   /** kill -9: nothing is flushed, nobody is told. */
   kill(): Promise<void>;
 }
-
-const running = new Set<ChildProcess>();
 
 /** Whatever happens, nothing stays behind. */
 export async function stopAll(): Promise<void> {
@@ -53,11 +75,12 @@ export async function up(dir: string): Promise<NodeProcess> {
   running.add(child);
   child.once('exit', () => running.delete(child));
   let errors = '';
+  const log = () => errors;
   child.stderr?.on('data', (chunk: Buffer) => {
-    errors = `${errors}${chunk.toString()}`.slice(-4_000);
+    errors = `${errors}${chunk.toString()}`.slice(-MAX_LOG);
   });
-  const api = await firstAnswer(child, () => errors);
-  return { pid: child.pid ?? 0, api, stop: () => end(child, 'SIGTERM'), kill: () => end(child, 'SIGKILL') };
+  const api = await firstAnswer(child, log);
+  return { pid: child.pid ?? 0, api, log, stop: () => end(child, 'SIGTERM'), kill: () => end(child, 'SIGKILL') };
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
