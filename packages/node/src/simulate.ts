@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type DataSource, type Hash, hashValue, NodeError, type Plan } from '@2pm/core';
+import { type Channel, type DataSource, type Hash, hashValue, NodeError, type Plan } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
 import { compileLocal, type Engine, type TableBinding } from '@2pm/data';
 import { rep3SemiHonest, simulateSeats } from '@2pm/mpc';
@@ -50,6 +50,7 @@ export async function simulate(request: {
       }
       inputs.set(role, members);
     }
+    const channels: Channel[] = [];
     const { seats, opened } = await simulateSeats(rep3SemiHonest, {
       plan,
       sid: hashValue('2pm/simulation/1', scratch) as Hash,
@@ -58,13 +59,17 @@ export async function simulate(request: {
       rng: nodeRng,
       crypto: nodeCrypto,
       signal,
+      wrap(channel) {
+        channels.push(channel);
+        return channel;
+      },
     });
     return {
       name: plan.name,
       result: finish(plan, opened),
       learns: describePlan(plan),
       rounds: seats[0]?.rounds ?? 0,
-      bytes: 0,
+      bytes: channels.reduce((sum, { stats }) => sum + stats.bytesSent, 0),
       milliseconds: Math.round(performance.now() - begin),
     };
   });
