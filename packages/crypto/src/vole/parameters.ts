@@ -5,7 +5,8 @@ import type { Forest } from '../ggm/pprf.ts';
 /**
  * Code and noise against dual-LPN attacks at κ = 128: ExConv7x24 (Raghuraman, Rindal and Tanguy, CRYPTO 2023, eprint
  * 2023/882), rate 1/2, regular noise of weight 256. The weight follows from an assumed relative minimum distance of
- * 0.15, t ≥ κ / −log2(1 − 2·0.15) = 249; the distance is the authors' estimate, not a proof.
+ * 0.15, t ≥ κ / −log2(1 − 2·0.15) = 249; the distance is the authors' estimate, not a proof. Short vectors are not
+ * analysed apart: the least length keeps the noise at one position in 32.
  */
 export const CODE = 'exconv7x24/1';
 export const NOISE_WEIGHT = 256;
