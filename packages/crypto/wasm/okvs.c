@@ -1,11 +1,10 @@
 // Clustered oblivious key-value store of RR22 (w = 3, binary dense columns). Parameters and steps: okvs/okvs.ts.
 #include "blake3.h"
 
-typedef struct {
+typedef struct __attribute__((packed)) {
   u8 value[16];
   u64 dense;
   u32 sparse[3];
-  u32 index; // of the item in the caller's order
 } Row;
 
 typedef struct {
@@ -13,11 +12,12 @@ typedef struct {
   u32 weight; // their number
 } Column;
 
-// Hashes items under `key` into rows, grouped by bin: bin b holds rows[b * capacity ..], counts[b] of them.
+// Hashes items under `key` into rows, grouped by bin: bin b holds rows[b * capacity ..], counts[b] of them. Beside each
+// row stands the index of its item, counted from `first`.
 // n is a multiple of 4; the last `n - real` items are padding and are dropped. Returns 1 when a bin overflows.
 EXPORT(okvs_rows)
 int okvs_rows(const u32 *key, const u8 *items, u32 n, u32 real, u32 first, u32 bins, u32 capacity, u32 sparse,
-              u32 dense, Row *rows, u32 *counts) {
+              u32 dense, Row *rows, u32 *indices, u32 *counts) {
   u64 mask = dense == 64 ? ~0ull : (1ull << dense) - 1;
   for (u32 i = 0; i < n; i += 4) {
     block w[16];
@@ -30,7 +30,8 @@ int okvs_rows(const u32 *key, const u8 *items, u32 n, u32 real, u32 first, u32 b
       for (int k = 0; k < 3; k++) store(words + 4 * k, w[4 * k + j]);
       u32 bin = reduce(words[9], bins);
       if (counts[bin] >= capacity) return 1;
-      Row *row = rows + (u64)bin * capacity + counts[bin]++;
+      u32 at = bin * capacity + counts[bin]++;
+      Row *row = rows + at;
       store(row->value, w[j]);
       row->dense = (words[4] | (u64)words[5] << 32) & mask;
       u32 a = reduce(words[6], sparse), b = reduce(words[7], sparse - 1), c = reduce(words[8], sparse - 2);
@@ -39,7 +40,7 @@ int okvs_rows(const u32 *key, const u8 *items, u32 n, u32 real, u32 first, u32 b
       c += c >= low;
       c += c >= high;
       row->sparse[0] = a, row->sparse[1] = b, row->sparse[2] = c;
-      row->index = first + i + j;
+      indices[at] = first + i + j;
     }
   }
   return 0;
@@ -170,8 +171,8 @@ void okvs_decode(const Row *rows, u32 n, u32 sparse, u32 dense, const block *vec
   }
 }
 
-// hit[index of row i] = 1 where found[i], for indices below `items`.
-EXPORT(okvs_hits) void okvs_hits(const Row *rows, u32 n, const u8 *found, u32 items, u8 *hit) {
+// hit[indices[i]] = 1 where found[i], for indices below `items`.
+EXPORT(okvs_hits) void okvs_hits(const u32 *indices, u32 n, const u8 *found, u32 items, u8 *hit) {
   for (u32 i = 0; i < n; i++)
-    if (found[i] && rows[i].index < items) hit[rows[i].index] = 1;
+    if (found[i] && indices[i] < items) hit[indices[i]] = 1;
 }

@@ -15,7 +15,7 @@ function decodeAll(kernels: Kernels, key: Uint8Array, items: Uint8Array, size: n
   const order: number[] = [];
   for (let bin = 0; bin < rows.counts.length; bin++) {
     for (let i = 0; i < rows.counts[bin]!; i++) {
-      order.push(kernels.words(rows.at + 40 * (bin * rows.parameters.binCapacity + i) + 36, 1)[0]!);
+      order.push(kernels.words(rows.indices + 4 * (bin * rows.parameters.binCapacity + i), 1)[0]!);
     }
   }
   const decoded = new Uint8Array(items.length);
@@ -68,12 +68,12 @@ test('a gap of rows that peeling cannot order is solved through the dense column
   const [sparse, dense] = [12, 48];
   // Eight rows over six columns, so that at least two rows stay behind.
   const n = 8;
-  const bytes = new Uint8Array(40 * n);
+  const bytes = new Uint8Array(36 * n);
   const view = new DataView(bytes.buffer);
   for (let i = 0; i < n; i++) {
-    bytes.set(random(16), 40 * i);
-    view.setBigUint64(40 * i + 16, view.getBigUint64(40 * i, true) & ((1n << 48n) - 1n), true);
-    for (let k = 0; k < 3; k++) view.setUint32(40 * i + 24 + 4 * k, (i + 2 * k) % 6, true);
+    bytes.set(random(16), 36 * i);
+    view.setBigUint64(36 * i + 16, view.getBigUint64(36 * i, true) & ((1n << 48n) - 1n), true);
+    for (let k = 0; k < 3; k++) view.setUint32(36 * i + 24 + 4 * k, (i + 2 * k) % 6, true);
   }
   const at = kernels.put(bytes);
   const vector = kernels.put(random(16 * (sparse + dense)));
@@ -82,18 +82,18 @@ test('a gap of rows that peeling cannot order is solved through the dense column
   const out = kernels.put(new Uint8Array(16 * n));
   kernels.run.okvs_decode(at, n, sparse, dense, vector, out, scratch);
   for (let i = 0; i < n; i++) {
-    expect(kernels.bytes(out + 16 * i, 16).slice()).toEqual(bytes.slice(40 * i, 40 * i + 16));
+    expect(kernels.bytes(out + 16 * i, 16).slice()).toEqual(bytes.slice(36 * i, 36 * i + 16));
   }
 });
 
 test('a gap without a solution and a bin beyond its bound are failures, not wrong vectors', async () => {
   const kernels = await loadKernels();
   const n = 4;
-  const bytes = new Uint8Array(40 * n);
+  const bytes = new Uint8Array(36 * n);
   const view = new DataView(bytes.buffer);
   for (let i = 0; i < n; i++) {
-    bytes.set(random(16), 40 * i);
-    for (let k = 0; k < 3; k++) view.setUint32(40 * i + 24 + 4 * k, k, true);
+    bytes.set(random(16), 36 * i);
+    for (let k = 0; k < 3; k++) view.setUint32(36 * i + 24 + 4 * k, k, true);
   }
   const vector = kernels.put(random(16 * 56));
   const scratch = kernels.alloc(kernels.run.okvs_scratch(n, 8));

@@ -15,13 +15,15 @@ import { type CryptoProvider, NodeError, type Rng } from '@2pm/core';
 import { type Kernels, putStream } from '../wasm/kernels.ts';
 import { type OkvsParameters, okvsLength } from './parameters.ts';
 
-/** Bytes of a row: value, dense mask, three columns, index of the item. */
-export const ROW_BYTES = 40;
+/** Bytes of a row: value, dense mask, three columns. */
+export const ROW_BYTES = 36;
 
 export interface Rows {
   parameters: OkvsParameters;
   /** Address of the rows; bin b begins at row b · binCapacity. */
   at: number;
+  /** Address of 32-bit words: beside each row the index of its item. */
+  indices: number;
   /** Items by bin. */
   counts: Uint32Array;
 }
@@ -41,6 +43,7 @@ export function okvsRows(
 ): Rows {
   const { bins, binCapacity, sparse, dense } = parameters;
   const at = kernels.alloc(ROW_BYTES * bins * binCapacity);
+  const indices = kernels.alloc(4 * bins * binCapacity);
   const mark = kernels.mark();
   const [keyAt, counts, buffer] = [kernels.put(key), kernels.alloc(4 * bins), kernels.alloc(16 * CHUNK)];
   kernels.words(counts, bins).fill(0);
@@ -51,13 +54,13 @@ export function okvsRows(
       kernels.bytes(buffer, chunk.length).set(chunk);
       const real = chunk.length / 16;
       const n = Math.ceil(real / 4) * 4;
-      if (kernels.run.okvs_rows(keyAt, buffer, n, real, first, bins, binCapacity, sparse, dense, at, counts)) {
+      if (kernels.run.okvs_rows(keyAt, buffer, n, real, first, bins, binCapacity, sparse, dense, at, indices, counts)) {
         throw okvsFailed('a bin overflows');
       }
       first += real;
     }
   }
-  const result = { parameters, at, counts: kernels.words(counts, bins).slice() };
+  const result = { parameters, at, indices, counts: kernels.words(counts, bins).slice() };
   kernels.release(mark);
   return result;
 }
@@ -111,8 +114,7 @@ export function okvsMarked(kernels: Kernels, rows: Rows, marks: number, items: n
   kernels.bytes(hit, items).fill(0);
   let done = 0;
   for (const [bin, count] of rows.counts.entries()) {
-    const from = rows.at + ROW_BYTES * bin * rows.parameters.binCapacity;
-    kernels.run.okvs_hits(from, count, marks + done, items, hit);
+    kernels.run.okvs_hits(rows.indices + 4 * bin * rows.parameters.binCapacity, count, marks + done, items, hit);
     done += count;
   }
   const indices = new Uint32Array(items);

@@ -27,6 +27,7 @@ export interface KernelFunctions {
     sparse: number,
     dense: number,
     rows: number,
+    indices: number,
     counts: number,
   ): number;
   okvs_scratch(capacity: number, sparse: number): number;
@@ -40,7 +41,7 @@ export interface KernelFunctions {
     out: number,
     scratch: number,
   ): void;
-  okvs_hits(rows: number, n: number, found: number, items: number, hit: number): void;
+  okvs_hits(indices: number, n: number, found: number, items: number, hit: number): void;
   gf_tables(factor: number, tables: number): void;
   gf_multiply(tables: number, input: number, stride: number, out: number, n: number, add: number): void;
   gf_products(a: number, b: number, out: number, n: number): void;

@@ -29,7 +29,7 @@ export async function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
   onPhase?.('load');
   await channel.send(vole.offer);
   const { bins, binCapacity } = parameters.okvs;
-  kernels.reserve(ROW_BYTES * bins * binCapacity + 5 * ITEM_BYTES * parameters.vole.length);
+  kernels.reserve((ROW_BYTES + 4) * bins * binCapacity + 5 * ITEM_BYTES * parameters.vole.length);
   onPhase?.('reserve memory');
 
   // The sender has fixed its set before it answers, we ours before this point: only now is r drawn.

@@ -24,7 +24,7 @@ export async function rr22Sender(options: Rr22Options): Promise<void> {
 
   const offer = await channel.receive(bytes.offer);
   await channel.send(vole.answer);
-  const rowBytes = ROW_BYTES * parameters.okvs.bins * parameters.senderBinCapacity;
+  const rowBytes = (ROW_BYTES + 4) * parameters.okvs.bins * parameters.senderBinCapacity;
   kernels.reserve(rowBytes + 2 * ITEM_BYTES * parameters.vole.length + 3 * ITEM_BYTES * capacity.sender);
   onPhase?.('reserve memory');
   const r = await channel.receive(32);
