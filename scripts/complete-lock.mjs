@@ -10,8 +10,31 @@ const LOCK = new URL('../package-lock.json', import.meta.url);
 /** What a package's name tells of the platform that it is for. */
 function platformOf(name) {
   const find = (table) => Object.entries(table).find(([word]) => new RegExp(`(^|[-/])${word}($|[-.])`).test(name))?.[1];
-  const os = find({ darwin: 'darwin', linux: 'linux', win32: 'win32', windows: 'win32', freebsd: 'freebsd', android: 'android', openbsd: 'openbsd', netbsd: 'netbsd', sunos: 'sunos', aix: 'aix', openharmony: 'openharmony' });
-  const cpu = find({ x64: 'x64', amd64: 'x64', arm64: 'arm64', arm: 'arm', ia32: 'ia32', ppc64: 'ppc64', s390x: 's390x', riscv64: 'riscv64', loong64: 'loong64', mips64el: 'mips64el' });
+  const os = find({
+    darwin: 'darwin',
+    linux: 'linux',
+    win32: 'win32',
+    windows: 'win32',
+    freebsd: 'freebsd',
+    android: 'android',
+    openbsd: 'openbsd',
+    netbsd: 'netbsd',
+    sunos: 'sunos',
+    aix: 'aix',
+    openharmony: 'openharmony',
+  });
+  const cpu = find({
+    x64: 'x64',
+    amd64: 'x64',
+    arm64: 'arm64',
+    arm: 'arm',
+    ia32: 'ia32',
+    ppc64: 'ppc64',
+    s390x: 's390x',
+    riscv64: 'riscv64',
+    loong64: 'loong64',
+    mips64el: 'mips64el',
+  });
   const libc = find({ musl: 'musl', gnu: 'glibc', gnueabihf: 'glibc' });
   return { ...(cpu && { cpu: [cpu] }), ...(libc && { libc: [libc] }), ...(os && { os: [os] }) };
 }
@@ -29,7 +52,8 @@ for (const [path, entry] of Object.entries(lock.packages)) {
   }
 }
 if (process.argv.includes('--check')) {
-  if (missing.length > 0) console.error(`package-lock.json lacks ${missing.join(', ')}: run node scripts/complete-lock.mjs`);
+  if (missing.length > 0)
+    console.error(`package-lock.json lacks ${missing.join(', ')}: run node scripts/complete-lock.mjs`);
   process.exitCode = missing.length > 0 ? 1 : 0;
 } else if (missing.length > 0) {
   const sorted = Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -67,7 +67,10 @@ describe('the floors', () => {
 
 describe('the lock file', () => {
   const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { resolved?: string; hasInstallScript?: boolean; optionalDependencies?: Record<string, string> }>;
+    packages: Record<
+      string,
+      { resolved?: string; hasInstallScript?: boolean; optionalDependencies?: Record<string, string> }
+    >;
   };
 
   test('names every optional package of every platform, so that npm ci works everywhere', () => {

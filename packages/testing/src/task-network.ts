@@ -16,12 +16,13 @@ import {
   type NodeId,
   type NodeRecord,
   type Plan,
+  type Signer,
 } from '@2pm/core';
 import { generatePrivateKey, hpkeKeyPair, localSigner, signRegister } from '@2pm/crypto';
 import { nodeCrypto } from '@2pm/crypto/node';
 import { rep3SemiHonest } from '@2pm/mpc';
 import { type AnalystSecret, Tasks } from '@2pm/task';
-import { type MemoryNetwork, memoryNetwork } from './memory-backbone.ts';
+import { type MemoryNetwork, type MemoryNetworkOptions, memoryNetwork } from './memory-backbone.ts';
 import { type MemoryDisk, memoryDisk } from './memory-journal.ts';
 import { seededRng } from './seeded-rng.ts';
 import { type VirtualClock, virtualClock } from './virtual-clock.ts';
@@ -31,6 +32,7 @@ const DOMAIN: ChainDomain = { name: '2PM Node', version: '1', chainId: 31_337, v
 export interface TestNode {
   readonly id: NodeId;
   readonly org: string;
+  readonly signer: Signer;
   tasks: Tasks;
   disk: MemoryDisk;
   /** What its data says; may be changed before a task. */
@@ -66,13 +68,17 @@ export async function taskNetwork(options: {
   plans: Readonly<Record<string, Plan>>;
   holders: readonly (TestData | undefined)[];
   seed?: number;
+  /** Stands between a node and the network, so that it may lie; see `lyingChannel`. */
+  wrap?: MemoryNetworkOptions['wrap'];
+  /** What the analyst's node takes the programs for, where that differs from what the others do. */
+  analystPlans?: Readonly<Record<string, Plan>>;
   /** Node 0 is the analyst's. The node is killed at that append, and restarted after `downMs`. */
   crash?: { node: number; append: number; when: 'before' | 'after'; downMs: number };
 }): Promise<TaskNetwork> {
   const { crash, seed = 0 } = options;
   const clock = virtualClock({ seed });
   const chain = memoryChain({ domain: DOMAIN, clock });
-  const network = memoryNetwork();
+  const network = memoryNetwork(options.wrap === undefined ? {} : { wrap: options.wrap });
   const records = new Map<NodeId, NodeRecord>();
 
   const makeNode = async (index: number, data: TestData | undefined): Promise<{ node: TestNode; boot: () => void }> => {
@@ -103,6 +109,7 @@ export async function taskNetwork(options: {
     const node: TestNode = {
       id: signer.id,
       org,
+      signer,
       tasks: undefined as unknown as Tasks,
       disk: memoryDisk(
         crash?.node === index
@@ -122,9 +129,10 @@ export async function taskNetwork(options: {
         data: data === undefined ? undefined : dataOf(node),
         backends: [rep3SemiHonest],
         crypto: nodeCrypto,
-        strip: (source) => new TextEncoder().encode(source),
+        strip: async (source) => new TextEncoder().encode(source),
         trace: async (program) => {
-          const plan = options.plans[new TextDecoder().decode(program)];
+          const plans = index === 0 ? (options.analystPlans ?? options.plans) : options.plans;
+          const plan = plans[new TextDecoder().decode(program)];
           if (plan === undefined) throw new NodeError('PROGRAM_UNKNOWN', 'no such program', { fault: 'caller' });
           return plan;
         },
