@@ -13,7 +13,8 @@ export const ecdhCard: ProtocolCard = {
   learns: [
     'Both parties learn the declared capacities, and nothing of how full the sets are.',
     'The receiver learns which of its own items the sender also holds.',
-    'The sender learns nothing of the receiver’s items, nor how many matched.',
+    'The sender learns nothing of the receiver’s items, nor how many matched; of a kept set it learns which earlier state ' +
+      'the receiver still has.',
     'A receiver that fills its set with guesses learns which guesses are right: its capacity, and over many sessions the ' +
       'sender’s cap, bound them. Whoever can list all possible items can so list the sender’s set.',
     'With a key that is kept, a receiver can compare sessions: it can test an item against every state of the set that it ' +
