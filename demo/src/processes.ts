@@ -36,8 +36,7 @@ export async function run(...args: string[]): Promise<Outcome> {
 /** One command to its end; its JSON answer. Throws what it printed when it fails. */
 export async function twopm(dir: string, ...args: string[]): Promise<unknown> {
   const { code, stdout, stderr } = await run(...args, '--dir', dir, '--json');
-  if (code !== 0 || stdout === '')
-    throw new Error(`2pm ${args.join(' ')} ended with code ${code}\n${stdout}${stderr}`);
+  if (code !== 0 || stdout === '') throw new Error(`2pm ${args.join(' ')} ended with code ${code}\n${stdout}${stderr}`);
   return JSON.parse(stdout);
 }
 

@@ -9,6 +9,7 @@ const number = (value: unknown) =>
 export class Stage {
   readonly #terminal: Terminal;
   readonly #began = Date.now();
+  #progress: TaskProgress | undefined;
 
   constructor(stream: NodeJS.WriteStream) {
     this.#terminal = terminal(stream, process.env);
@@ -25,11 +26,14 @@ export class Stage {
   }
 
   note(text: string): void {
+    // What stands above a note is not redrawn any more.
+    this.#progress?.end();
     this.#write(`  ${this.#terminal.paint.yellow('!')} ${text}\n`);
   }
 
   progress(): TaskProgress {
-    return new TaskProgress(this.#terminal);
+    this.#progress = new TaskProgress(this.#terminal);
+    return this.#progress;
   }
 
   /** The private result beside the plain one. True when they are the same. */
