@@ -36,10 +36,10 @@ INLINE block masked(block tag, u32 width) {
 #define BATCH 64
 static volatile u32 touched;
 
-// Inserts the slots from .. to; `table` is zeroed before the first. Returns 0, or 1 + the position of a slot whose first
-// `width` bytes equal an earlier one's.
+// Inserts the slots from .. to; `table` is zeroed before the first. Returns the number of slots whose first `width` bytes
+// equal an earlier one's; they are inserted as well.
 EXPORT(join_build) u32 join_build(const block *slots, u32 from, u32 to, u32 width, Entry *table, u32 bits) {
-  u32 mask = (1u << bits) - 1, sink = 0;
+  u32 mask = (1u << bits) - 1, sink = 0, repeated = 0;
   for (u32 batch = from; batch < to; batch += BATCH) {
     u32 end = to - batch < BATCH ? to : batch + BATCH;
     for (u32 i = batch; i < end; i++) sink ^= table[(u32)first_word(slots[i]) & mask].position;
@@ -49,16 +49,17 @@ EXPORT(join_build) u32 join_build(const block *slots, u32 from, u32 to, u32 widt
       u32 at = (u32)word & mask, fingerprint = (u32)(word >> 32);
       for (; table[at].position; at = (at + 1) & mask)
         if (table[at].fingerprint == fingerprint && is_equal(tag, masked(slots[table[at].position - 1], width)))
-          return 1 + i;
+          repeated++;
       table[at].position = i + 1;
       table[at].fingerprint = fingerprint;
     }
   }
   touched = sink;
-  return 0;
+  return repeated;
 }
 
-// Looks up n packed tags (16 readable bytes behind the last); sets found[position] = 1 for each hit.
+// Looks up n packed tags (16 readable bytes behind the last); sets found[position] = 1 for each hit,
+// all of them where several slots are equal.
 EXPORT(join_probe)
 void join_probe(const block *slots, u32 width, const Entry *table, u32 bits, const u8 *tags, u32 n, u8 *found) {
   u32 mask = (1u << bits) - 1, sink = 0;

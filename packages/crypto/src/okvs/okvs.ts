@@ -66,13 +66,18 @@ export function okvsRows(
 }
 
 /**
- * Encodes row → its value. Returns the address of `okvsLength` blocks.
+ * Encodes row → its value. Returns the address of `okvsLength` blocks, with room for `room` blocks in all.
  * @throws {NodeError} `OKVS_FAILED` (start again with a new key) and `OKVS_DUPLICATE_KEY`.
  */
-export function okvsEncode(kernels: Kernels, crypto: CryptoProvider, rng: Rng, rows: Rows): number {
+export function okvsEncode(
+  kernels: Kernels,
+  crypto: CryptoProvider,
+  rng: Rng,
+  rows: Rows,
+  room: number = okvsLength(rows.parameters),
+): number {
   const { bins, binCapacity, sparse, dense } = rows.parameters;
-  const length = okvsLength(rows.parameters);
-  const vector = kernels.alloc(16 * length);
+  const vector = kernels.alloc(16 * room);
   const mark = kernels.mark();
   const scratch = kernels.alloc(kernels.run.okvs_scratch(binCapacity, sparse));
   const seed = rng.fill(new Uint8Array(16));
@@ -129,6 +134,6 @@ function okvsFailed(why: string): NodeError {
   return new NodeError('OKVS_FAILED', `the store cannot be built: ${why}`, {
     fault: 'node',
     retryable: true,
-    fix: 'Start a new session; its fresh key fails again with probability below 2^-40.',
+    fix: 'Start a new session. Distinct keys fail again with probability below 2^-40; look for keys that come twice.',
   });
 }

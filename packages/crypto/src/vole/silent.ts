@@ -161,15 +161,15 @@ export class VoleReceiver {
     return correction;
   }
 
-  /** From the sender's correction, the addresses of A and C. */
-  finish(correction: Uint8Array): { a: number; c: number } {
+  /** From the sender's correction, the address of C. A is XORed onto the blocks at `a`. */
+  finish(correction: Uint8Array, a: number): number {
     const { kernels, crypto, parameters } = this.#context;
     const forest = forestOf(parameters);
     const { trees } = forest;
     const depth = depthOf(forest);
     checkLength(correction, voleMessageBytes(parameters).correction);
     const { length } = parameters;
-    const [a, c] = [kernels.alloc(16 * length), kernels.alloc(16 * length)];
+    const c = kernels.alloc(16 * length);
     const mark = kernels.mark();
     // Behind C's lower half: room for its upper half and then for both upper halves, side by side.
     const upper = kernels.alloc(32 * length);
@@ -191,14 +191,13 @@ export class VoleReceiver {
     const places = this.#points.map((point, j) => point * trees + j);
     for (const [j, place] of places.entries()) kernels.bytes(c + 16 * place, 16).set(blockOf(missing, j));
     for (const [from, to] of pieces(length)) kernels.run.widen_blocks(upper, length - to, length - from);
-    kernels.bytes(a, 16 * length).fill(0);
     for (const [j, place] of places.entries()) {
-      const at = place < length ? a + 16 * place : upper + 32 * (place - length);
-      kernels.bytes(at, 16).set(blockOf(this.#values, j));
+      const at = kernels.bytes(place < length ? a + 16 * place : upper + 32 * (place - length), 16);
+      at.set(xored(at, blockOf(this.#values, j)));
     }
     exConv(kernels, crypto, codeOf(this.#context), upper, [a, c]);
     kernels.release(mark);
-    return { a, c };
+    return c;
   }
 }
 

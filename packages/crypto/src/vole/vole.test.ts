@@ -22,15 +22,18 @@ async function correlate(length: number, sessions: [Uint8Array, Uint8Array]) {
   const receiver = new VoleReceiver(receiverContext);
   const choice = receiver.choose(sender.answer);
   const correction = sender.expand(receiver.offer, choice);
-  const { a, c } = receiver.finish(correction);
+  const onto = random(16 * parameters.length);
+  const a = receiverContext.kernels.put(onto);
+  const c = receiver.finish(correction, a);
   const b = sender.finish();
   const read = (kernels: Kernels, at: number) => blocksToIntegers(kernels.bytes(at, 16 * parameters.length).slice());
+  const sum = read(receiverContext.kernels, a);
   const messages = { offer: receiver.offer, answer: sender.answer, choice, correction };
   return {
     parameters,
     messages,
     delta: blocksToIntegers(sender.delta)[0]!,
-    a: read(receiverContext.kernels, a),
+    a: blocksToIntegers(onto).map((value, i) => value ^ sum[i]!),
     b: read(senderContext.kernels, b),
     c: read(receiverContext.kernels, c),
   };
@@ -79,7 +82,7 @@ test('messages of a wrong length and impossible sizes are refused with a code', 
   expect(() => receiver.choose(sender.answer.subarray(1))).toThrow(code('OT_BAD_LENGTH'));
   const choice = receiver.choose(sender.answer);
   expect(() => sender.expand(receiver.offer, choice.subarray(16))).toThrow(code('VOLE_BAD_LENGTH'));
-  expect(() => receiver.finish(new Uint8Array(5))).toThrow(code('VOLE_BAD_LENGTH'));
+  expect(() => receiver.finish(new Uint8Array(5), 0)).toThrow(code('VOLE_BAD_LENGTH'));
   for (const bad of [0, 1.5, 2 ** 26]) expect(() => voleParameters(bad)).toThrow(code('VOLE_BAD_LENGTH'));
 });
 

@@ -81,6 +81,14 @@ export function checkItems(items: Uint8Array, capacity: number): void {
   }
 }
 
+export function duplicateItem(cause?: unknown): NodeError {
+  return new NodeError('PSI_DUPLICATE_ITEM', 'an item comes twice in one set', {
+    fault: 'data',
+    fix: 'Remove duplicates before the intersection.',
+    cause,
+  });
+}
+
 /** Random items up to the capacity. They meet another item with probability below 2^-80. */
 export function padding(items: Uint8Array, capacity: number, rng: Rng): Uint8Array {
   return rng.fill(new Uint8Array(ITEM_BYTES * capacity - items.length));

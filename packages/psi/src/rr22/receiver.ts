@@ -4,13 +4,22 @@
  * 40 + log2(nx·ny) bits an item of the sender, plus 0.7 MB.
  * @module
  */
-import { type CryptoProvider, NodeError, sha256Bytes } from '@2pm/core';
+import { type CryptoProvider, NodeError } from '@2pm/core';
 import { okvsDecode, okvsEncode, okvsLength, okvsMarked, okvsRows, ROW_BYTES, type Rows } from '@2pm/crypto/okvs';
 import { loadRistretto } from '@2pm/crypto/ot';
 import { VoleReceiver, voleMessageBytes } from '@2pm/crypto/vole';
 import { type Kernels, loadKernels, pieces } from '@2pm/crypto/wasm';
 import { BoundChannel, FRAME_BYTES } from './messages.ts';
-import { checkItems, ITEM_BYTES, padding, type Rr22Options, rr22Parameters, rr22Session } from './parameters.ts';
+import {
+  checkItems,
+  duplicateItem,
+  ITEM_BYTES,
+  padding,
+  type Rr22Options,
+  rr22Parameters,
+  rr22Session,
+} from './parameters.ts';
+import { joinSlots, outputTags } from './tags.ts';
 
 /**
  * Returns the ascending indices of the own items that the sender also holds.
@@ -29,7 +38,7 @@ export async function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
   onPhase?.('load');
   await channel.send(vole.offer);
   const { bins, binCapacity } = parameters.okvs;
-  kernels.reserve((ROW_BYTES + 4) * bins * binCapacity + 5 * ITEM_BYTES * parameters.vole.length);
+  kernels.reserve((ROW_BYTES + 4) * bins * binCapacity + 4 * ITEM_BYTES * parameters.vole.length);
   onPhase?.('reserve memory');
 
   // The sender has fixed its set before it answers, we ours before this point: only now is r drawn.
@@ -41,16 +50,16 @@ export async function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
 
   const rows = okvsRows(kernels, parameters.okvs, r, items, padding(items, capacity.receiver, rng));
   onPhase?.('hash items');
-  const p = encode(() => okvsEncode(kernels, crypto, rng, rows));
+  const p = encode(() => okvsEncode(kernels, crypto, rng, rows, parameters.vole.length));
   onPhase?.('encode');
   const correction = await channel.receive(bytes.correction);
   onPhase?.('await correction');
-  const { a, c } = vole.finish(correction);
+  // From here on p holds P ⊕ A.
+  const c = vole.finish(correction, p);
   onPhase?.('vole');
 
   const length = okvsLength(parameters.okvs);
   for (const [from, to] of pieces(length * ITEM_BYTES, FRAME_BYTES)) {
-    kernels.run.xor_blocks(p + from, a + from, p + from, (to - from) / ITEM_BYTES);
     await channel.sendFrame(kernels.bytes(p + from, to - from));
   }
   onPhase?.('send vector');
@@ -80,53 +89,6 @@ function encode<T>(build: () => T): T {
   }
 }
 
-export function duplicateItem(cause?: unknown): NodeError {
-  return new NodeError('PSI_DUPLICATE_ITEM', 'an item comes twice in one set', {
-    fault: 'data',
-    fix: 'Remove duplicates before the intersection.',
-    cause,
-  });
-}
-
-/** A hash table over the first `width` bytes of n slots; undefined when two slots agree. */
-export function joinSlots(
-  kernels: Kernels,
-  slots: number,
-  n: number,
-  width: number,
-): { table: number; bits: number } | undefined {
-  const bits = Math.ceil(Math.log2(n)) + 1;
-  const table = kernels.alloc(8 * 2 ** bits);
-  kernels.bytes(table, 8 * 2 ** bits).fill(0);
-  for (const [from, to] of pieces(n)) {
-    if (kernels.run.join_build(slots, from, to, width, table, bits) !== 0) return undefined;
-  }
-  return { table, bits };
-}
-
-/**
- * H_o, over n blocks in place: AES_k(x) ⊕ x under a key of the session. Correlation robust for x = a ⊕ Δ·b with Δ
- * secret, in the ideal-cipher model.
- */
-export function outputTags(
-  kernels: Kernels,
-  crypto: CryptoProvider,
-  session: Uint8Array,
-  blocks: number,
-  n: number,
-): void {
-  const mark = kernels.mark();
-  const key = sha256Bytes(new TextEncoder().encode('2pm/rr22/tag/1\0'), session).subarray(0, 16);
-  const hashed = kernels.alloc(ITEM_BYTES * TAG_CHUNK);
-  for (const [from, to] of pieces(n, TAG_CHUNK)) {
-    const [at, size] = [blocks + ITEM_BYTES * from, ITEM_BYTES * (to - from)];
-    kernels.bytes(hashed, size).set(crypto.aes128Ecb(key, kernels.bytes(at, size)));
-    kernels.run.xor_blocks(at, hashed, at, to - from);
-  }
-  kernels.release(mark);
-}
-const TAG_CHUNK = 4_096;
-
 /** Tags of the own items in a hash table, in the order of the rows. */
 function joinTable(
   { kernels, crypto, session }: { kernels: Kernels; crypto: CryptoProvider; session: Uint8Array },
@@ -141,14 +103,5 @@ function joinTable(
   kernels.bytes(found, n).fill(0);
   okvsDecode(kernels, rows, c, slots);
   outputTags(kernels, crypto, session, slots, n);
-  const table = joinSlots(kernels, slots, n, tagBytes);
-  // Two own items with one tag: probability 2^-40, and then a match of one would hide the other.
-  if (table === undefined) {
-    throw new NodeError('PSI_TAG_COLLISION', 'two items have the same tag', {
-      fault: 'node',
-      retryable: true,
-      fix: 'Start a new session; it fails again with probability below 2^-40.',
-    });
-  }
-  return { slots, found, ...table };
+  return { slots, found, ...joinSlots(kernels, slots, n, tagBytes) };
 }

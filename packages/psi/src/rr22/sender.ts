@@ -7,8 +7,16 @@ import { loadRistretto } from '@2pm/crypto/ot';
 import { VoleSender, voleMessageBytes } from '@2pm/crypto/vole';
 import { type Kernels, loadKernels, pieces, putStream } from '@2pm/crypto/wasm';
 import { BoundChannel, FRAME_BYTES } from './messages.ts';
-import { checkItems, ITEM_BYTES, padding, type Rr22Options, rr22Parameters, rr22Session } from './parameters.ts';
-import { duplicateItem, joinSlots, outputTags } from './receiver.ts';
+import {
+  checkItems,
+  duplicateItem,
+  ITEM_BYTES,
+  padding,
+  type Rr22Options,
+  rr22Parameters,
+  rr22Session,
+} from './parameters.ts';
+import { joinSlots, outputTags } from './tags.ts';
 
 /** Errors as of `rr22Receiver`. Learns nothing. */
 export async function rr22Sender(options: Rr22Options): Promise<void> {
@@ -83,7 +91,7 @@ function productsWithValues(kernels: Kernels, rows: Rows, tables: number, n: num
 /** Equal items have equal products; a tag sent twice would show that. Δ = 0 has probability 2^-128. */
 function refuseDuplicates(kernels: Kernels, slots: number, n: number): void {
   const mark = kernels.mark();
-  if (joinSlots(kernels, slots, n, ITEM_BYTES) === undefined) throw duplicateItem();
+  if (joinSlots(kernels, slots, n, ITEM_BYTES, true).repeated > 0) throw duplicateItem();
   kernels.release(mark);
 }
 
