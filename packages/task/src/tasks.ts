@@ -1,5 +1,5 @@
 /** Task management of one node: coordinator for its own tasks, worker for those of others, behind one service. @module */
-import { type FinalityLevel, NodeError, type NodeId, type TaskId } from '@2pm/core';
+import { NodeError, type NodeId, type TaskId } from '@2pm/core';
 import type { SubmitRequest, TaskResult, TaskService, TaskUpdate, TaskView } from '@2pm/core/api';
 import { watchChain } from './chain-watch.ts';
 import { ControlPlane } from './control.ts';
@@ -17,8 +17,6 @@ type Callbacks = 'control' | 'onUpdate' | 'onChanged';
 export type TaskOptions = Omit<CoordinatorOptions, Callbacks> &
   Omit<WorkerOptions, Callbacks> & {
     analyst: AnalystSecret;
-    /** Shares and starts are acted on only at this level. */
-    finality: FinalityLevel;
   };
 
 export class Tasks implements TaskService {

@@ -3,12 +3,27 @@
  * node whatever it likes.
  * @module
  */
-import { type Backbone, type Channel, decode, encode, type NodeId } from '@2pm/core';
+import {
+  type Backbone,
+  type Channel,
+  decode,
+  encode,
+  type Hash,
+  type NodeId,
+  type SignedConsent,
+  type SignedSpec,
+} from '@2pm/core';
 import { z } from 'zod';
 
-/** A control message of any shape. */
-// biome-ignore lint/suspicious/noExplicitAny: a liar may say anything.
-export type Message = Record<string, any>;
+/** A control message of any shape, with what the liars lie about. */
+export interface Message {
+  kind?: string;
+  attempt?: number;
+  consents?: SignedConsent[];
+  signed?: SignedSpec | SignedConsent;
+  leaves?: { seat: NodeId; recipient: string; commitment: Hash; sealedHash: Hash }[];
+  [more: string]: unknown;
+}
 
 const Frame = z.object({
   id: z.number(),
@@ -21,7 +36,10 @@ export interface Lies {
   /** In place of a request that the liar sends. */
   request?: (request: Message) => Message;
   /** In place of an answer that the liar gives; `error` is a public error. */
-  answer?: (request: Message, answer: Message) => { answer: Message } | { error: Message } | Promise<{ answer: Message }>;
+  answer?: (
+    request: Message,
+    answer: Message,
+  ) => { answer: Message } | { error: Message } | Promise<{ answer: Message }>;
   /** In place of a request that the liar gets, so that its honest part does not notice. */
   heard?: (request: Message) => Message;
 }
@@ -40,7 +58,12 @@ export function lyingChannel(channel: Channel, lies: Lies): Channel {
       if (frame.request !== undefined && lies.request !== undefined) {
         return channel.send(encode({ ...frame, request: lies.request(frame.request) }));
       }
-      if (frame.request === undefined && frame.error === undefined && asked !== undefined && lies.answer !== undefined) {
+      if (
+        frame.request === undefined &&
+        frame.error === undefined &&
+        asked !== undefined &&
+        lies.answer !== undefined
+      ) {
         return channel.send(encode({ id: frame.id, ...(await lies.answer(asked, frame.answer as Message)) }));
       }
       return channel.send(bytes);

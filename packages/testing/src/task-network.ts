@@ -3,7 +3,7 @@
  * protocol between the seats. Data holders are stand-ins whose aggregates the test chooses.
  * @module
  */
-import { memoryChain, type MemoryChain } from '@2pm/chain/memory';
+import { type MemoryChain, memoryChain } from '@2pm/chain/memory';
 import {
   type ChainDomain,
   type DataHolder,
@@ -27,7 +27,12 @@ import { type MemoryDisk, memoryDisk } from './memory-journal.ts';
 import { seededRng } from './seeded-rng.ts';
 import { type VirtualClock, virtualClock } from './virtual-clock.ts';
 
-const DOMAIN: ChainDomain = { name: '2PM Node', version: '1', chainId: 31_337, verifyingContract: `0x${'2b'.repeat(20)}` };
+const DOMAIN: ChainDomain = {
+  name: '2PM Node',
+  version: '1',
+  chainId: 31_337,
+  verifyingContract: `0x${'2b'.repeat(20)}`,
+};
 
 export interface TestNode {
   readonly id: NodeId;

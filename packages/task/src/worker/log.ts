@@ -25,6 +25,8 @@ export const WorkerEvent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('understood'), taskId: TaskId, signed: SignedSpec, plan: Plan }),
   z.strictObject({ type: z.literal('refused'), code: z.string(), reasons: z.array(Reason) }),
   z.strictObject({ type: z.literal('consented'), signed: SignedConsent }),
+  /** The chain says so, at the finality that this node waits for. */
+  z.strictObject({ type: z.literal('started'), rosterHash: Hash }),
   /** An attempt has begun: its session is used up, whatever becomes of it. */
   z.strictObject({ type: z.literal('attempted'), attempt: z.number().int(), consents: z.array(SignedConsent) }),
   z.strictObject({
@@ -58,6 +60,8 @@ export interface WorkerTask {
   plan?: Plan;
   refusal?: { code: string; reasons: Reason[] };
   consent?: SignedConsent;
+  /** Roster on the chain, once its start is final enough. */
+  rosterHash?: Hash;
   /** Highest attempt begun; 0 before the first. */
   attempt: number;
   consents?: SignedConsent[];
@@ -75,6 +79,8 @@ export function reduceWorker(state: WorkerTask, event: WorkerEvent): WorkerTask 
     case 'consented':
       assert(state.refusal === undefined, 'a refused task is not consented to');
       return { ...state, consent: event.signed };
+    case 'started':
+      return { ...state, rosterHash: event.rosterHash };
     case 'attempted':
       assert(event.attempt > state.attempt, 'attempts only rise: a session is never used twice');
       assert(state.released === undefined, 'no attempt follows a release');

@@ -36,7 +36,7 @@ import { personalDigest, signAttestation, signConsent, taskId as taskIdOf, verif
 import { type ControlPlane, wireError } from '../control.ts';
 import type { ControlAnswers, ControlRequest, Leaf } from '../messages.ts';
 import { checkLeaves, resultRoot, sealOutputs } from '../release.ts';
-import { checkOnChain, checkRoster, rosterOf } from '../roster.ts';
+import { checkRoster, expectRoster, rosterOf } from '../roster.ts';
 import { blamed, runAttempt } from './compute.ts';
 import { readWorkerTasks, reduceWorker, type WorkerEvent, type WorkerTask, workerEntry } from './log.ts';
 import { Rendezvous } from './rendezvous.ts';
@@ -45,6 +45,9 @@ import { Rendezvous } from './rendezvous.ts';
 const CHUNK_BYTES = 512 * 1024;
 /** A coordinator that has said nothing this long after its task appeared is asked. */
 const OFFER_GRACE_MS = 3_000;
+/** How long the start may take to become final here after the coordinator says that it is; less than a call's patience. */
+const START_MS = 15_000;
+const START_POLL_MS = 100;
 /** After a deadline, how long others may be first to expire the task. */
 const EXPIRE_GRACE_MS = 4_000;
 
@@ -60,6 +63,8 @@ export interface WorkerOptions {
   /** Traces a program without data, in the sandbox. */
   trace: (program: Uint8Array, signal: AbortSignal) => Promise<Plan>;
   orgOf: (node: NodeId) => string;
+  /** Level at which the start of a task counts: shares leave only after it. */
+  finality: FinalityLevel;
   onUpdate: (update: TaskUpdate) => void;
   onChanged: (task: WorkerTask) => void;
 }
@@ -114,7 +119,9 @@ export class Worker {
           .sleep(OFFER_GRACE_MS, this.#stopped.signal)
           .then(() => this.consider(event.taskId, event.coordinator)),
       );
-    } else if (event.type === 'taskSettled') this.#end(event.taskId, { status: 'settled', reason: '' });
+    } else if (event.type === 'taskStarted')
+      this.#started(event.taskId, rosterHash(event.members, event.consentHashes));
+    else if (event.type === 'taskSettled') this.#end(event.taskId, { status: 'settled', reason: '' });
     else if (event.type === 'taskExpired') this.#end(event.taskId, { status: 'expired', reason: '' });
     else if (event.type === 'taskAborted') {
       this.#end(event.taskId, { status: 'aborted', reason: event.reason, by: event.by });
@@ -259,6 +266,31 @@ export class Worker {
       .call(coordinator, { kind: 'refuse', taskId, code, reasons }, { signal: this.#stopped.signal });
   }
 
+  #started(taskId: TaskId, hash: Hash): void {
+    const task = this.#tasks.get(taskId);
+    if (task?.consent !== undefined && task.rosterHash !== hash)
+      this.#log(taskId, { type: 'started', rosterHash: hash });
+  }
+
+  /**
+   * The roster that this node's own view of the chain has for the task, at the finality that it waits for: the event
+   * comes with the stream; where a seen block is enough, the chain is asked at once.
+   */
+  async #rosterOnChain(taskId: TaskId): Promise<Hash> {
+    const { chain, finality } = this.#options;
+    for (let waited = 0; waited < START_MS; waited += START_POLL_MS) {
+      const logged = this.#task(taskId).rosterHash;
+      if (logged !== undefined) return logged;
+      const onChain = finality === 'seen' ? await chain.task(taskId) : null;
+      if (onChain?.status === 'running') return onChain.rosterHash;
+      await this.#clock.sleep(START_POLL_MS, this.#stopped.signal);
+    }
+    throw new NodeError('TASK_NOT_STARTED', 'the start of the task is not final on the chain that this node sees', {
+      fault: 'chain',
+      retryable: true,
+    });
+  }
+
   /** Starts one attempt in the background; the answer only says that it was taken up. */
   async #attempt(
     task: WorkerTask,
@@ -276,7 +308,7 @@ export class Worker {
     }
     const roster = rosterOf(consents, signed.spec, chain.info.domain);
     checkRoster(roster, signed.spec, plan);
-    checkOnChain(roster, signed.spec, await chain.task(taskId));
+    expectRoster(roster, await this.#rosterOnChain(taskId));
     const own = roster.consentHashes[roster.members.indexOf(signer.id)];
     if (own !== consentHash(task.consent.consent)) throw badState('the roster holds another consent of this node');
 
