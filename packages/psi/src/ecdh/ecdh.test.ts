@@ -154,6 +154,19 @@ test('what travels has the same lengths for the same capacities, whatever the se
   }
 });
 
+test('both sides work as many batches for the same capacities, whatever the sets hold', async () => {
+  const capacity = { receiver: BATCH + 1, sender: 2 * BATCH };
+  for (const [m, t] of [
+    [0, 0],
+    [BATCH + 1, 2 * BATCH],
+  ] as const) {
+    const pauses = [0, 0];
+    const count = (side: 0 | 1) => async () => void pauses[side]!++;
+    await run({ ...sets(m, t, 0), capacity, pause: count(0), other: { pause: count(1) } });
+    expect(pauses).toEqual([2, 2]);
+  }
+});
+
 test('neither blinded items nor tags of one session alone repeat in the next', async () => {
   const frames: string[][] = [];
   const { mine, theirs } = sets(5, 5, 5);
@@ -183,6 +196,7 @@ test('two sessions with other ids, capacities, modes, keys or roles stop at the 
   const cases: Run[] = [
     { mine, theirs, capacity, other: { sid: sidOf('ab') } },
     { mine, theirs, capacity, other: { capacity: { receiver: 5, sender: 4 } } },
+    { mine, theirs, capacity, other: { capacity: { receiver: 4, sender: 5 } } },
     { mine, theirs, capacity, other: { mode: 'voprf' } },
     { mine, theirs: kept, capacity },
     { mine, theirs, capacity, key: name() },
@@ -569,6 +583,47 @@ test('an unchanged set is not sent again', async () => {
     const result = await run({ ...options, mine: await pack(items) });
     expect(result.received).toEqual({ status: 'fulfilled', value: Uint32Array.from(expected) });
     expect(result.stats[1].framesSent).toBe(frames);
+  }
+});
+
+test('tags kept from a session of other capacities are not built on: the whole set comes anew', async () => {
+  const key = await ecdhKey(random(32), name());
+  const set = await evaluateSet({ key, items: await pack([1, 2, 3]), capacity: 5, rng: nodeRng });
+  const cache = memory();
+  const options = { mine: await pack([2, 8]), theirs: { key, set }, key: name(), cache };
+  for (const receiver of [2, 200, 2]) {
+    const { received, stats } = await run({ ...options, capacity: { receiver, sender: 5 } });
+    expect(received).toEqual({ status: 'fulfilled', value: Uint32Array.of(0) });
+    expect(stats[1].framesSent).toBe(3);
+  }
+});
+
+test('a sender that updates the tags of another key, or claims more updates than can be, is refused and nothing is kept', async () => {
+  const capacity = { receiver: 1, sender: 8 };
+  const oprf = await loadOprf('oprf');
+  const [keys, others] = [oprf.keyPair(nodeRng), oprf.keyPair(nodeRng)];
+  const tagBytes = ecdhTagBytes(capacity);
+  const kept = { publicKey: keys.publicKey, stamp: random(16), tagBytes, tags: new Uint8Array(8 * tagBytes) };
+  const answer = (elements: Uint8Array) => oprf.blindEvaluate(keys.secretKey, elements);
+  const none = new Uint8Array(0);
+  const absent = new Uint8Array(4 * tagBytes).fill(1);
+  const options = { ...base, capacity, update: 2 };
+  const cases: [Speech, string | undefined][] = [
+    [{ header: whole(keys.publicKey, 0), tags: none, answer }, undefined],
+    [{ header: whole(others.publicKey, 0), tags: none, answer }, 'PSI_WRONG_KEY'],
+    [{ header: whole(keys.publicKey, 3), tags: none, answer }, 'PSI_BAD_UPDATE'],
+    [{ header: whole(keys.publicKey, 1), tags: absent, answer }, 'PSI_BAD_UPDATE'],
+  ];
+  for (const [speech, expected] of cases) {
+    let saved = 0;
+    const cache = { get: () => kept, set: () => void saved++ };
+    const { received } = await meet(
+      (channel) => ecdhReceiver({ ...options, channel, items: random(16), cache }),
+      (channel) => puppet({ ...options, channel }, speech)(channel),
+    );
+    if (expected === undefined) expect(received.status).toBe('fulfilled');
+    else expect(received).toMatchObject(refused(expected));
+    expect(saved).toBe(expected === undefined ? 1 : 0);
   }
 });
 
