@@ -4,7 +4,7 @@
  * @module
  */
 
-/** words: total stack constant scale add sub mul dot sum inject; bits: negative zero parity xor and not; either: repeat. */
+/** words: total stack constant scale add sub mul dot matmul truncate sum inject; bits: negative zero parity xor and not; either: repeat. */
 export type GateOperation =
   /** Sum of the members' vectors, or the vectors side by side: `input` says where in a member's message. */
   | 'total'
@@ -17,6 +17,13 @@ export type GateOperation =
   | 'mul'
   /** Products summed over adjacent blocks of equal size. */
   | 'dot'
+  /** Product of row-major matrices; `inner` is the dimension that they have in common. */
+  | 'matmul'
+  /**
+   * x / 2^constant, rounded up with the probability of what lies below, else down: never off by 1 or more, for all x in
+   * [-2^62, 2^62).
+   */
+  | 'truncate'
   /** Adjacent blocks of equal size, each to its sum. */
   | 'sum'
   /** Each element several times over, next to each other. */
@@ -39,8 +46,10 @@ export interface Gate {
   args: readonly number[];
   form: 'words' | 'bits';
   length: number;
-  /** Of `constant` and `scale`, modulo 2^64. */
+  /** Of `constant` and `scale`, modulo 2^64; of `truncate`, the bits cut off, 1 to 62. */
   constant?: bigint;
+  /** Of `matmul`: columns of the first and rows of the second argument. */
+  inner?: number;
   /** Of `repeat`: elements of the argument. */
   from?: number;
   /** Of `total` and `stack`: first word and number of words in each member's message. */
@@ -61,8 +70,8 @@ export class CircuitBuilder {
   readonly #known = new Map<string, number>();
 
   add(gate: Gate): number {
-    const { op, args, length, constant, input } = gate;
-    const key = [op, args, length, constant, input?.role, input?.offset].join('|');
+    const { op, args, length, constant, inner, input } = gate;
+    const key = [op, args, length, constant, inner, input?.role, input?.offset].join('|');
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     this.#known.set(key, this.gates.length);
@@ -83,6 +92,32 @@ export class CircuitBuilder {
       length,
       ...(constant === undefined ? {} : { constant: BigInt.asUintN(64, constant) }),
     });
+  }
+
+  /** Row-major matrices times each other: one word of traffic for each element of the product. */
+  matmul(x: number, y: number, inner: number): number {
+    const [rows, columns] = [x, y].map((arg) => this.at(arg).length / inner);
+    if (rows === undefined || columns === undefined || !Number.isInteger(rows) || !Number.isInteger(columns)) {
+      throw new RangeError(`matrices have no common dimension of ${inner}`);
+    }
+    return this.add({ op: 'matmul', args: [x, y], form: 'words', length: rows * columns, inner });
+  }
+
+  /** x / 2^bits to a neighbouring integer, the nearer the likelier; x in [-2^62, 2^62). */
+  truncate(x: number, bits: number): number {
+    if (!Number.isInteger(bits) || bits < 0 || bits > 62) throw new RangeError(`cannot cut ${bits} bits off`);
+    return bits === 0 ? x : this.words('truncate', this.at(x).length, [x], BigInt(bits));
+  }
+
+  /**
+   * ⌊x / 2^bits⌋, the same at every run: what `truncate` gives, less 1 where it rounded up, which the sign of the rest
+   * shows. Ten rounds more.
+   */
+  floor(x: number, bits: number): number {
+    const { length } = this.at(x);
+    const near = this.truncate(x, bits);
+    const rest = this.words('sub', length, [x, this.words('scale', length, [near], 1n << BigInt(bits))]);
+    return bits === 0 ? x : this.words('sub', length, [near, this.asWords(this.bits('negative', length, [rest]))]);
   }
 
   bits(op: GateOperation, length: number, args: readonly number[]): number {

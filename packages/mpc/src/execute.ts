@@ -9,6 +9,11 @@ import type { RoundCosts, Schedule } from './schedule.ts';
 
 export interface Exchange {
   send: Uint8Array;
+  /**
+   * Computes bytes [from, to) of `send`, which hold nothing before: called for each piece in order just before it
+   * leaves, so that what is computed is hashed and sent while it is in cache. Multiples of 8 but for the end.
+   */
+  prepare?: (from: number, to: number) => void;
   /** Bytes of the answer: known from the plan, never from the data. */
   expect: number;
 }
@@ -21,8 +26,8 @@ export interface Engine<Share> {
   readonly costs: RoundCosts;
   /** An operation without a cost. */
   local(gate: Gate, args: readonly Share[]): Share;
-  /** An operation with a cost. `index` is unique to the gate: the domain of its randomness. */
-  interactive(gate: Gate, index: number, args: readonly Share[]): Interactive<Share>;
+  /** An operation with a cost. All seats run their generators, and prepare their bytes, in one order. */
+  interactive(gate: Gate, args: readonly Share[]): Interactive<Share>;
 }
 
 interface Running<Share> {
@@ -33,13 +38,13 @@ interface Running<Share> {
 
 /**
  * The shares of all gates that are outputs of the circuit, by gate index.
- * `exchange` sends a frame and returns the answer, `expect` bytes long; called once a round.
+ * `exchange` sends a round's bytes and returns the answer, `expect` bytes long; called once a round.
  */
 export async function execute<Share>(
   circuit: Circuit,
   { start, rounds }: Schedule,
   engine: Engine<Share>,
-  exchange: (frame: Uint8Array, expect: number) => Promise<Uint8Array>,
+  exchange: (round: Exchange) => Promise<Uint8Array>,
   onRound?: (done: number) => void,
 ): Promise<Map<number, Share>> {
   const values = new Map<number, Share>();
@@ -66,7 +71,7 @@ export async function execute<Share>(
         values.set(index, engine.local(gate, args));
         continue;
       }
-      const generator = engine.interactive(gate, index, args);
+      const generator = engine.interactive(gate, args);
       const first = generator.next();
       assert(first.done !== true, `${gate.op} takes at least one round`);
       running.push({ index, generator, exchange: first.value });
@@ -74,10 +79,7 @@ export async function execute<Share>(
     if (round === rounds) break;
 
     running.sort((a, b) => a.index - b.index);
-    const frame =
-      running.length === 1 ? running[0]!.exchange.send : concatBytes(...running.map((one) => one.exchange.send));
-    const expect = running.reduce((sum, one) => sum + one.exchange.expect, 0);
-    const answer = await exchange(frame, expect);
+    const answer = await exchange(together(running.map((one) => one.exchange)));
     let offset = 0;
     const next: Running<Share>[] = [];
     for (const { index, generator, exchange: mine } of running) {
@@ -91,6 +93,16 @@ export async function execute<Share>(
   }
   assert(running.length === 0, 'every operation took the rounds that the schedule gave it');
   return values;
+}
+
+function together(exchanges: readonly Exchange[]): Exchange {
+  const [first, second] = exchanges;
+  if (first !== undefined && second === undefined) return first;
+  for (const { send, prepare } of exchanges) prepare?.(0, send.length);
+  return {
+    send: concatBytes(...exchanges.map(({ send }) => send)),
+    expect: exchanges.reduce((sum, { expect }) => sum + expect, 0),
+  };
 }
 
 /** Outputs count as a use that never comes, so that they stay. */

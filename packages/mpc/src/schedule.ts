@@ -32,11 +32,12 @@ export function schedule({ gates }: Circuit, costs: RoundCosts): Schedule {
 
 export function scheduleHash(circuit: Circuit, { start }: Schedule): Hash {
   return hashValue('2pm/mpc-schedule/1', {
-    gates: circuit.gates.map(({ op, args, length, constant, input }, index) => [
+    gates: circuit.gates.map(({ op, args, length, constant, inner, input }, index) => [
       op,
       args,
       length,
       constant === undefined ? null : constant.toString(),
+      inner ?? null,
       input === undefined ? null : [input.role, input.offset, input.length],
       start[index] ?? 0,
     ]),

@@ -13,6 +13,7 @@ import {
   taggedHash,
 } from '@2pm/core';
 import { REP3_SEMI_HONEST } from '../card.ts';
+import type { Circuit } from '../circuit.ts';
 import { execute } from '../execute.ts';
 import { inputNodes, lower } from '../lower.ts';
 import { schedule, scheduleHash } from '../schedule.ts';
@@ -20,6 +21,7 @@ import { Rep3Engine, ROUND_COSTS } from './engine.ts';
 import { inputShare, readInputs, shareInputs } from './inputs.ts';
 import { Links } from './links.ts';
 import { open, outputBytes } from './outputs.ts';
+import { loadSimd } from './simd.ts';
 
 export const rep3SemiHonest: SharedBackend = {
   card: REP3_SEMI_HONEST,
@@ -36,10 +38,14 @@ export const rep3SemiHonest: SharedBackend = {
 
 /** Rounds: those of the schedule, one before and one after. Closes no channel: the caller does, also after an error. */
 async function runSeat(context: SeatContext): Promise<SeatOutput> {
+  return runCircuit(lower(context.plan, context.roles), context);
+}
+
+/** The same for a circuit that is not, or not only, the plan's. The plan is bound into the session all the same. */
+export async function runCircuit(circuit: Circuit, context: SeatContext): Promise<SeatOutput> {
   const { plan, sid, seat, roles, signal, onProgress } = context;
   if (![0, 1, 2].includes(seat)) throw new NodeError('MPC_BAD_SEAT', `there is no seat ${seat}`, { fault: 'caller' });
   signal.throwIfAborted();
-  const circuit = lower(plan, roles);
   const inputs = readInputs(circuit, context);
   const planned = schedule(circuit, ROUND_COSTS);
   const binding = taggedHash(
@@ -55,12 +61,12 @@ async function runSeat(context: SeatContext): Promise<SeatOutput> {
   const rounds = planned.rounds + 2;
   const keys = await links.setUp(inputs);
   onProgress?.(1, rounds);
-  const engine = new Rep3Engine(seat, keys, (gate) => inputShare(inputs, gate));
+  const engine = new Rep3Engine(seat, keys, await loadSimd(), (gate) => inputShare(inputs, gate));
   const shares = await execute(
     circuit,
     planned,
     engine,
-    (frame, expect) => links.exchange(frame, expect),
+    (round) => links.exchange(round),
     (done) => onProgress?.(done + 1, rounds),
   );
   const transcript = await links.agree();

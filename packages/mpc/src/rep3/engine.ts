@@ -2,51 +2,50 @@
  * Operations on replicated shares over Z_2^64 and Z_2, three seats, semi-honest, one corrupted.
  * Reference: Araki et al., CCS 2016, §2; conversions after Mohassel–Rindal (ABY3), CCS 2018, §5.3.
  * In each round a seat sends to the previous seat and hears from the next. Per element and seat, sent:
- *   mul 1 round, 8 bytes; and 1 round, 1 bit; dot 1 round, 8 bytes a result; zero 7 rounds, 63 bits;
- *   negative 8 rounds, 181 bits; inject 2 rounds, 8 bytes. Seat 0 sends 64 more in zero, negative (bits) and inject.
+ *   mul 1 round, 8 bytes; and 1 round, 1 bit; dot, matmul 1 round, 8 bytes a result; zero 7 rounds, 63 bits;
+ *   negative 8 rounds, 181 bits; inject, truncate 2 rounds, 8 bytes. Seat 0 sends 64 more in zero, negative (bits),
+ *   inject and truncate (8 bytes).
  * Leakage to a seat: none beyond the lengths; every received word is masked by a stream that it does not know.
- * Each mask is a stream of a domain (gate, round) of a pairwise key; `Prg` refuses a second use.
+ * Each mask is the next stretch of a stream of a pairwise key, in the order of the schedule: no byte of it serves twice.
  * @module
  */
 import { assert } from '@2pm/core';
-import type { Prg } from '@2pm/crypto';
 import type { Gate } from '../circuit.ts';
 import type { Engine, Exchange, Interactive } from '../execute.ts';
 import {
   add,
   blockSums,
   complement,
-  crossAnd,
   crossProduct,
   lowestBits,
   maskedProduct,
   maskWords,
   scale,
-  slicePlanes,
   spread,
   sub,
   widen,
   xor,
   xorTo,
 } from './kernels.ts';
+import type { Masks } from './masks.ts';
 import { type BitShare, bytesOf, packedLength, type Share, toPacked, toWords, type WordShare } from './share.ts';
+import type { Simd } from './simd.ts';
 
 /** Rounds of the interactive operations. */
-export const ROUND_COSTS = { mul: 1, dot: 1, and: 1, zero: 7, negative: 8, inject: 2 } as const;
-
-/** Words whose masks are drawn at a time: masks, operands and products of a chunk stay in cache. */
-const CHUNK = 1 << 14;
+export const ROUND_COSTS = { mul: 1, dot: 1, matmul: 1, truncate: 2, and: 1, zero: 7, negative: 8, inject: 2 } as const;
 
 export class Rep3Engine implements Engine<Share> {
   readonly costs = ROUND_COSTS;
   readonly #seat: number;
   /** Keys of components `seat` (shared with the previous seat) and `seat + 1` (shared with the next). */
-  readonly #keys: { a: Prg; b: Prg };
+  readonly #keys: { a: Masks; b: Masks };
+  readonly #simd: Simd;
   readonly #inputs: (gate: Gate) => WordShare;
 
-  constructor(seat: number, keys: { a: Prg; b: Prg }, inputs: (gate: Gate) => WordShare) {
+  constructor(seat: number, keys: { a: Masks; b: Masks }, simd: Simd, inputs: (gate: Gate) => WordShare) {
     this.#seat = seat;
     this.#keys = keys;
+    this.#simd = simd;
     this.#inputs = inputs;
   }
 
@@ -81,63 +80,101 @@ export class Rep3Engine implements Engine<Share> {
     }
   }
 
-  interactive(gate: Gate, index: number, args: readonly Share[]): Interactive<Share> {
+  interactive(gate: Gate, args: readonly Share[]): Interactive<Share> {
     const [x, y] = args;
-    const step = new Step(index);
     switch (gate.op) {
       case 'mul':
-        return this.#multiply(words(x), words(y), step);
+        return this.#multiply(words(x), words(y));
       case 'dot':
-        return this.#dot(words(x), words(y), gate.length, step);
+        return this.#dot(words(x), words(y), gate.length);
+      case 'matmul':
+        return this.#matmul(words(x), words(y), gate.inner ?? 1);
+      case 'truncate':
+        return this.#truncate(words(x), Number(gate.constant));
       case 'and':
-        return this.#and(bits(x), bits(y), step);
+        return this.#and(bits(x), bits(y));
       case 'zero':
-        return this.#zero(words(x), step);
+        return this.#zero(words(x));
       case 'negative':
-        return this.#negative(words(x), step);
+        return this.#negative(words(x));
       case 'inject':
-        return this.#inject(bits(x), gate.length, step);
+        return this.#inject(bits(x), gate.length);
       default:
         throw new Error(`${gate.op} is not interactive`);
     }
   }
 
-  *#multiply(x: WordShare, y: WordShare, step: Step): Interactive<WordShare> {
-    const domain = step.next();
+  *#multiply(x: WordShare, y: WordShare): Interactive<WordShare> {
     const a = new BigUint64Array(x.a.length);
-    for (let from = 0, lane = 0; from < a.length; from += CHUNK, lane++) {
-      const part = (vector: BigUint64Array) => vector.subarray(from, from + CHUNK);
-      const size = part(a).byteLength;
-      const f = toWords(this.#keys.a.bytes({ ...domain, lane }, size));
-      const g = toWords(this.#keys.b.bytes({ ...domain, lane }, size));
+    const prepare = (from: number, to: number) => {
+      const part = (vector: BigUint64Array) => vector.subarray(from / 8, to / 8);
+      const [f, g] = [toWords(this.#keys.a.bytes(to - from)), toWords(this.#keys.b.bytes(to - from))];
       maskedProduct(part(a), part(x.a), part(x.b), part(y.a), part(y.b), f, g);
-    }
-    const b = toWords(yield { send: bytesOf(a), expect: a.byteLength });
+    };
+    const b = toWords(yield { send: bytesOf(a), prepare, expect: a.byteLength });
+    return { form: 'words', a, b };
+  }
+
+  /** Additive parts of words, one at each seat, to a replicated share: this seat's part under a zero sharing. */
+  *#share(a: BigUint64Array): Interactive<WordShare> {
+    const prepare = (from: number, to: number) => {
+      const [f, g] = [toWords(this.#keys.a.bytes(to - from)), toWords(this.#keys.b.bytes(to - from))];
+      maskWords(a.subarray(from / 8, to / 8), f, g);
+    };
+    const b = toWords(yield { send: bytesOf(a), prepare, expect: a.byteLength });
     return { form: 'words', a, b };
   }
 
   /** Products, summed over blocks down to `length` results before they are masked and sent. */
-  *#dot(x: WordShare, y: WordShare, length: number, step: Step): Interactive<WordShare> {
-    const a = blockSums(crossProduct(x.a, x.b, y.a, y.b), length);
-    const domain = step.next();
-    maskWords(a, toWords(this.#keys.a.bytes(domain, a.byteLength)), toWords(this.#keys.b.bytes(domain, a.byteLength)));
-    const b = toWords(yield { send: bytesOf(a), expect: a.byteLength });
-    return { form: 'words', a, b };
+  #dot(x: WordShare, y: WordShare, length: number): Interactive<WordShare> {
+    return this.#share(blockSums(crossProduct(x.a, x.b, y.a, y.b), length));
   }
 
-  *#and(x: BitShare, y: BitShare, step: Step): Interactive<BitShare> {
-    return yield* this.#andAll([[x, y]], step);
+  #matmul(x: WordShare, y: WordShare, inner: number): Interactive<WordShare> {
+    const pairs = [
+      [x.a, add(y.a, y.b)],
+      [x.b, y.a],
+    ] as const;
+    return this.#share(this.#simd.matrixProducts(pairs, inner));
+  }
+
+  /**
+   * x / 2^bits for x in [-2^62, 2^62), to one of the two neighbouring integers. Seat 0 knows u = x0 + x1 + 2^62, seats 1
+   * and 2 know r = -x2, and X = x + 2^62 = u - r modulo 2^64 with X < 2^63. So the subtraction wraps exactly if r ≥ 2^63
+   * and u < 2^63, and (u >> bits) - (r >> bits) + 2^(64-bits) [wraps] is ⌊X / 2^bits⌋ or one more, the latter if the low
+   * bits of u are below those of r: with the probability of X's fraction when those of r are uniform.
+   * The product of the two bits: seat 0 splits its own into a stream of seats 0 and 1 and a word for seat 2.
+   */
+  *#truncate({ a, b }: WordShare, bits: number): Interactive<WordShare> {
+    const bytes = a.byteLength;
+    const part = new BigUint64Array(a.length);
+    if (this.#seat === 0) {
+      const bit = new BigUint64Array(a.length);
+      this.#simd.truncateSum(bits, [a, b, toWords(this.#keys.b.bytes(bytes))], [bit, part]);
+      yield* sendOnly(bytesOf(bit));
+    } else if (this.#seat === 1) {
+      const mask = toWords(this.#keys.a.bytes(bytes));
+      yield* sendOnly(new Uint8Array(0));
+      this.#simd.truncateDifference(bits, false, b, mask, part);
+    } else {
+      const masked = toWords(yield { send: new Uint8Array(0), expect: bytes });
+      this.#simd.truncateDifference(bits, true, a, masked, part);
+    }
+    return yield* this.#share(part);
+  }
+
+  *#and(x: BitShare, y: BitShare): Interactive<BitShare> {
+    return yield* this.#andAll([[x, y]]);
   }
 
   /** ANDs of several pairs of equal lengths, in one round and side by side in one share. */
-  *#andAll(pairs: readonly (readonly [BitShare, BitShare])[], step: Step): Interactive<BitShare> {
-    const domain = step.next();
+  *#andAll(pairs: readonly (readonly [BitShare, BitShare])[]): Interactive<BitShare> {
     const a = new Uint32Array(pairs.reduce((sum, [x]) => sum + x.a.length, 0));
-    const f = toPacked(this.#keys.a.bytes(domain, a.byteLength));
-    const g = toPacked(this.#keys.b.bytes(domain, a.byteLength));
+    const f = toPacked(this.#keys.a.bytes(a.byteLength));
+    const g = toPacked(this.#keys.b.bytes(a.byteLength));
     let at = 0;
     for (const [x, y] of pairs) {
-      crossAnd(a, at, x, y, f, g);
+      this.#simd.crossAnd(a, at, x, y, f, g);
       at += x.a.length;
     }
     const b = toPacked(yield { send: bytesOf(a), expect: a.byteLength });
@@ -148,26 +185,23 @@ export class Rep3Engine implements Engine<Share> {
    * Sign of d = (d0 + d1) + d2. Seat 0 knows u = d0 + d1 and shares its bits; v = d2 is shared by standing still.
    * The sign is u63 ⊕ v63 ⊕ the carry out of bits 0..62, which a tree of (generate, propagate) pairs finds in 6 rounds.
    */
-  *#negative(d: WordShare, step: Step): Interactive<BitShare> {
-    const u = yield* this.#shareSum(d, step);
-    const v = this.#onComponent2(d, slicePlanes);
+  *#negative(d: WordShare): Interactive<BitShare> {
+    const u = yield* this.#shareSum(d);
+    const v = this.#onComponent2(d, (part) => this.#simd.slicePlanes(part));
     const width = u.a.length / 64;
     const run = (share: BitShare, from: number, to: number) => planes(share, from, to, width);
     const p = xorShares(u, v);
-    const g = yield* this.#and(run(u, 0, 63), run(v, 0, 63), step);
+    const g = yield* this.#and(run(u, 0, 63), run(v, 0, 63));
     // A pair (g, p) of a run of bits: it generates a carry, or hands on the one from below. Higher runs lie `half` planes
     // behind lower ones, and join: g = g' ⊕ p'g, p = p'p. Plane 31 has no partner in the first level, as 63 is the sign.
     const carry: BitShare = { form: 'bits', a: g.a.slice(0, 32 * width), b: g.b.slice(0, 32 * width) };
     for (let half = 32, high = g; half >= 1; half >>= 1, high = carry) {
       const pairs = half === 32 ? 31 : half;
-      const joined = yield* this.#andAll(
-        [
-          [run(p, half, half + pairs), run(carry, 0, pairs)],
-          // The lowest run has nothing below it, so nobody asks whether it hands a carry on.
-          [run(p, half + 1, half + pairs), run(p, 1, pairs)],
-        ],
-        step,
-      );
+      const joined = yield* this.#andAll([
+        [run(p, half, half + pairs), run(carry, 0, pairs)],
+        // The lowest run has nothing below it, so nobody asks whether it hands a carry on.
+        [run(p, half + 1, half + pairs), run(p, 1, pairs)],
+      ]);
       for (const part of ['a', 'b'] as const) {
         xorTo(carry[part], high[part].subarray(half * width, (half + pairs) * width), joined[part]);
         p[part].set(joined[part].subarray(pairs * width), width);
@@ -177,30 +211,29 @@ export class Rep3Engine implements Engine<Share> {
   }
 
   /** d = 0 exactly if every bit of u = d0 + d1 equals that of -d2; a tree of ANDs over the 64 bits. */
-  *#zero(d: WordShare, step: Step): Interactive<BitShare> {
-    const u = yield* this.#shareSum(d, step);
-    const v = this.#onComponent2(d, (part) => slicePlanes(scale(part, -1n)));
+  *#zero(d: WordShare): Interactive<BitShare> {
+    const u = yield* this.#shareSum(d);
+    const v = this.#onComponent2(d, (part) => this.#simd.slicePlanes(scale(part, -1n)));
     const width = u.a.length / 64;
     let equal = this.#not(xorShares(u, v));
     for (let count = 32; count >= 1; count >>= 1) {
-      equal = yield* this.#and(planes(equal, 0, count, width), planes(equal, count, 2 * count, width), step);
+      equal = yield* this.#and(planes(equal, 0, count, width), planes(equal, count, 2 * count, width));
     }
     return equal;
   }
 
   /** Bits of d0 + d1, which seat 0 knows: component 1 is a stream of seats 0 and 1, component 0 goes to seat 2. */
-  *#shareSum(d: WordShare, step: Step): Interactive<BitShare> {
-    const domain = step.next();
+  *#shareSum(d: WordShare): Interactive<BitShare> {
     const size = 64 * packedLength(d.a.length);
     const none = () => new Uint32Array(size);
     if (this.#seat === 0) {
-      const b = toPacked(this.#keys.b.bytes(domain, 4 * size));
-      const a = xor(slicePlanes(add(d.a, d.b)), b);
+      const b = toPacked(this.#keys.b.bytes(4 * size));
+      const a = xor(this.#simd.slicePlanes(add(d.a, d.b)), b);
       yield* sendOnly(bytesOf(a));
       return { form: 'bits', a, b };
     }
     if (this.#seat === 1) {
-      const a = toPacked(this.#keys.a.bytes(domain, 4 * size));
+      const a = toPacked(this.#keys.a.bytes(4 * size));
       yield* sendOnly(new Uint8Array(0));
       return { form: 'bits', a, b: none() };
     }
@@ -209,17 +242,16 @@ export class Rep3Engine implements Engine<Share> {
   }
 
   /** The bit b = u ⊕ v with u = b0 ⊕ b1 known to seat 0 and v = b2: as words, u + v - 2uv. */
-  *#inject(x: BitShare, length: number, step: Step): Interactive<WordShare> {
-    const domain = step.next();
+  *#inject(x: BitShare, length: number): Interactive<WordShare> {
     const none = () => new BigUint64Array(length);
     let u: WordShare;
     if (this.#seat === 0) {
-      const b = toWords(this.#keys.b.bytes(domain, 8 * length));
+      const b = toWords(this.#keys.b.bytes(8 * length));
       const a = sub(widen(xor(x.a, x.b), length), b);
       yield* sendOnly(bytesOf(a));
       u = { form: 'words', a, b };
     } else if (this.#seat === 1) {
-      u = { form: 'words', a: toWords(this.#keys.a.bytes(domain, 8 * length)), b: none() };
+      u = { form: 'words', a: toWords(this.#keys.a.bytes(8 * length)), b: none() };
       yield* sendOnly(new Uint8Array(0));
     } else {
       u = { form: 'words', a: none(), b: toWords(yield { send: new Uint8Array(0), expect: 8 * length }) };
@@ -229,7 +261,7 @@ export class Rep3Engine implements Engine<Share> {
       a: this.#seat === 2 ? widen(x.a, length) : none(),
       b: this.#seat === 1 ? widen(x.b, length) : none(),
     };
-    const product = yield* this.#multiply(u, v, step);
+    const product = yield* this.#multiply(u, v);
     return pairwise(
       pairwise(u, v, add),
       both(product, (part) => scale(part, 2n)),
@@ -255,20 +287,6 @@ export class Rep3Engine implements Engine<Share> {
 
   #not({ a, b }: BitShare): BitShare {
     return { form: 'bits', a: this.#seat === 0 ? complement(a) : a, b: this.#seat === 2 ? complement(b) : b };
-  }
-}
-
-/** Domains of one gate's streams, a new one for each round. */
-class Step {
-  readonly #node: number;
-  #operation = 0;
-
-  constructor(node: number) {
-    this.#node = node;
-  }
-
-  next() {
-    return { node: this.#node, operation: this.#operation++, lane: 0 };
   }
 }
 

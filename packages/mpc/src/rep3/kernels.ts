@@ -53,24 +53,6 @@ export function maskWords(z: BigUint64Array, f: BigUint64Array, g: BigUint64Arra
   for (let i = 0; i < z.length; i++) z[i] = z[i]! + f[i]! - g[i]!;
 }
 
-/**
- * This seat's part of an AND, masked by the zero sharing f ⊕ g: out[at + i] for all i of x and y, which are views of
- * equal length. Several calls fill one `out`, so that operands need not be copied side by side.
- */
-export function crossAnd(
-  out: Uint32Array,
-  at: number,
-  x: { a: Uint32Array; b: Uint32Array },
-  y: { a: Uint32Array; b: Uint32Array },
-  f: Uint32Array,
-  g: Uint32Array,
-): void {
-  const [xa, xb, ya, yb] = [x.a, x.b, y.a, y.b];
-  for (let i = 0, o = at; i < xa.length; i++, o++) {
-    out[o] = (xa[i]! & (ya[i]! ^ yb[i]!)) ^ (xb[i]! & ya[i]!) ^ f[o]! ^ g[o]!;
-  }
-}
-
 export function xor(x: Uint32Array, y: Uint32Array): Uint32Array {
   const out = new Uint32Array(x.length);
   for (let i = 0; i < out.length; i++) out[i] = x[i]! ^ y[i]!;
@@ -107,49 +89,6 @@ export function blockSums(x: BigUint64Array, blocks: number): BigUint64Array {
     out[block] = total;
   }
   return out;
-}
-
-/**
- * Bit-slices: each of 64 planes, one after another, holds one bit of every word, packed. Bit k is in the plane whose
- * number is k with its six bits reversed: neighbours in significance then lie 32 planes apart, pairs of neighbours 16
- * apart, and a tree over them works on whole contiguous runs. Bit 63 is in plane 63.
- * Transposes 32 × 32 blocks by swapping halves, quarters, … (Warren, Hacker's Delight, §7-3).
- */
-export function slicePlanes(x: BigUint64Array): Uint32Array {
-  const width = Math.ceil(x.length / 32);
-  const out = new Int32Array(64 * width);
-  const halves = new Int32Array(x.buffer, x.byteOffset, x.length * 2);
-  const block = new Int32Array(32);
-  for (let half = 0; half < 2; half++) {
-    for (let w = 0; w < width; w++) {
-      const count = Math.min(32, x.length - 32 * w);
-      if (count < 32) block.fill(0);
-      for (let i = 0; i < count; i++) block[i] = halves[2 * (32 * w + i) + half]!;
-      swap(block, 16, 0x0000ffff);
-      swap(block, 8, 0x00ff00ff);
-      swap(block, 4, 0x0f0f0f0f);
-      swap(block, 2, 0x33333333);
-      swap(block, 1, 0x55555555);
-      for (let bit = 0; bit < 32; bit++) out[REVERSED[32 * half + bit]! * width + w] = block[bit]!;
-    }
-  }
-  return new Uint32Array(out.buffer);
-}
-
-const REVERSED = Uint8Array.from({ length: 64 }, (_, k) =>
-  Number.parseInt([...k.toString(2).padStart(6, '0')].reverse().join(''), 2),
-);
-
-/** One level of the transposition: exchanges the off-diagonal j × j squares of every 2j × 2j square. */
-function swap(block: Int32Array, j: number, mask: number): void {
-  for (let square = 0; square < 32; square += 2 * j) {
-    for (let k = square; k < square + j; k++) {
-      const [above, below] = [block[k]!, block[k + j]!];
-      const t = ((above >>> j) ^ below) & mask;
-      block[k] = above ^ (t << j);
-      block[k + j] = below ^ t;
-    }
-  }
 }
 
 /** Packed bits to words 0 or 1. */

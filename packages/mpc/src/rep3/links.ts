@@ -14,11 +14,13 @@ import {
   type SeatContext,
   taggedHash,
 } from '@2pm/core';
-import { Prg, SEED_BYTES, TranscriptChannel } from '@2pm/crypto';
+import { TranscriptChannel } from '@2pm/crypto';
+import type { Exchange } from '../execute.ts';
 import { compareDigests, componentDigests, type SeatInputs } from './inputs.ts';
+import { Masks, SEED_BYTES } from './masks.ts';
 
-/** Larger frames are cut, so that no channel must hold a whole round. */
-const FRAME_BYTES = 1 << 20;
+/** Larger frames are cut, so that no channel must hold a whole round and what is hashed and sent is still in cache. */
+const FRAME_BYTES = 1 << 17;
 const DIGEST_BYTES = 32;
 
 interface Link {
@@ -58,7 +60,7 @@ export class Links {
    * @throws {NodeError} `MPC_SCHEDULE_MISMATCH` when another seat is about to run something else; `MPC_BAD_INPUT` naming
    * a holder that gave two seats different shares.
    */
-  async setUp(inputs: SeatInputs): Promise<{ a: Prg; b: Prg }> {
+  async setUp(inputs: SeatInputs): Promise<{ a: Masks; b: Masks }> {
     const { rng, crypto, sid, seat } = this.#context;
     const binding = fromHex(this.#binding);
     const seed = rng.fill(new Uint8Array(SEED_BYTES));
@@ -78,14 +80,14 @@ export class Links {
     const theirs = fromNext.subarray(binding.length + SEED_BYTES);
     compareDigests(inputs, shared, theirs, `seats ${seat} and ${this.#next.seat}`);
     return {
-      a: new Prg(crypto, seed, sid),
-      b: new Prg(crypto, fromNext.slice(binding.length, binding.length + SEED_BYTES), sid),
+      a: new Masks(crypto, seed, sid),
+      b: new Masks(crypto, fromNext.slice(binding.length, binding.length + SEED_BYTES), sid),
     };
   }
 
   /** One round: a frame to the previous seat, one of `expect` bytes from the next. Empty ones are not sent. */
-  async exchange(frame: Uint8Array, expect: number): Promise<Uint8Array> {
-    const [answer] = await settle(this.#receiveCut(expect), this.#sendCut(frame));
+  async exchange(round: Exchange): Promise<Uint8Array> {
+    const [answer] = await settle(this.#receiveCut(round.expect), this.#sendCut(round));
     return answer;
   }
 
@@ -127,9 +129,11 @@ export class Links {
     return taggedHash('2pm/mpc-transcript/1', fromHex(this.#binding), ...streams) as Hash;
   }
 
-  async #sendCut(frame: Uint8Array): Promise<void> {
-    for (let offset = 0; offset < frame.length; offset += FRAME_BYTES) {
-      await this.#send(this.#previous.logged, frame.subarray(offset, offset + FRAME_BYTES));
+  async #sendCut({ send, prepare }: Exchange): Promise<void> {
+    for (let offset = 0; offset < send.length; offset += FRAME_BYTES) {
+      const end = Math.min(send.length, offset + FRAME_BYTES);
+      prepare?.(offset, end);
+      await this.#send(this.#previous.logged, send.subarray(offset, end));
     }
   }
 

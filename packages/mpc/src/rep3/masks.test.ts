@@ -1,0 +1,46 @@
+import type { Hash } from '@2pm/core';
+import { nodeCrypto } from '@2pm/crypto/node';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { Masks, SEED_BYTES } from './masks.ts';
+
+const SID = `0x${'ab'.repeat(32)}` as Hash;
+const seed = new Uint8Array(SEED_BYTES).fill(3);
+const lengths = fc.array(fc.oneof(fc.integer({ min: 0, max: 70 }), fc.integer({ min: 0, max: 300_000 })), {
+  maxLength: 40,
+});
+
+test('no block of a stream is handed out twice', () => {
+  fc.assert(
+    fc.property(lengths, (draws) => {
+      const masks = new Masks(nodeCrypto, seed, SID);
+      const seen = new Set<bigint>();
+      for (const length of draws) {
+        const words = new BigUint64Array(masks.bytes(16 * Math.ceil(length / 16)).slice().buffer);
+        for (let i = 0; i < words.length; i += 2) {
+          const block = ((words[i] ?? 0n) << 64n) | (words[i + 1] ?? 0n);
+          expect(seen.has(block)).toBe(false);
+          seen.add(block);
+        }
+      }
+    }),
+    { numRuns: 10 },
+  );
+});
+
+test('two seats that draw the same lengths hold the same masks; another session or seed has others', () => {
+  fc.assert(
+    fc.property(lengths, (draws) => {
+      const [one, two] = [new Masks(nodeCrypto, seed, SID), new Masks(nodeCrypto, seed.slice(), SID)];
+      for (const length of draws) {
+        const drawn = one.bytes(length);
+        expect(drawn.length).toBe(length);
+        expect(drawn).toEqual(two.bytes(length));
+      }
+    }),
+    { numRuns: 20 },
+  );
+  const first = new Masks(nodeCrypto, seed, SID).bytes(16);
+  expect(new Masks(nodeCrypto, seed, `0x${'cd'.repeat(32)}` as Hash).bytes(16)).not.toEqual(first);
+  expect(new Masks(nodeCrypto, new Uint8Array(SEED_BYTES), SID).bytes(16)).not.toEqual(first);
+});

@@ -1,0 +1,192 @@
+/**
+ * The loops that plain JavaScript does slowly, as WebAssembly SIMD (source and build in `packages/mpc/wasm`): ANDs of bit
+ * planes, the bit transposition, matrix products. Operands are copied through a scratch memory in pieces that stay in
+ * cache, so shares live in ordinary arrays and no address outlives a call. An instance belongs to one seat of one run.
+ * @module
+ */
+import { SIMD_WASM } from './simd.generated.ts';
+
+interface SimdFunctions {
+  and_blocks(n: number, xa: number, xb: number, ya: number, yb: number, f: number, g: number, out: number): void;
+  slice_planes(words: number, groups: number, planes: number): void;
+  truncate_sum(n: number, x0: number, x1: number, w: number, bits: number, bit: number, part: number): void;
+  truncate_difference(n: number, x2: number, m: number, bits: number, own: bigint, part: number): void;
+  row_times_matrix(x: number, y: number, inner: number, columns: number, out: number): void;
+}
+
+interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
+
+type WasmModule = { readonly wasmModule: unique symbol };
+
+/** The part of the WebAssembly interface in use; the language's own library types leave it to a browser's. */
+interface Wasm {
+  Memory: new (limits: { initial: number; maximum: number }) => WasmMemory;
+  compile(code: Uint8Array): Promise<WasmModule>;
+  instantiate(
+    module: WasmModule,
+    imports: Record<string, Record<string, unknown>>,
+  ): Promise<{ exports: Record<string, unknown> }>;
+}
+
+const PAGE = 65_536;
+const MAX_PAGES = 65_536;
+const WORD_BYTES = 8;
+/** 32-bit words of each operand in an AND of one call. */
+const AND_PIECE = 4096;
+/** 64-bit words of each operand in an element-wise step of one call. */
+const WORD_PIECE = 2048;
+/** 64-bit words of a transposition of one call, a multiple of 128. */
+const SLICE_PIECE = 4096;
+
+interface Planes {
+  a: Uint32Array;
+  b: Uint32Array;
+}
+
+export class Simd {
+  readonly #run: SimdFunctions;
+  readonly #memory: WasmMemory;
+  readonly #base: number;
+
+  /** Use `loadSimd`. */
+  constructor(exports: Record<string, unknown>, memory: WasmMemory) {
+    this.#run = exports as unknown as SimdFunctions;
+    this.#memory = memory;
+    this.#base = Math.ceil((exports['__heap_base'] as { value: number }).value / 64) * 64;
+  }
+
+  /**
+   * This seat's part of an AND, masked by the zero sharing f ⊕ g: out[at + i] for all i of x and y, which are views of
+   * equal length. Several calls fill one `out`, so that operands need not be copied side by side.
+   */
+  crossAnd(out: Uint32Array, at: number, x: Planes, y: Planes, f: Uint32Array, g: Uint32Array): void {
+    const base = this.#room(7 * 4 * AND_PIECE);
+    const scratch = new Uint32Array(this.#memory.buffer, base, 7 * AND_PIECE);
+    const place = (slot: number) => base + 4 * AND_PIECE * slot;
+    for (let from = 0; from < x.a.length; from += AND_PIECE) {
+      const to = Math.min(x.a.length, from + AND_PIECE);
+      scratch.set(x.a.subarray(from, to), 0);
+      scratch.set(x.b.subarray(from, to), AND_PIECE);
+      scratch.set(y.a.subarray(from, to), 2 * AND_PIECE);
+      scratch.set(y.b.subarray(from, to), 3 * AND_PIECE);
+      scratch.set(f.subarray(at + from, at + to), 4 * AND_PIECE);
+      scratch.set(g.subarray(at + from, at + to), 5 * AND_PIECE);
+      this.#run.and_blocks(
+        Math.ceil((to - from) / 4),
+        ...([place(0), place(1), place(2), place(3), place(4), place(5), place(6)] as const),
+      );
+      out.set(scratch.subarray(6 * AND_PIECE, 6 * AND_PIECE + to - from), at + from);
+    }
+  }
+
+  /**
+   * Bit-slices: each of 64 planes, one after another, holds one bit of every word, packed. Bit k is in the plane whose
+   * number is k with its six bits reversed: neighbours in significance then lie 32 planes apart, pairs of neighbours 16
+   * apart, and a tree over them works on whole contiguous runs. Bit 63 is in plane 63.
+   * Transposes 32 × 32 blocks by swapping halves, quarters, … (Warren, Hacker's Delight, §7-3).
+   */
+  slicePlanes(x: BigUint64Array): Uint32Array {
+    const width = Math.ceil(x.length / 32);
+    const out = new Uint32Array(64 * width);
+    const from = this.#room(2 * WORD_BYTES * SLICE_PIECE);
+    const to = from + WORD_BYTES * SLICE_PIECE;
+    const words = new BigUint64Array(this.#memory.buffer, from, SLICE_PIECE);
+    for (let start = 0; start < x.length; start += SLICE_PIECE) {
+      const piece = x.subarray(start, start + SLICE_PIECE);
+      const groups = Math.ceil(piece.length / 128);
+      words.set(piece);
+      words.fill(0n, piece.length, 128 * groups);
+      this.#run.slice_planes(from, groups, to);
+      const planes = new Uint32Array(this.#memory.buffer, to, 64 * 4 * groups);
+      const filled = Math.ceil(piece.length / 32);
+      for (let plane = 0; plane < 64; plane++) {
+        out.set(planes.subarray(4 * groups * plane, 4 * groups * plane + filled), plane * width + start / 32);
+      }
+    }
+    return out;
+  }
+
+  /** Seat 0's step of a truncation: of u = x0 + x1 + 2^62, the bit u < 2^63 less w, and the word u >> bits less 2^62 >> bits. */
+  truncateSum(
+    bits: number,
+    [x0, x1, w]: readonly [BigUint64Array, BigUint64Array, BigUint64Array],
+    [bit, part]: readonly [BigUint64Array, BigUint64Array],
+  ): void {
+    this.#elementwise([x0, x1, w], [bit, part], (n, [a = 0, b = 0, c = 0, d = 0, e = 0]) =>
+      this.#run.truncate_sum(n, a, b, c, bits, d, e),
+    );
+  }
+
+  /** The step of seats 1 and 2: of r = -x2, m · 2^(64 - bits) where r ≥ 2^63; and with `own`, less r >> bits. */
+  truncateDifference(bits: number, own: boolean, x2: BigUint64Array, m: BigUint64Array, part: BigUint64Array): void {
+    this.#elementwise([x2, m], [part], (n, [a = 0, b = 0, c = 0]) =>
+      this.#run.truncate_difference(n, a, b, bits, own ? 1n : 0n, c),
+    );
+  }
+
+  /** Sum of the products x · y of row-major matrices modulo 2^64; each x has rows of `inner` elements, each y that many rows. */
+  matrixProducts(pairs: readonly (readonly [BigUint64Array, BigUint64Array])[], inner: number): BigUint64Array {
+    const [rows, columns] = [(pairs[0]?.[0].length ?? 0) / inner, (pairs[0]?.[1].length ?? 0) / inner];
+    const out = new BigUint64Array(rows * columns);
+    const matrix = WORD_BYTES * inner * columns;
+    const base = this.#room(matrix + WORD_BYTES * (inner + columns) + 16);
+    const row = base + matrix;
+    const sums = row + WORD_BYTES * inner;
+    const view = (at: number, length: number) => new BigUint64Array(this.#memory.buffer, at, length);
+    const [factor, sum] = [view(row, inner), view(sums, columns)];
+    for (const [x, y] of pairs) {
+      view(base, inner * columns).set(y);
+      for (let i = 0; i < rows; i++) {
+        const part = out.subarray(i * columns, (i + 1) * columns);
+        factor.set(x.subarray(i * inner, (i + 1) * inner));
+        sum.set(part);
+        this.#run.row_times_matrix(row, base, inner, columns, sums);
+        part.set(sum);
+      }
+    }
+    return out;
+  }
+
+  #elementwise(
+    inputs: readonly BigUint64Array[],
+    outputs: readonly BigUint64Array[],
+    call: (n: number, at: readonly number[]) => void,
+  ): void {
+    const arrays = [...inputs, ...outputs];
+    const base = this.#room(WORD_BYTES * WORD_PIECE * arrays.length);
+    const at = arrays.map((_, slot) => base + WORD_BYTES * WORD_PIECE * slot);
+    const views = at.map((address) => new BigUint64Array(this.#memory.buffer, address, WORD_PIECE));
+    const { length } = arrays[0] ?? [];
+    for (let from = 0; from < (length ?? 0); from += WORD_PIECE) {
+      const to = Math.min(length ?? 0, from + WORD_PIECE);
+      for (const [slot, input] of inputs.entries()) views[slot]?.set(input.subarray(from, to));
+      call(to - from, at);
+      for (const [slot, output] of outputs.entries()) {
+        const view = views[inputs.length + slot];
+        if (view !== undefined) output.set(view.subarray(0, to - from), from);
+      }
+    }
+  }
+
+  /** Address of `size` bytes of scratch. */
+  #room(size: number): number {
+    const missing = Math.ceil((this.#base + size - this.#memory.buffer.byteLength) / PAGE);
+    if (missing > 0) this.#memory.grow(missing);
+    return this.#base;
+  }
+}
+
+// Compiled code is immutable and carries no session's data; instances share it, and what the engine learnt of it.
+let compiled: Promise<WasmModule> | undefined;
+
+/** A fresh instance with its own memory. */
+export async function loadSimd(): Promise<Simd> {
+  const { WebAssembly: wasm } = globalThis as unknown as { WebAssembly: Wasm };
+  compiled ??= wasm.compile(Uint8Array.from(atob(SIMD_WASM), (character) => character.charCodeAt(0)));
+  const memory = new wasm.Memory({ initial: 8, maximum: MAX_PAGES });
+  const { exports } = await wasm.instantiate(await compiled, { env: { memory } });
+  return new Simd(exports, memory);
+}
