@@ -181,7 +181,8 @@ describe('a member refuses, before it reads a row,', () => {
       },
     });
     await submitted();
-    expect(await early).toMatchObject({ code: 'TASK_ROSTER', message: 'the task is not running on the chain' });
+    // It waits for the chain, whose word it is, and then counts once.
+    expect(await early).toEqual({});
   });
 });
 

@@ -197,4 +197,15 @@ describe('when parties vanish', () => {
     expect((await ended(net, taskId)).view.phase).toBe('settled');
     expect((await net.analyst.tasks.result(taskId)).result).toEqual({ n: 20, mean: 5 });
   });
+
+  test('where the policy is to wait for finality, nobody computes before the start is final', async () => {
+    net = await taskNetwork({ plans: { mean: plan }, holders: HOLDERS, finality: 'final' });
+    net.chain.faults.finalityStopped = true;
+    const taskId = await net.analyst.tasks.submit(request);
+    await net.clock.sleep(30_000);
+    expect(net.holders.map(({ tasks }) => tasks.view(taskId).attempt)).toEqual([0, 0, 0]);
+    net.chain.faults.finalityStopped = false;
+    net.chain.mine();
+    expect((await ended(net, taskId)).view.phase).toBe('settled');
+  });
 });

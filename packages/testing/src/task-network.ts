@@ -9,6 +9,7 @@ import {
   type DataHolder,
   type Decision,
   encode,
+  type FinalityLevel,
   type Hash,
   type Hex,
   hashValue,
@@ -73,6 +74,8 @@ export async function taskNetwork(options: {
   plans: Readonly<Record<string, Plan>>;
   holders: readonly (TestData | undefined)[];
   seed?: number;
+  /** What the members wait for. */
+  finality?: FinalityLevel;
   /** Stands between a node and the network, so that it may lie; see `lyingChannel`. */
   wrap?: MemoryNetworkOptions['wrap'];
   /** What the analyst's node takes the programs for, where that differs from what the others do. */
@@ -144,7 +147,7 @@ export async function taskNetwork(options: {
         peers: () =>
           nodes.map(({ node: peer }) => ({ node: peer.id, org: peer.org, offersData: peer.data !== undefined })),
         orgOf: (id) => records.get(id)?.org ?? id,
-        finality: 'seen',
+        finality: options.finality ?? 'seen',
       });
       node.tasks.start();
     };

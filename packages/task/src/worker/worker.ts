@@ -12,6 +12,7 @@ import {
   type DataHolder,
   type Env,
   encode,
+  type FinalityLevel,
   type Hash,
   hashValue,
   invitedNodes,
@@ -32,7 +33,14 @@ import {
   ZERO_HASH,
 } from '@2pm/core';
 import type { TaskUpdate } from '@2pm/core/api';
-import { personalDigest, signAttestation, signConsent, taskId as taskIdOf, verifySignature } from '@2pm/crypto';
+import {
+  personalDigest,
+  rosterHash,
+  signAttestation,
+  signConsent,
+  taskId as taskIdOf,
+  verifySignature,
+} from '@2pm/crypto';
 import { type ControlPlane, wireError } from '../control.ts';
 import type { ControlAnswers, ControlRequest, Leaf } from '../messages.ts';
 import { checkLeaves, resultRoot, sealOutputs } from '../release.ts';
@@ -266,6 +274,16 @@ export class Worker {
       .call(coordinator, { kind: 'refuse', taskId, code, reasons }, { signal: this.#stopped.signal });
   }
 
+  /** True for a repeated request. @throws {NodeError} `TASK_STATE` for one that may not be begun. */
+  #isTakenUp(taskId: TaskId, attempt: number): boolean {
+    const { attempt: latest, ended, prepared, released } = this.#task(taskId);
+    if (ended !== undefined) throw badState(`the task has ended: ${ended.status}`);
+    if (released !== undefined) throw badState('outputs were released; there is no other attempt');
+    if (attempt > latest) return false;
+    if (this.#running.get(taskId)?.attempt === attempt || prepared?.attempt === attempt) return true;
+    throw badState(`attempt ${attempt} is used up`);
+  }
+
   #started(taskId: TaskId, hash: Hash): void {
     const task = this.#tasks.get(taskId);
     if (task?.consent !== undefined && task.rosterHash !== hash)
@@ -300,23 +318,21 @@ export class Worker {
     const { taskId, signed, plan } = task;
     if (signed === undefined || plan === undefined || task.consent === undefined)
       throw badState('this node did not consent');
-    if (task.ended !== undefined) throw badState(`the task has ended: ${task.ended.status}`);
-    if (task.released !== undefined) throw badState('outputs were released; there is no other attempt');
-    if (attempt <= task.attempt) {
-      if (this.#running.get(taskId)?.attempt === attempt || task.prepared?.attempt === attempt) return {};
-      throw badState(`attempt ${attempt} is used up`);
-    }
+    if (this.#isTakenUp(taskId, attempt)) return {};
     const roster = rosterOf(consents, signed.spec, chain.info.domain);
     checkRoster(roster, signed.spec, plan);
     expectRoster(roster, await this.#rosterOnChain(taskId));
     const own = roster.consentHashes[roster.members.indexOf(signer.id)];
     if (own !== consentHash(task.consent.consent)) throw badState('the roster holds another consent of this node');
 
+    // The same request may have come twice while this one waited.
+    if (this.#isTakenUp(taskId, attempt)) return {};
     const previous = this.#running.get(taskId);
     previous?.abort.abort(
       new NodeError('TASK_SUPERSEDED', 'a later attempt has begun', { fault: 'peer', retryable: true }),
     );
     await previous?.done;
+    if (this.#isTakenUp(taskId, attempt)) return {};
     this.#log(taskId, { type: 'attempted', attempt, consents });
     const abort = new AbortController();
     const timer = this.#clock.sleep(signed.spec.limits.attemptMs, abort.signal).then(
