@@ -19,7 +19,7 @@ import {
   WHOLE_SET,
   wrongKey,
 } from './parameters.ts';
-import { packTags, TAG_BYTES, unpackTags } from './tags.ts';
+import { cutTags, TAG_BYTES } from './tags.ts';
 
 /** What one session can stand on: packed digests of 16 bytes under a key of this session alone, or a set that is kept. */
 export type EcdhSource = { items: Uint8Array } | { key: EcdhKey; set: EvaluatedSet };
@@ -48,7 +48,7 @@ export async function ecdhSender(options: EcdhSenderOptions): Promise<void> {
   const count = new Uint8Array(4);
   new DataView(count.buffer).setUint32(0, steps?.length ?? WHOLE_SET, true);
   await channel.sendFrame(concatBytes(set.publicKey, set.stamp, count));
-  const cut = (tags: Uint8Array) => packTags(unpackTags(tags, TAG_BYTES), parameters.tagBytes);
+  const cut = (tags: Uint8Array) => cutTags(tags, parameters.tagBytes);
   if (steps === undefined) await channel.send(cut(set.tags));
   else for (const { removed, added } of steps) await channel.send(concatBytes(cut(removed), cut(added)));
   onPhase?.('send tags');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { packTags, receivedTags, unpackTags, updateTags } from './tags.ts';
+import { cutTags, packTags, receivedTags, unpackTags, updateTags } from './tags.ts';
 
 const code = (code: string) => expect.objectContaining({ code, fault: 'peer' });
 /** Few different tags, so that some repeat. */
@@ -27,11 +27,16 @@ test('tags come through packing as they were, bytes above 127 included, and in t
   const tags = receivedTags(packed, 2);
   expect(tags).toHaveLength(4);
   expect(packTags(tags, 2)).toEqual(packed);
-  expect(packTags(tags, 1)).toEqual(Uint8Array.of(0, 127, 128, 255));
   expect(unpackTags(new Uint8Array(0), 2)).toEqual([]);
 });
 
 test('received tags out of order are refused', () => {
   expect(() => receivedTags(Uint8Array.of(0, 2, 0, 1), 2)).toThrow(code('PSI_BAD_TAGS'));
   expect(receivedTags(Uint8Array.of(0, 1, 0, 1), 2)).toHaveLength(2);
+});
+
+test('a cut keeps the first bytes of each tag, and their order', () => {
+  const packed = Uint8Array.from({ length: 32 }, (_, i) => i);
+  expect(cutTags(packed, 3)).toEqual(Uint8Array.of(0, 1, 2, 16, 17, 18));
+  expect(cutTags(packed, 16)).toEqual(packed);
 });

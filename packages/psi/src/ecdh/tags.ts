@@ -14,11 +14,19 @@ export function unpackTags(packed: Uint8Array, width: number): string[] {
   );
 }
 
-/** Each tag is cut to `width` bytes. */
 export function packTags(tags: readonly string[], width: number): Uint8Array {
   const packed = new Uint8Array(width * tags.length);
   for (const [i, tag] of tags.entries()) for (let k = 0; k < width; k++) packed[width * i + k] = tag.charCodeAt(k);
   return packed;
+}
+
+/** Kept tags as they go over the wire: the first `width` bytes of each. */
+export function cutTags(packed: Uint8Array, width: number): Uint8Array {
+  const out = new Uint8Array((packed.length / TAG_BYTES) * width);
+  for (let from = 0, to = 0; from < packed.length; from += TAG_BYTES, to += width) {
+    out.set(packed.subarray(from, from + width), to);
+  }
+  return out;
 }
 
 /** @throws {NodeError} `PSI_BAD_TAGS` unless they ascend: any other order could tell of the order of the items. */
