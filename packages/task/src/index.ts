@@ -1,4 +1,4 @@
-export type { AnalystSecret } from './coordinator/coordinator.ts';
+export type { AnalystSecret } from './coordinator/desk.ts';
 export type { Peer } from './coordinator/spec.ts';
 export { finish, type Opened } from './finish.ts';
 export { COMPUTE_PROTOCOL, CONTROL_PROTOCOL } from './messages.ts';

@@ -2,7 +2,7 @@
 import { invitedNodes, type NodeId, type TaskSpec } from '@2pm/core';
 import type { MemberView, TaskPhase, TaskView } from '@2pm/core/api';
 import { describePlan } from '@2pm/program';
-import type { MemberProgress } from './coordinator/coordinator.ts';
+import type { MemberProgress } from './coordinator/book.ts';
 import type { CoordinatorTask } from './coordinator/log.ts';
 import type { WorkerTask } from './worker/log.ts';
 

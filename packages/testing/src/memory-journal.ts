@@ -11,9 +11,9 @@ export interface MemoryDisk extends Disk {
 export interface MemoryDiskOptions {
   /**
    * Crashes at the append with this number (from 1). `before`: its entries are lost; `after`: they are durable, but the
-   * caller never hears of it. `then` is told. From then on every use of this disk throws `DISK_CRASHED`; `snapshot` still works.
+   * caller never hears of it. `onCrash` is told. From then on every use of this disk throws `DISK_CRASHED`; `snapshot` still works.
    */
-  crash?: { append: number; when: 'before' | 'after'; then?: () => void };
+  crash?: { append: number; when: 'before' | 'after'; onCrash?: () => void };
 }
 
 export function memoryDisk(options: MemoryDiskOptions = {}): MemoryDisk {
@@ -40,7 +40,7 @@ function disk(files: Map<string, JournalEntry[]>, { crash }: MemoryDiskOptions):
         const hit = crash?.append === appends;
         crashed = hit;
         if (!(hit && crash?.when === 'before')) entries.push(...added.map(copy));
-        if (hit) crash?.then?.();
+        if (hit) crash?.onCrash?.();
         alive();
         return entries.length;
       },

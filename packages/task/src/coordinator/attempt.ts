@@ -3,8 +3,10 @@ import { type Clock, isNodeError, NodeError, type NodeId, type TaskId } from '@2
 import type { ControlPlane } from '../control.ts';
 import { remoteError, wireError } from '../control.ts';
 import type { Notifier } from '../deadline.ts';
+import type { Desk } from './desk.ts';
 import type { CoordinatorTask } from './log.ts';
 
+const MAX_ATTEMPTS = 20;
 const PING_EVERY_MS = 1_000;
 const PING_TIMEOUT_MS = 5_000;
 
@@ -79,4 +81,46 @@ export async function allPrepared(watch: AttemptWatch, attempt: number): Promise
 
 export function asNodeError(error: unknown): NodeError {
   return isNodeError(error) ? error : remoteError(wireError(error));
+}
+
+/** One attempt: begins it, waits for all, and either marks it for release or leaves the way free for the next. */
+export async function runAttempt(desk: Desk, taskId: TaskId, signal: AbortSignal): Promise<void> {
+  const { control } = desk;
+  const { consents } = desk.book.roster(taskId);
+  const watch = watchOf(desk, taskId, signal);
+  await allReachable(watch);
+  if (desk.book.task(taskId).attempt >= MAX_ATTEMPTS) {
+    throw new NodeError('TASK_TOO_MANY_ATTEMPTS', `${MAX_ATTEMPTS} attempts failed`, { fault: 'peer' });
+  }
+  const attempt = desk.book.task(taskId).attempt + 1;
+  desk.book.log(taskId, { type: 'attempted', attempt });
+  desk.book.say(taskId, 'computing', attempt === 1 ? 'the members compute' : `attempt ${attempt}, with fresh secrets`);
+  try {
+    await Promise.all(
+      watch.members.map((member) => control().call(member, { kind: 'attempt', taskId, attempt, consents }, { signal })),
+    );
+    await allPrepared(watch, attempt);
+  } catch (error) {
+    signal.throwIfAborted();
+    const cause = asNodeError(error);
+    if (!cause.retryable) throw cause;
+    desk.book.say(taskId, 'failed', `attempt ${attempt}: ${cause.message}`);
+    await desk.clock.sleep(200, signal);
+    return;
+  }
+  desk.book.log(taskId, { type: 'releasing', attempt, at: desk.clock.now() });
+}
+
+function watchOf(desk: Desk, taskId: TaskId, signal: AbortSignal): AttemptWatch {
+  return {
+    taskId,
+    members: desk.book.roster(taskId).members,
+    control: desk.control(),
+    clock: desk.clock,
+    signal,
+    task: () => desk.book.task(taskId),
+    changed: desk.book.changes(taskId),
+    onLost: (member, error) => desk.book.heard(taskId, member, 'lost', `does not answer (${error.code})`),
+    onBack: (member) => desk.book.heard(taskId, member, 'back', 'is back'),
+  };
 }

@@ -1,0 +1,81 @@
+/** Asking the invited: offers, until everyone has answered or it is time to start with those who have. @module */
+import { invitedNodes, NodeError, type NodeId, type Plan, type TaskId, type TaskSpec } from '@2pm/core';
+import { checkRoster, type Roster, rosterOf } from '../roster.ts';
+import { asNodeError } from './attempt.ts';
+import type { Desk } from './desk.ts';
+import type { CoordinatorTask } from './log.ts';
+
+/** Start this long before joinBy with those who have consented, so that the transaction is in time. */
+const START_MARGIN_MS = 3_000;
+
+/** Offers the task, until everyone has answered or it is time to start with those who have. */
+export async function gather(desk: Desk, taskId: TaskId, signal: AbortSignal): Promise<void> {
+  const { chain } = desk;
+  const { plan, signed } = desk.book.task(taskId).submitted;
+  const { spec } = signed;
+  const invited = invitedNodes(spec);
+  desk.book.say(taskId, 'gathering', `waiting for ${invited.length} answers`);
+  const offering = new AbortController();
+  const offers = AbortSignal.any([signal, offering.signal]);
+  const answered = (node: NodeId) =>
+    desk.book.task(taskId).consents.has(node) || desk.book.task(taskId).refusals.has(node);
+  for (const node of invited) void offer(desk, taskId, node, () => answered(node), offers);
+  const late = desk.clock
+    .sleep(Math.max(0, spec.joinBy * 1_000 - START_MARGIN_MS - desk.clock.now()), offers)
+    .then(() => 'late' as const);
+  late.catch(() => undefined);
+  try {
+    await Promise.race([
+      late,
+      desk.book.changes(taskId).until(() => {
+        const task = desk.book.task(taskId);
+        // One refusal can settle the question before everyone has answered.
+        return invited.every(answered) || cannotStart(task, plan, spec) ? true : undefined;
+      }, offers),
+    ]);
+  } finally {
+    offering.abort();
+  }
+  const task = desk.book.task(taskId);
+  let roster: Roster;
+  try {
+    roster = rosterOf([...task.consents.values()], spec, chain.info.domain);
+    checkRoster(roster, spec, plan);
+  } catch (error) {
+    const refused = [...task.refusals.values()][0];
+    if (refused === undefined) throw error;
+    throw new NodeError(refused.code, refused.reasons[0]?.message ?? 'a member refused', { fault: 'policy' });
+  }
+  desk.book.log(taskId, { type: 'chosen', consents: roster.consents, at: desk.clock.now() });
+}
+
+/** True once refusals make it impossible to fill every seat and role. */
+function cannotStart(task: CoordinatorTask, plan: Plan, spec: TaskSpec): boolean {
+  if (spec.seats.some((seat) => task.refusals.has(seat))) return true;
+  return Object.entries(spec.roles).some(
+    ([role, nodes]) => nodes.filter((node) => !task.refusals.has(node)).length < (plan.roles[role]?.min ?? 1),
+  );
+}
+
+async function offer(
+  desk: Desk,
+  taskId: TaskId,
+  node: NodeId,
+  answered: () => boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    for (let pause = 500; !answered(); pause = Math.min(pause * 2, 5_000)) {
+      await desk
+        .control()
+        .call(node, { kind: 'offer', taskId }, { signal })
+        .catch((error) => {
+          signal.throwIfAborted();
+          desk.book.heard(taskId, node, 'unreachable', asNodeError(error).message);
+        });
+      await desk.clock.sleep(pause, signal);
+    }
+  } catch {
+    // The gathering is over.
+  }
+}
