@@ -8,6 +8,7 @@ import { rep3SemiHonest } from '@2pm/mpc';
 import { type Directory, directory, tlsBackbone } from '@2pm/p2p';
 import { stripTypes } from '@2pm/program';
 import { COMPUTE_PROTOCOL, CONTROL_PROTOCOL, Tasks } from '@2pm/task';
+import { expectAlone } from './alone.ts';
 import type { RunningNode } from './cli/engine.ts';
 import { VERSION } from './cli/version.ts';
 import { type NodeConfig, readApiToken } from './config/load.ts';
@@ -67,6 +68,19 @@ export async function createNode(
     });
     running.push(() => backbone.stop());
 
+    const discovery = new AbortController();
+    running.push(() => discovery.abort());
+    const starting = AbortSignal.any([options.signal, discovery.signal]);
+    void discover(chain, peers, config, discovery.signal, log);
+    if ((await chain.node(signer.id))?.status === 'active') await known(peers, signer.id, starting);
+    await expectAlone({
+      self: signer.id,
+      tlsKey: keystore.tls.spkiHash,
+      registered: peers.record(signer.id)?.addresses ?? [],
+      own: config.advertise,
+      clock,
+      signal: starting,
+    });
     const record = await register({
       config,
       keystore,
@@ -75,10 +89,7 @@ export async function createNode(
       offersData: data.holder !== undefined,
       protocols: [CONTROL_PROTOCOL, COMPUTE_PROTOCOL, rep3SemiHonest.card.id],
     });
-    const discovery = new AbortController();
-    running.push(() => discovery.abort());
-    void discover(chain, peers, config, discovery.signal, log);
-    await known(peers, signer.id, AbortSignal.any([options.signal, discovery.signal]));
+    await known(peers, signer.id, starting);
 
     const orgOf = (node: NodeId) => peers.record(node)?.org ?? (node === signer.id ? record.org : node.slice(0, 10));
     const tasks = new Tasks({

@@ -37,6 +37,7 @@ const BY_CODE: Readonly<Record<string, number>> = {
   MPC_UNSUPPORTED: EXIT.usage,
   NODE_NO_CONTROLLER: EXIT.config,
   NODE_REVOKED: EXIT.config,
+  NODE_RUNS_ELSEWHERE: EXIT.config,
   TASK_BAD_REQUEST: EXIT.usage,
   TASK_UNKNOWN: EXIT.usage,
   TASK_UNKNOWN_NODE: EXIT.usage,
