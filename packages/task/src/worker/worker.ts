@@ -6,16 +6,13 @@
 import {
   type ChainConnector,
   type Clock,
-  type Consent,
   type CryptoProvider,
   consentHash,
   type DataHolder,
   type Env,
-  encode,
   type FinalityLevel,
   type Hash,
   hashValue,
-  invitedNodes,
   isNodeError,
   type Journal,
   type LedgerEvent,
@@ -23,29 +20,20 @@ import {
   type NodeId,
   type Plan,
   planHash,
-  programHash,
   type SharedBackend,
   type SignedConsent,
   type Signer,
-  specHash,
   type TaskId,
   type TaskRequest,
-  ZERO_HASH,
 } from '@2pm/core';
 import type { TaskUpdate } from '@2pm/core/api';
-import {
-  personalDigest,
-  rosterHash,
-  signAttestation,
-  signConsent,
-  taskId as taskIdOf,
-  verifySignature,
-} from '@2pm/crypto';
+import { rosterHash, signAttestation, signConsent } from '@2pm/crypto';
 import { type ControlPlane, wireError } from '../control.ts';
-import type { ControlAnswers, ControlRequest, Leaf } from '../messages.ts';
+import type { ControlAnswers, ControlRequest, Leaf, Reason } from '../messages.ts';
 import { checkLeaves, resultRoot, sealOutputs } from '../release.ts';
 import { checkRoster, expectRoster, rosterOf } from '../roster.ts';
 import { blamed, runAttempt } from './compute.ts';
+import { checkFetched, decide, mismatch, refusalOf } from './decide.ts';
 import { readWorkerTasks, reduceWorker, type WorkerEvent, type WorkerTask, workerEntry } from './log.ts';
 import { Rendezvous } from './rendezvous.ts';
 
@@ -159,7 +147,7 @@ export class Worker {
     if (known?.consent !== undefined) {
       return this.#tell(known, { kind: 'consent', taskId, signed: known.consent });
     }
-    if (known?.refusal !== undefined) return this.#tell(known, { kind: 'refuse', taskId, ...known.refusal });
+    if (known?.refusal !== undefined) return this.#repeatRefusal(known, coordinator, known.refusal);
     if (known?.ended !== undefined) return Promise.resolve();
     const running = this.#considering.get(taskId);
     if (running !== undefined) return running;
@@ -182,96 +170,52 @@ export class Worker {
       return;
     }
     const { signed, program } = fetched;
-    const { spec } = signed;
     let plan: Plan;
     try {
-      this.#checkFetched(taskId, coordinator, fetched, onChain.specHash);
-      this.#update(taskId, 'deciding', 'tracing the program without data');
+      const { domain } = chain.info;
+      checkFetched(fetched, { taskId, coordinator, specHash: onChain.specHash, self: signer.id, domain });
       plan = await trace(program, signal);
-      if (planHash(plan) !== spec.planHash) throw mismatch('the program traces to another plan than the spec names');
-      this.#backend(spec.protocol).check(plan);
+      if (planHash(plan) !== signed.spec.planHash) {
+        throw mismatch('the program traces to another plan than the spec names');
+      }
+      this.#backend(signed.spec.protocol).check(plan);
     } catch (error) {
-      return this.#refuse(taskId, coordinator, error);
+      return this.#refuse(taskId, coordinator, refusalOf(error));
     }
     this.#log(taskId, { type: 'understood', taskId, signed, plan });
-    const request: TaskRequest = { taskId, signed, plan, self: signer.id };
-    const roles = Object.keys(spec.roles)
-      .filter((role) => spec.roles[role]?.includes(signer.id))
-      .sort();
-    let dataCommitment = ZERO_HASH;
-    try {
-      const decision = (await data?.judge(request)) ?? { verdict: 'allow' as const };
-      if (decision.verdict === 'refuse') {
-        const { code, reasons } = decision;
-        this.#log(taskId, { type: 'refused', code, reasons });
-        return this.#tell(this.#task(taskId), { kind: 'refuse', taskId, code, reasons });
-      }
-      if (decision.verdict === 'ask') {
-        throw new NodeError('POLICY_NEEDS_APPROVAL', 'a person must approve this task, and no approval is on file', {
-          fault: 'policy',
-          fix: 'let the data holder set approval: auto in its policy, or wait for its approval',
-        });
-      }
-      if (roles.length > 0) {
-        if (data === undefined)
-          throw new NodeError('TASK_NO_DATA', 'this node has no data to bring', { fault: 'data' });
-        this.#update(taskId, 'checking', 'fixing and checking the data');
-        dataCommitment = (await data.prepare(request, { signal })).commitment;
-      }
-    } catch (error) {
-      return this.#refuse(taskId, coordinator, error);
-    }
-    const consent: Consent = {
-      v: 1,
-      taskId,
-      member: signer.id,
-      specHash: specHash(spec),
-      planHash: spec.planHash,
-      dataCommitment,
-      roles,
-      minimumMembers: Object.fromEntries(Object.entries(plan.roles).map(([role, { min }]) => [role, min])),
-    };
+    const answer = await decide({ taskId, signed, plan, self: signer.id }, data, {
+      signal,
+      onChecking: () => this.#update(taskId, 'checking', 'fixing and checking the data'),
+    });
+    if (answer.type === 'refuse') return this.#refuse(taskId, coordinator, answer);
+    const { consent } = answer;
     const signature = await signConsent(signer, chain.info.domain, { taskId, consentHash: consentHash(consent) });
     this.#log(taskId, { type: 'consented', signed: { consent, signature } });
     this.#watchDeadlines(this.#task(taskId));
     await this.#tell(this.#task(taskId), { kind: 'consent', taskId, signed: { consent, signature } });
   }
 
-  /** Hashes and signatures, before anything is parsed or run. @throws {NodeError} `TASK_MISMATCH`. */
-  #checkFetched(
+  async #refuse(
     taskId: TaskId,
     coordinator: NodeId,
-    { signed, program }: ControlAnswers['fetch'],
-    expected: Hash,
-  ): void {
-    const { spec } = signed;
-    if (specHash(spec) !== expected) throw mismatch('the spec is not the one on the chain');
-    if (programHash(program) !== spec.programHash) throw mismatch('the program is not the one that the spec names');
-    if (
-      taskIdOf(this.#options.chain.info.domain, spec.coordinator, spec.nonce) !== taskId ||
-      spec.coordinator !== coordinator
-    ) {
-      throw mismatch('the spec is for another task');
-    }
-    if (!invitedNodes(spec).includes(this.#options.signer.id)) throw mismatch('this node is not invited');
-    for (const [name, keys] of Object.entries(spec.recipients)) {
-      const signature = signed.signatures[name];
-      if (signature === undefined || !verifySignature(personalDigest(encode(spec)), signature, keys.id)) {
-        throw mismatch(`recipient ${name} did not sign the spec`);
-      }
-    }
+    { code, reasons }: { code: string; reasons: Reason[] },
+  ): Promise<void> {
+    if (this.#stopped.signal.aborted) return;
+    this.#log(taskId, { type: 'refused', code, reasons });
+    this.#say(taskId, 'refused', `${code}: ${reasons[0]?.message ?? ''}`);
+    const { signal } = this.#stopped;
+    await this.#options.control().call(coordinator, { kind: 'refuse', taskId, code, reasons }, { signal });
   }
 
-  async #refuse(taskId: TaskId, coordinator: NodeId, error: unknown): Promise<void> {
-    if (this.#stopped.signal.aborted) return;
-    const { code, message, fix } = wireError(error);
-    const line = error instanceof Error && 'line' in error && typeof error.line === 'number' ? error.line : undefined;
-    const reasons = [{ message, ...(line === undefined ? {} : { line }), ...(fix === undefined ? {} : { fix }) }];
-    this.#log(taskId, { type: 'refused', code, reasons });
-    this.#say(taskId, 'refused', `${code}: ${message}`);
-    await this.#options
-      .control()
-      .call(coordinator, { kind: 'refuse', taskId, code, reasons }, { signal: this.#stopped.signal });
+  /** A refusal may have been lost. It is for the coordinator of the task alone, whom the chain names. */
+  async #repeatRefusal(
+    { taskId }: WorkerTask,
+    coordinator: NodeId,
+    refusal: { code: string; reasons: Reason[] },
+  ): Promise<void> {
+    const { chain, control } = this.#options;
+    if ((await chain.task(taskId))?.coordinator !== coordinator) return;
+    await control().call(coordinator, { kind: 'refuse', taskId, ...refusal }, { signal: this.#stopped.signal });
   }
 
   /** True for a repeated request. @throws {NodeError} `TASK_STATE` for one that may not be begun. */
@@ -591,10 +535,6 @@ export class Worker {
 
 function byRecipient(a: Leaf, b: Leaf): number {
   return a.recipient < b.recipient ? -1 : 1;
-}
-
-function mismatch(problem: string): NodeError {
-  return new NodeError('TASK_MISMATCH', problem, { fault: 'peer', fix: 'ask the coordinator for a new task' });
 }
 
 function badState(problem: string): NodeError {
