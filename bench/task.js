@@ -46,7 +46,9 @@ try {
   for (let run = 0; run < runs; run++) {
     const begin = performance.now();
     const taskId = await analyst.client.submit({ program: PROGRAM, purpose: 'benchmark' });
-    for await (const update of analyst.client.updates(taskId)) if (update.phase === 'settled') break;
+    for await (const { org, phase } of analyst.client.updates(taskId)) {
+      if (phase === 'settled' && org === analyst.org) break;
+    }
     const wall_ms = Math.round(performance.now() - begin);
     const { cost, phase } = await analyst.client.task(taskId);
     const line = {
