@@ -5,9 +5,15 @@
  *   node bench/mpc.js --op mul --n 1000000 [--runs 5] [--json]
  *
  * Operations: mul lt eq and select suppress dot (n elements at once), round (a chain of n dependent products of one
- * element). Prints one JSON line. `ns_per_op` and `bytes_per_op` (sent by a seat) count from the end of set-up to the
- * agreement on transcripts, as does `cpu_ns_per_op`, the processor time of the busiest seat; `wall_ms` is the whole run of the slowest seat, reading of inputs included. Medians of --runs
- * runs after two warm-up runs. Channels are plain TCP: TLS is not part of the figure.
+ * element); in fixed point with 16 fraction bits: fixmul (n products), trunc (n values up to ±2^44, rounded), matmul (two
+ * n × n matrices; an operation is one of its n^3 products). The results of these three are compared with exact integers
+ * after every measured run: `worst_error` is in units of the last place, and 1 or more is a failure. So 10^7 truncations
+ * are checked by `--op trunc --n 1000000 --runs 10`.
+ *
+ * Prints one JSON line. `ns_per_op`, `protocol_ms` and `bytes_per_op` (sent by a seat) count from the end of set-up to the
+ * agreement on transcripts, as does `cpu_ns_per_op`, the processor time of the busiest seat; `wall_ms` is the whole run of
+ * the slowest seat, reading of inputs and handing out of outputs included. Medians of --runs runs after two warm-up runs.
+ * Channels are plain TCP: TLS is not part of the figure.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,11 +23,14 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { channelClosed, emptyStats, Inbox, taggedHash } from '@2pm/core';
 import { nodeCrypto } from '@2pm/crypto/node';
-import { rep3SemiHonest } from '@2pm/mpc';
+import * as mpc from '@2pm/mpc';
 
 const WARM_UP = 2;
 const EDGE = 2n ** 61n;
 const SMALL = 2n ** 30n;
+const FRACTION_BITS = 16;
+const FIXED = ['fixmul', 'trunc', 'matmul'];
+const { rep3SemiHonest } = mpc;
 
 if (process.send === undefined) await main();
 else await seatProcess();
@@ -36,7 +45,7 @@ async function main() {
     },
   });
   const task = { op: values.op, n: Number(values.n), runs: Number(values.runs) };
-  planFor(task);
+  if (!FIXED.includes(task.op)) planFor(task);
   const seats = [0, 1, 2].map((seat) => fork(fileURLToPath(import.meta.url), [JSON.stringify({ ...task, seat })]));
   const answers = () => Promise.all(seats.map(async (seat) => (await once(seat, 'message'))[0]));
   const ports = await answers();
@@ -44,18 +53,22 @@ async function main() {
   for (const seat of seats) seat.send(ports);
   const measured = await reports;
   const slowest = (field) => median(measured[0].map((_, run) => Math.max(...measured.map((seat) => seat[run][field]))));
+  const count = task.op === 'matmul' ? task.n ** 3 : task.n;
   const bytes = measured.reduce((sum, seat) => sum + seat[0].bytes, 0) / 3;
   const result = {
     name: 'mpc',
     op: task.op,
     n: task.n,
     backend: rep3SemiHonest.card.id,
-    ns_per_op: round((slowest('protocolMs') * 1e6) / task.n),
-    cpu_ns_per_op: round((slowest('cpuMs') * 1e6) / task.n),
+    ns_per_op: round((slowest('protocolMs') * 1e6) / count),
+    cpu_ns_per_op: round((slowest('cpuMs') * 1e6) / count),
     rounds: measured[0][0].rounds,
-    bytes_per_op: round(bytes / task.n),
+    bytes_per_op: round(bytes / count),
+    protocol_ms: round(slowest('protocolMs')),
     wall_ms: round(slowest('wallMs')),
   };
+  if (FIXED.includes(task.op)) result.worst_error = Math.max(...measured.flat().map((run) => run.worstError ?? 0));
+  if (!(result.worst_error < 1)) process.exitCode = result.worst_error === undefined ? 0 : 1;
   console.log(
     values.json
       ? JSON.stringify(result)
@@ -66,7 +79,7 @@ async function main() {
 async function seatProcess() {
   const task = JSON.parse(argv[2]);
   const channels = await connectSeats(task.seat);
-  const { plan, values } = planFor(task);
+  const { plan, values, circuit, exact } = FIXED.includes(task.op) ? circuitFor(task) : planFor(task);
   const roles = { holder: 1 };
   const reports = [];
   for (let run = 0; run < task.runs + WARM_UP; run++) {
@@ -79,18 +92,29 @@ async function seatProcess() {
     const sent = () => [...channels.values()].reduce((sum, { stats }) => sum + stats.bytesSent, 0);
     const started = hrtime.bigint();
     let afterSetUp = { time: started, bytes: 0, cpu: process.cpuUsage() };
-    const { rounds } = await rep3SemiHonest.runSeat({
+    let agreed = afterSetUp;
+    const context = {
       ...{ plan, sid, seat: task.seat, roles, inputs, channels, rng, crypto: nodeCrypto },
       signal: new AbortController().signal,
-      onProgress: (done) => {
-        if (done === 1) afterSetUp = { time: hrtime.bigint(), bytes: sent(), cpu: process.cpuUsage() };
+      onProgress: (done, of) => {
+        if (done !== 1 && done !== of) return;
+        const now = { time: hrtime.bigint(), bytes: sent(), cpu: process.cpuUsage() };
+        if (done === 1) afterSetUp = now;
+        else agreed = now;
       },
-    });
+    };
+    const { rounds, outputs } = await (circuit ? mpc.runCircuit(circuit, context) : rep3SemiHonest.runSeat(context));
     const ended = hrtime.bigint();
-    const { user, system } = process.cpuUsage(afterSetUp.cpu);
     if (run < WARM_UP) continue;
-    const [wallMs, protocolMs] = [started, afterSetUp.time].map((from) => Number(ended - from) / 1e6);
-    reports.push({ wallMs, protocolMs, cpuMs: (user + system) / 1000, rounds, bytes: sent() - afterSetUp.bytes });
+    const cpu = (of) => of.cpu.user + of.cpu.system;
+    reports.push({
+      wallMs: Number(ended - started) / 1e6,
+      protocolMs: Number(agreed.time - afterSetUp.time) / 1e6,
+      cpuMs: (cpu(agreed) - cpu(afterSetUp)) / 1000,
+      bytes: agreed.bytes - afterSetUp.bytes,
+      rounds,
+      ...(circuit ? { worstError: await worstError(task.seat, channels, outputs.get(0), exact) } : {}),
+    });
   }
   process.send(reports, () => {
     for (const channel of channels.values()) channel.close();
@@ -98,7 +122,77 @@ async function seatProcess() {
   });
 }
 
-/** One holder, stacked vectors x and y, and the operation on them; what it gives is summed before it is revealed. */
+/** Seats 1 and 2 show seat 0 their first components; it opens, and compares with exact / 2^FRACTION_BITS. */
+async function worstError(seat, channels, output, exact) {
+  const own = output.subarray(0, output.length / 2);
+  if (seat !== 0) {
+    await channels.get(0).send(own);
+    return 0;
+  }
+  const parts = [own];
+  for (const peer of [1, 2]) parts.push(await channels.get(peer).receive());
+  const [x0, x1, x2] = parts.map((part) => new BigInt64Array(part.slice().buffer));
+  let worst = 0n;
+  for (let i = 0; i < exact.length; i++) {
+    const error = (BigInt.asIntN(64, x0[i] + x1[i] + x2[i]) << BigInt(FRACTION_BITS)) - exact[i];
+    if (error > worst) worst = error;
+    else if (-error > worst) worst = -error;
+  }
+  return Number(worst) / 2 ** FRACTION_BITS;
+}
+
+/** Circuits for what plans cannot say, on vectors x and y of one holder; `exact` is what they give times 2^FRACTION_BITS. */
+function circuitFor({ op, n }) {
+  const length = op === 'matmul' ? n * n : n;
+  const builder = new mpc.CircuitBuilder();
+  const [x, y] = [0, length].map((offset) =>
+    builder.add({ op: 'total', args: [], form: 'words', length, input: { role: 'holder', offset, length } }),
+  );
+  const made = {
+    fixmul: () => builder.truncate(builder.words('mul', length, [x, y]), FRACTION_BITS),
+    trunc: () => builder.truncate(x, FRACTION_BITS),
+    matmul: () => builder.truncate(builder.matmul(x, y, n), FRACTION_BITS),
+  }[op]();
+  const bits = { fixmul: 31, trunc: 45, matmul: 26 }[op];
+  const random = repeatable(255).fill(new Uint8Array(16 * length));
+  const words = new BigInt64Array(random.buffer);
+  const values = [0, 1].map((which) =>
+    BigInt64Array.from({ length }, (_, i) => BigInt.asIntN(bits, words[which * length + i])),
+  );
+  const [left, right] = values;
+  const exact = {
+    fixmul: () => left.map((value, i) => value * right[i]),
+    trunc: () => left,
+    matmul: () => exactProduct(left, right, n),
+  }[op]();
+  const circuit = {
+    gates: builder.gates,
+    outputs: [{ node: 0, value: made }],
+    inputWords: new Map([['holder', 2 * length]]),
+  };
+  return { plan: planFor({ op: 'mul', n: 1 }).plan, values, circuit, exact };
+}
+
+/** Of entries below 2^26 and n up to 2^11: in doubles, the left factor halved into 13 bits, so that sums stay below 2^53. */
+function exactProduct(left, right, n) {
+  const out = new BigInt64Array(n * n);
+  const factors = Float64Array.from(right, Number);
+  for (let i = 0; i < n; i++) {
+    const [low, high] = [new Float64Array(n), new Float64Array(n)];
+    for (let k = 0; k < n; k++) {
+      const value = Number(left[i * n + k]);
+      const [upper, lower] = [Math.floor(value / 8192), ((value % 8192) + 8192) % 8192];
+      for (let j = 0; j < n; j++) {
+        low[j] += lower * factors[k * n + j];
+        high[j] += upper * factors[k * n + j];
+      }
+    }
+    for (let j = 0; j < n; j++) out[i * n + j] = BigInt(low[j]) + 8192n * BigInt(high[j]);
+  }
+  return out;
+}
+
+/** One holder, stacked vectors x and y, and the operation on them; what select and dot give is summed before it is revealed. */
 function planFor({ op, n }) {
   const nodes = [];
   const node = (name, args, type, attrs = {}) =>
@@ -116,7 +210,7 @@ function planFor({ op, n }) {
   const [x, y] = [input(), input()];
   const bit = (name) => shared(name, [x, y], length, 1n, 'bool');
   const operations = {
-    mul: () => shared('add/1', [shared('mul/1', [x, y], n, EDGE), x], n, EDGE),
+    mul: () => shared('mul/1', [x, y], n, EDGE),
     dot: () => shared('mul/1', [x, y], n, EDGE),
     lt: () => bit('lt/1'),
     eq: () => bit('eq/1'),
@@ -132,7 +226,7 @@ function planFor({ op, n }) {
   const make = operations[op];
   if (make === undefined) throw new Error(`--op is one of ${Object.keys(operations).join(', ')}`);
   const value = make();
-  const direct = ['lt', 'eq', 'and', 'suppress', 'round'].includes(op);
+  const direct = ['mul', 'lt', 'eq', 'and', 'suppress', 'round'].includes(op);
   const revealed = direct ? value : shared('sum/1', [value], 1, EDGE);
   const type = {
     kind: 'opened',

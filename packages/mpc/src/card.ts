@@ -20,6 +20,9 @@ export const REP3_SEMI_HONEST: ProtocolCard = {
   deviations: [
     'Zero shares come from AES-128 in counter mode under pairwise seeds sent in the first round, each by one of the two ' +
       'seats that use it.',
+    'Truncation of fixed-point values takes the wrap of a masked value from its top bit, which a bounded value leaves free ' +
+      '(after Dalskov, Escudero, Keller, IACR ePrint 2019/131); the mask is the component that two seats already hold. It ' +
+      'never errs by one unit of the last place or more.',
     'Sharing one of the two addends of an arithmetic-to-boolean conversion takes a message of one seat instead of a full ' +
       'adder at all three.',
     'Seats compare digests of all messages before outputs leave. That finds messages altered between honest seats; it ' +

@@ -10,8 +10,8 @@ import type { RoundCosts, Schedule } from './schedule.ts';
 export interface Exchange {
   send: Uint8Array;
   /**
-   * Computes bytes [from, to) of `send`, which hold nothing before: called for each piece in order just before it
-   * leaves, so that what is computed is hashed and sent while it is in cache. Multiples of 8 but for the end.
+   * Computes bytes [from, to) of `send`, which hold nothing before: called for one piece after another, in order, before
+   * they leave. Multiples of 8 but for the end.
    */
   prepare?: (from: number, to: number) => void;
   /** Bytes of the answer: known from the plan, never from the data. */

@@ -1,4 +1,5 @@
 export { REP3_SEMI_HONEST } from './card.ts';
+export { type Circuit, CircuitBuilder } from './circuit.ts';
 export { evaluatePlain, type PlainInputs } from './plain.ts';
-export { rep3SemiHonest } from './rep3/backend.ts';
+export { rep3SemiHonest, runCircuit } from './rep3/backend.ts';
 export { type Simulation, type SimulationResult, simulateSeats } from './simulate.ts';

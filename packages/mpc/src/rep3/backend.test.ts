@@ -323,7 +323,7 @@ test('rounds larger than a frame are cut and joined', async () => {
   const values = [1n, -1n].map((sign) => Array.from({ length }, (_, i) => sign * BigInt(i * 7919)));
   const { result, expected } = run(draft.plan(), { h: [values] }, { wrap: traced(sent) });
   expect((await result).opened).toEqual(expected);
-  expect(Math.max(...sent)).toBe(2 ** 17);
+  expect(Math.max(...sent)).toBe(2 ** 20);
 });
 
 describe('nothing of the data shows', () => {

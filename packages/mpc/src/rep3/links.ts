@@ -19,8 +19,10 @@ import type { Exchange } from '../execute.ts';
 import { compareDigests, componentDigests, type SeatInputs } from './inputs.ts';
 import { Masks, SEED_BYTES } from './masks.ts';
 
-/** Larger frames are cut, so that no channel must hold a whole round and what is hashed and sent is still in cache. */
-const FRAME_BYTES = 1 << 17;
+/** Larger frames are cut, so that no channel must hold a whole round. */
+const FRAME_BYTES = 1 << 20;
+/** What is computed at a time: operands, masks and results stay in cache. */
+const PIECE_BYTES = 1 << 17;
 const DIGEST_BYTES = 32;
 
 interface Link {
@@ -132,7 +134,9 @@ export class Links {
   async #sendCut({ send, prepare }: Exchange): Promise<void> {
     for (let offset = 0; offset < send.length; offset += FRAME_BYTES) {
       const end = Math.min(send.length, offset + FRAME_BYTES);
-      prepare?.(offset, end);
+      if (prepare !== undefined) {
+        for (let from = offset; from < end; from += PIECE_BYTES) prepare(from, Math.min(end, from + PIECE_BYTES));
+      }
       await this.#send(this.#previous.logged, send.subarray(offset, end));
     }
   }
