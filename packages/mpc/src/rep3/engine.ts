@@ -41,6 +41,8 @@ export class Rep3Engine implements Engine<Share> {
   readonly #keys: { a: Masks; b: Masks };
   readonly #simd: Simd;
   readonly #inputs: (gate: Gate) => WordShare;
+  /** The components that are nothing but zeros are views of this. Nobody writes here. */
+  #zeros = new ArrayBuffer(0);
 
   constructor(seat: number, keys: { a: Masks; b: Masks }, simd: Simd, inputs: (gate: Gate) => WordShare) {
     this.#seat = seat;
@@ -167,17 +169,24 @@ export class Rep3Engine implements Engine<Share> {
     return yield* this.#andAll([[x, y]]);
   }
 
-  /** ANDs of several pairs of equal lengths, in one round and side by side in one share. */
+  /** ANDs of several pairs, each of equal lengths, in one round and side by side in one share. */
   *#andAll(pairs: readonly (readonly [BitShare, BitShare])[]): Interactive<BitShare> {
     const a = new Uint32Array(pairs.reduce((sum, [x]) => sum + x.a.length, 0));
-    const f = toPacked(this.#keys.a.bytes(a.byteLength));
-    const g = toPacked(this.#keys.b.bytes(a.byteLength));
-    let at = 0;
-    for (const [x, y] of pairs) {
-      this.#simd.crossAnd(a, at, x, y, f, g);
-      at += x.a.length;
-    }
-    const b = toPacked(yield { send: bytesOf(a), expect: a.byteLength });
+    const prepare = (fromByte: number, toByte: number) => {
+      const [from, to] = [fromByte / 4, toByte / 4];
+      const [f, g] = [this.#keys.a, this.#keys.b].map((key) => toPacked(key.bytes(toByte - fromByte)));
+      let start = 0;
+      for (const [x, y] of pairs) {
+        const [low, high] = [Math.max(from, start), Math.min(to, start + x.a.length)];
+        if (low < high && f !== undefined && g !== undefined) {
+          const [left, right] = [planes(x, low - start, high - start, 1), planes(y, low - start, high - start, 1)];
+          const masks = [f.subarray(low - from, high - from), g.subarray(low - from, high - from)] as const;
+          this.#simd.crossAnd(a.subarray(low, high), left, right, masks);
+        }
+        start += x.a.length;
+      }
+    };
+    const b = toPacked(yield { send: bytesOf(a), prepare, expect: a.byteLength });
     return { form: 'bits', a, b };
   }
 
@@ -225,7 +234,7 @@ export class Rep3Engine implements Engine<Share> {
   /** Bits of d0 + d1, which seat 0 knows: component 1 is a stream of seats 0 and 1, component 0 goes to seat 2. */
   *#shareSum(d: WordShare): Interactive<BitShare> {
     const size = 64 * packedLength(d.a.length);
-    const none = () => new Uint32Array(size);
+    const none = () => this.#noBits(size);
     if (this.#seat === 0) {
       const b = toPacked(this.#keys.b.bytes(4 * size));
       const a = xor(this.#simd.slicePlanes(add(d.a, d.b)), b);
@@ -243,7 +252,7 @@ export class Rep3Engine implements Engine<Share> {
 
   /** The bit b = u ⊕ v with u = b0 ⊕ b1 known to seat 0 and v = b2: as words, u + v - 2uv. */
   *#inject(x: BitShare, length: number): Interactive<WordShare> {
-    const none = () => new BigUint64Array(length);
+    const none = () => this.#noWords(length);
     let u: WordShare;
     if (this.#seat === 0) {
       const b = toWords(this.#keys.b.bytes(8 * length));
@@ -271,18 +280,28 @@ export class Rep3Engine implements Engine<Share> {
 
   /** A public vector is its own component 0. */
   #onComponent0(value: BigUint64Array): WordShare {
-    const none = () => new BigUint64Array(value.length);
+    const none = () => this.#noWords(value.length);
     return { form: 'words', a: this.#seat === 0 ? value : none(), b: this.#seat === 2 ? value : none() };
   }
 
   /** Component 2 of `d`, which seats 1 and 2 both know, bit-sliced, as a share of itself. */
   #onComponent2(d: WordShare, sliced: (part: BigUint64Array) => Uint32Array): BitShare {
-    const none = () => new Uint32Array(64 * packedLength(d.a.length));
+    const none = () => this.#noBits(64 * packedLength(d.a.length));
     return {
       form: 'bits',
       a: this.#seat === 2 ? sliced(d.a) : none(),
       b: this.#seat === 1 ? sliced(d.b) : none(),
     };
+  }
+
+  #noWords(length: number): BigUint64Array {
+    if (this.#zeros.byteLength < 8 * length) this.#zeros = new ArrayBuffer(8 * length);
+    return new BigUint64Array(this.#zeros, 0, length);
+  }
+
+  #noBits(length: number): Uint32Array {
+    const words = this.#noWords(Math.ceil(length / 2));
+    return new Uint32Array(words.buffer, 0, length);
   }
 
   #not({ a, b }: BitShare): BitShare {

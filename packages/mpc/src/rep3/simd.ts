@@ -58,27 +58,18 @@ export class Simd {
     this.#base = Math.ceil((exports['__heap_base'] as { value: number }).value / 64) * 64;
   }
 
-  /**
-   * This seat's part of an AND, masked by the zero sharing f ⊕ g: out[at + i] for all i of x and y, which are views of
-   * equal length. Several calls fill one `out`, so that operands need not be copied side by side.
-   */
-  crossAnd(out: Uint32Array, at: number, x: Planes, y: Planes, f: Uint32Array, g: Uint32Array): void {
+  /** out = this seat's part of an AND, masked by the zero sharing of the two masks; all views have one length. */
+  crossAnd(out: Uint32Array, x: Planes, y: Planes, masks: readonly [Uint32Array, Uint32Array]): void {
+    const operands = [x.a, x.b, y.a, y.b, ...masks];
     const base = this.#room(7 * 4 * AND_PIECE);
     const scratch = new Uint32Array(this.#memory.buffer, base, 7 * AND_PIECE);
     const place = (slot: number) => base + 4 * AND_PIECE * slot;
-    for (let from = 0; from < x.a.length; from += AND_PIECE) {
-      const to = Math.min(x.a.length, from + AND_PIECE);
-      scratch.set(x.a.subarray(from, to), 0);
-      scratch.set(x.b.subarray(from, to), AND_PIECE);
-      scratch.set(y.a.subarray(from, to), 2 * AND_PIECE);
-      scratch.set(y.b.subarray(from, to), 3 * AND_PIECE);
-      scratch.set(f.subarray(at + from, at + to), 4 * AND_PIECE);
-      scratch.set(g.subarray(at + from, at + to), 5 * AND_PIECE);
-      this.#run.and_blocks(
-        Math.ceil((to - from) / 4),
-        ...([place(0), place(1), place(2), place(3), place(4), place(5), place(6)] as const),
-      );
-      out.set(scratch.subarray(6 * AND_PIECE, 6 * AND_PIECE + to - from), at + from);
+    for (let from = 0; from < out.length; from += AND_PIECE) {
+      const to = Math.min(out.length, from + AND_PIECE);
+      for (const [slot, operand] of operands.entries()) scratch.set(operand.subarray(from, to), slot * AND_PIECE);
+      const blocks = Math.ceil((to - from) / 4);
+      this.#run.and_blocks(blocks, place(0), place(1), place(2), place(3), place(4), place(5), place(6));
+      out.set(scratch.subarray(6 * AND_PIECE, 6 * AND_PIECE + to - from), from);
     }
   }
 
