@@ -12,7 +12,7 @@ import { runAttempt } from './attempt.ts';
 import { type BookOptions, type MemberProgress, TaskBook } from './book.ts';
 import { backendOf, type Desk } from './desk.ts';
 import { gather } from './gather.ts';
-import { conclude, publish, settle, start } from './ledger-steps.ts';
+import { conclude, nextNonce, publish, settle, start } from './ledger-steps.ts';
 import type { CoordinatorTask } from './log.ts';
 import { answerMember } from './members.ts';
 import { openResult } from './opening.ts';
@@ -93,7 +93,7 @@ export class Coordinator {
 
   async #register(request: SubmitRequest, program: Uint8Array, plan: Plan): Promise<TaskId> {
     const { analyst, backends, chain, env, peers, signer } = this.#options;
-    const nonce = await chain.nextTaskNonce(signer.id);
+    const nonce = await nextNonce(this.#desk);
     const at = env.clock.now();
     const spec = draftSpec({
       request,

@@ -1,6 +1,15 @@
 /** What a coordinator says to the chain about a task: create, start, settle, and how it ends otherwise. @module */
-import { type ChainReceipt, invitedHash, isNodeError, type NodeId, specHash, type TaskId } from '@2pm/core';
-import { isReason, signAbort, signCreate, signStart } from '@2pm/crypto';
+import {
+  type ChainReceipt,
+  type Hash,
+  hashValue,
+  invitedHash,
+  isNodeError,
+  type NodeId,
+  specHash,
+  type TaskId,
+} from '@2pm/core';
+import { isReason, signAbort, signCreate, signStart, taskId as taskIdOf } from '@2pm/crypto';
 import { wireError } from '../control.ts';
 import { rosterOf } from '../roster.ts';
 import { asNodeError } from './attempt.ts';
@@ -10,6 +19,7 @@ import { outcomeOf } from './outputs.ts';
 
 const NOBODY = `0x${'00'.repeat(20)}` as NodeId;
 const SETTLE_MARGIN_MS = 2_000;
+const PLACEHOLDER_SECONDS = 60;
 
 export async function publish(desk: Desk, { taskId, submitted }: CoordinatorTask): Promise<void> {
   const { chain, signer } = desk;
@@ -26,6 +36,28 @@ export async function publish(desk: Desk, { taskId, submitted }: CoordinatorTask
   const receipt = await chain.submit(command, { signal: desk.stopped });
   desk.book.log(taskId, { type: 'published', ...desk.book.transaction(receipt) });
   desk.book.say(taskId, 'published', `published in block ${receipt.block}`);
+}
+
+/**
+ * The nonce for the next task. Tasks that the chain has lost are published again first, because nonces are consecutive and
+ * name the task; one whose deadline has passed meanwhile leaves an empty task in its place, which expires.
+ */
+export async function nextNonce(desk: Desk): Promise<number> {
+  const { chain, clock, signer } = desk;
+  for (;;) {
+    const nonce = await chain.nextTaskNonce(signer.id);
+    const lost = desk.book.find(taskIdOf(chain.info.domain, signer.id, nonce));
+    if (lost === undefined) return nonce;
+    try {
+      await publish(desk, lost);
+    } catch (error) {
+      if (!isNodeError(error, 'LEDGER_BAD_DEADLINE')) throw error;
+      const joinBy = Math.ceil(clock.now() / 1_000) + PLACEHOLDER_SECONDS;
+      const nothing = hashValue('2pm/placeholder/1', nonce) as Hash;
+      const empty = { nonce, specHash: nothing, invitedHash: nothing, joinBy, settleBy: joinBy + 1, quorum: 0 };
+      await chain.submit(await signCreate(signer, chain.info.domain, empty), { signal: desk.stopped });
+    }
+  }
 }
 
 export async function start(desk: Desk, { taskId, chosen, submitted }: CoordinatorTask): Promise<void> {
