@@ -54,24 +54,32 @@ void slice_planes(const u32 *words, u32 groups, block *planes) {
 }
 
 // Truncation, seat 0, which knows u = x0 + x1 + 2^62 of each word: part = (u >> bits) - (2^62 >> bits), and the bit
-// "u < 2^63" less the mask w.
-EXPORT(truncate_sum)
-void truncate_sum(u32 n, const u64 *x0, const u64 *x1, const u64 *w, u32 bits, u64 *bit, u64 *part) {
-  const u64 half = (u64)1 << 62;
-  for (u32 i = 0; i < n; i++) {
-    u64 u = x0[i] + x1[i] + half;
-    bit[i] = 1 - (u >> 63) - w[i], part[i] = (u >> bits) - (half >> bits);
+// "u < 2^63" less the mask w, in as many bits as survive what seats 1 and 2 do with it.
+#define TRUNCATE_SUM(name, narrow)                                                                          \
+  EXPORT(name)                                                                                              \
+  void name(u32 n, const u64 *x0, const u64 *x1, const narrow *w, u32 bits, narrow *bit, u64 *part) {      \
+    const u64 half = (u64)1 << 62;                                                                          \
+    for (u32 i = 0; i < n; i++) {                                                                           \
+      u64 u = x0[i] + x1[i] + half;                                                                         \
+      bit[i] = (narrow)(1 - (u >> 63) - w[i]), part[i] = (u >> bits) - (half >> bits);                      \
+    }                                                                                                       \
   }
-}
+TRUNCATE_SUM(truncate_sum16, uint16_t)
+TRUNCATE_SUM(truncate_sum32, u32)
+TRUNCATE_SUM(truncate_sum64, u64)
 
 // Truncation, seats 1 and 2, which know r = -x2: part = 2^(64-bits) (r >= 2^63) m, less `own` (0 or 1) times r >> bits.
-EXPORT(truncate_difference)
-void truncate_difference(u32 n, const u64 *x2, const u64 *m, u32 bits, u64 own, u64 *part) {
-  for (u32 i = 0; i < n; i++) {
-    u64 r = -x2[i];
-    part[i] = ((m[i] & -(r >> 63)) << (64 - bits)) - (own * (r >> bits));
+#define TRUNCATE_DIFFERENCE(name, narrow)                                                 \
+  EXPORT(name)                                                                            \
+  void name(u32 n, const u64 *x2, const narrow *m, u32 bits, u64 own, u64 *part) {        \
+    for (u32 i = 0; i < n; i++) {                                                         \
+      u64 r = -x2[i];                                                                     \
+      part[i] = (((u64)m[i] & -(r >> 63)) << (64 - bits)) - (own * (r >> bits));          \
+    }                                                                                     \
   }
-}
+TRUNCATE_DIFFERENCE(truncate_difference16, uint16_t)
+TRUNCATE_DIFFERENCE(truncate_difference32, u32)
+TRUNCATE_DIFFERENCE(truncate_difference64, u64)
 
 // out[j] += sum over k of x[k] y[k][j]: a row times a matrix of `inner` rows.
 EXPORT(row_times_matrix)

@@ -4,7 +4,7 @@
  * In each round a seat sends to the previous seat and hears from the next. Per element and seat, sent:
  *   mul 1 round, 8 bytes; and 1 round, 1 bit; dot, matmul 1 round, 8 bytes a result; zero 7 rounds, 63 bits;
  *   negative 8 rounds, 181 bits; inject, truncate 2 rounds, 8 bytes. Seat 0 sends 64 more in zero, negative (bits),
- *   inject and truncate (8 bytes).
+ *   inject, and in truncate 16, 32 or 64, as many as hold the bits cut off.
  * Leakage to a seat: none beyond the lengths; every received word is masked by a stream that it does not know.
  * Each mask is the next stretch of a stream of a pairwise key, in the order of the schedule: no byte of it serves twice.
  * @module
@@ -29,7 +29,7 @@ import {
 } from './kernels.ts';
 import type { Masks } from './masks.ts';
 import { type BitShare, bytesOf, packedLength, type Share, toPacked, toWords, type WordShare } from './share.ts';
-import type { Simd } from './simd.ts';
+import { narrow, narrowBytes, type Simd } from './simd.ts';
 
 /** Rounds of the interactive operations. */
 export const ROUND_COSTS = { mul: 1, dot: 1, matmul: 1, truncate: 2, and: 1, zero: 7, negative: 8, inject: 2 } as const;
@@ -145,21 +145,22 @@ export class Rep3Engine implements Engine<Share> {
    * and 2 know r = -x2, and X = x + 2^62 = u - r modulo 2^64 with X < 2^63. So the subtraction wraps exactly if r ≥ 2^63
    * and u < 2^63, and (u >> bits) - (r >> bits) + 2^(64-bits) [wraps] is ⌊X / 2^bits⌋ or one more, the latter if the low
    * bits of u are below those of r: with the probability of X's fraction when those of r are uniform.
-   * The product of the two bits: seat 0 splits its own into a stream of seats 0 and 1 and a word for seat 2.
+   * The product of the two bits: seat 0 splits its own into a stream of seats 0 and 1 and a word for seat 2, modulo
+   * 2^bits or more, for times 2^(64-bits) no more counts.
    */
   *#truncate({ a, b }: WordShare, bits: number): Interactive<WordShare> {
-    const bytes = a.byteLength;
+    const bytes = narrowBytes(bits) * a.length;
     const part = new BigUint64Array(a.length);
     if (this.#seat === 0) {
-      const bit = new BigUint64Array(a.length);
-      this.#simd.truncateSum(bits, [a, b, toWords(this.#keys.b.bytes(bytes))], [bit, part]);
+      const bit = narrow(new Uint8Array(bytes), bits);
+      this.#simd.truncateSum(bits, [a, b, narrow(this.#keys.b.bytes(bytes), bits)], [bit, part]);
       yield* sendOnly(bytesOf(bit));
     } else if (this.#seat === 1) {
-      const mask = toWords(this.#keys.a.bytes(bytes));
+      const mask = narrow(this.#keys.a.bytes(bytes), bits);
       yield* sendOnly(new Uint8Array(0));
       this.#simd.truncateDifference(bits, false, b, mask, part);
     } else {
-      const masked = toWords(yield { send: new Uint8Array(0), expect: bytes });
+      const masked = narrow(yield { send: new Uint8Array(0), expect: bytes }, bits);
       this.#simd.truncateDifference(bits, true, a, masked, part);
     }
     return yield* this.#share(part);

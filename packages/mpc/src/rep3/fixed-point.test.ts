@@ -213,6 +213,18 @@ describe('fixed point with 16 fraction bits', () => {
     expect(rounds).toBe(2 + 3);
   });
 
+  test('independent truncations by different numbers of bits, of odd lengths, share their rounds with products', async () => {
+    const [x, y] = [uniform(7, 30), uniform(7, 30)];
+    const { values, rounds } = await run([x, y], (b, [left = 0, right = 0]) => {
+      const product = b.words('mul', 7, [left, right]);
+      const cut = [3, 16, 20, 40].map((bits) => b.truncate(b.words('scale', 7, [left], 1n << BigInt(bits)), bits));
+      const sum = [product, b.words('mul', 7, [product, b.words('constant', 7, [], 1n)]), ...cut];
+      return sum.reduce((one, other) => b.words('add', 7, [one, other]));
+    });
+    expect(values).toEqual(x.map((one, i) => 2n * one * (y[i] ?? 0n) + 4n * one));
+    expect(rounds).toBe(2 + 2);
+  });
+
   test('matrices without a common dimension are refused', async () => {
     const built = run([new Array(6).fill(1n), new Array(8).fill(1n)], (b, [x = 0, y = 0]) => b.matmul(x, y, 3));
     await expect(built).rejects.toThrow('common dimension');

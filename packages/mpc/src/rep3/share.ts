@@ -26,7 +26,7 @@ export function packedLength(bits: number): number {
 }
 
 /** The bytes of an array, without a copy. */
-export function bytesOf(array: BigUint64Array | Uint32Array): Uint8Array {
+export function bytesOf(array: BigUint64Array | Uint32Array | Uint16Array): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
 

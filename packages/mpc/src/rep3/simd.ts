@@ -4,13 +4,21 @@
  * cache, so shares live in ordinary arrays and no address outlives a call. An instance belongs to one seat of one run.
  * @module
  */
+import { bytesOf } from './share.ts';
 import { SIMD_WASM } from './simd.generated.ts';
+
+type TruncateSum = (n: number, x0: number, x1: number, w: number, bits: number, bit: number, part: number) => void;
+type TruncateDifference = (n: number, x2: number, m: number, bits: number, own: bigint, part: number) => void;
 
 interface SimdFunctions {
   and_blocks(n: number, xa: number, xb: number, ya: number, yb: number, f: number, g: number, out: number): void;
   slice_planes(words: number, groups: number, planes: number): void;
-  truncate_sum(n: number, x0: number, x1: number, w: number, bits: number, bit: number, part: number): void;
-  truncate_difference(n: number, x2: number, m: number, bits: number, own: bigint, part: number): void;
+  truncate_sum16: TruncateSum;
+  truncate_sum32: TruncateSum;
+  truncate_sum64: TruncateSum;
+  truncate_difference16: TruncateDifference;
+  truncate_difference32: TruncateDifference;
+  truncate_difference64: TruncateDifference;
   row_times_matrix(x: number, y: number, inner: number, columns: number, out: number): void;
 }
 
@@ -40,6 +48,26 @@ const AND_PIECE = 4096;
 const WORD_PIECE = 2048;
 /** 64-bit words of a transposition of one call, a multiple of 128. */
 const SLICE_PIECE = 4096;
+
+/** Words of 16, 32 or 64 bits: as many as `narrow` says. */
+export type Narrow = Uint16Array | Uint32Array | BigUint64Array;
+
+/** The bytes as words that hold `bits` bits each. */
+export function narrow(bytes: Uint8Array, bits: number): Narrow {
+  const width = narrowBytes(bits);
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  if (width === 2) return new Uint16Array(buffer, byteOffset, byteLength / 2);
+  if (width === 4) return new Uint32Array(buffer, byteOffset, byteLength / 4);
+  return new BigUint64Array(buffer, byteOffset, byteLength / 8);
+}
+
+export function narrowBytes(bits: number): number {
+  return 2 << narrowness(bits);
+}
+
+function narrowness(bits: number): number {
+  return bits <= 16 ? 0 : bits <= 32 ? 1 : 2;
+}
 
 interface Planes {
   a: Uint32Array;
@@ -103,19 +131,22 @@ export class Simd {
   /** Seat 0's step of a truncation: of u = x0 + x1 + 2^62, the bit u < 2^63 less w, and the word u >> bits less 2^62 >> bits. */
   truncateSum(
     bits: number,
-    [x0, x1, w]: readonly [BigUint64Array, BigUint64Array, BigUint64Array],
-    [bit, part]: readonly [BigUint64Array, BigUint64Array],
+    [x0, x1, w]: readonly [BigUint64Array, BigUint64Array, Narrow],
+    [bit, part]: readonly [Narrow, BigUint64Array],
   ): void {
+    const { truncate_sum16, truncate_sum32, truncate_sum64 } = this.#run;
+    const kernel = [truncate_sum16, truncate_sum32, truncate_sum64][narrowness(bits)] ?? truncate_sum64;
     this.#elementwise([x0, x1, w], [bit, part], (n, [a = 0, b = 0, c = 0, d = 0, e = 0]) =>
-      this.#run.truncate_sum(n, a, b, c, bits, d, e),
+      kernel(n, a, b, c, bits, d, e),
     );
   }
 
   /** The step of seats 1 and 2: of r = -x2, m · 2^(64 - bits) where r ≥ 2^63; and with `own`, less r >> bits. */
-  truncateDifference(bits: number, own: boolean, x2: BigUint64Array, m: BigUint64Array, part: BigUint64Array): void {
-    this.#elementwise([x2, m], [part], (n, [a = 0, b = 0, c = 0]) =>
-      this.#run.truncate_difference(n, a, b, bits, own ? 1n : 0n, c),
-    );
+  truncateDifference(bits: number, own: boolean, x2: BigUint64Array, m: Narrow, part: BigUint64Array): void {
+    const { truncate_difference16, truncate_difference32, truncate_difference64 } = this.#run;
+    const kernel =
+      [truncate_difference16, truncate_difference32, truncate_difference64][narrowness(bits)] ?? truncate_difference64;
+    this.#elementwise([x2, m], [part], (n, [a = 0, b = 0, c = 0]) => kernel(n, a, b, bits, own ? 1n : 0n, c));
   }
 
   /** Sum of the products x · y of row-major matrices modulo 2^64; each x has rows of `inner` elements, each y that many rows. */
@@ -141,23 +172,27 @@ export class Simd {
     return out;
   }
 
+  /** Copies pieces of the inputs in and of the outputs out, around calls with the addresses of all. */
   #elementwise(
-    inputs: readonly BigUint64Array[],
-    outputs: readonly BigUint64Array[],
+    inputs: readonly Narrow[],
+    outputs: readonly Narrow[],
     call: (n: number, at: readonly number[]) => void,
   ): void {
-    const arrays = [...inputs, ...outputs];
+    const arrays = [...inputs, ...outputs].map(bytesOf);
+    const length = outputs[0]?.length ?? 0;
     const base = this.#room(WORD_BYTES * WORD_PIECE * arrays.length);
     const at = arrays.map((_, slot) => base + WORD_BYTES * WORD_PIECE * slot);
-    const views = at.map((address) => new BigUint64Array(this.#memory.buffer, address, WORD_PIECE));
-    const { length } = arrays[0] ?? [];
-    for (let from = 0; from < (length ?? 0); from += WORD_PIECE) {
-      const to = Math.min(length ?? 0, from + WORD_PIECE);
-      for (const [slot, input] of inputs.entries()) views[slot]?.set(input.subarray(from, to));
+    const scratch = new Uint8Array(this.#memory.buffer);
+    for (let from = 0; from < length; from += WORD_PIECE) {
+      const to = Math.min(length, from + WORD_PIECE);
+      for (const [slot, array] of arrays.entries()) {
+        const width = array.length / length;
+        if (slot < inputs.length) scratch.set(array.subarray(from * width, to * width), at[slot]);
+      }
       call(to - from, at);
-      for (const [slot, output] of outputs.entries()) {
-        const view = views[inputs.length + slot];
-        if (view !== undefined) output.set(view.subarray(0, to - from), from);
+      for (const [slot, array] of arrays.entries()) {
+        const [width, place] = [array.length / length, at[slot] ?? 0];
+        if (slot >= inputs.length) array.set(scratch.subarray(place, place + (to - from) * width), from * width);
       }
     }
   }
