@@ -5,7 +5,7 @@ import { makeNode, type Party, start } from '@2pm/demo/cast';
 import { run, twopm } from '@2pm/demo/processes';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { csv, type Network, program, type Row, raise, SUMS, settle, sums } from './network.ts';
-import { strike, strikeTls } from './stranger.ts';
+import { insult, strike, strikeTls } from './stranger.ts';
 
 /** What must never leave a holder: in each row a word, and a number of its own. */
 const rows = [0, 1, 2].map((holder) =>
@@ -115,7 +115,18 @@ describe('a holder whose file is broken refuses with a code, and sees the reason
     expect(check.stdout).toContain(detail);
   });
 
-  test('and takes part again when it is mended', settlesRight);
+  test('a Parquet file is cut in half', async () => {
+    const { dir, file } = net.holders[1];
+    const whole = await readFile(file?.path ?? '');
+    await writeFile(file?.path ?? '', whole.subarray(0, whole.length / 2));
+    const [view, check] = await Promise.all([submitted(), run('data', 'check', '--dir', dir)]);
+    await writeFile(file?.path ?? '', whole);
+    expect(view).toMatchObject({ phase: 'refused', error: { code: expect.stringMatching(/^DATA_/) } });
+    expect(check.code).toBe(7);
+    expect(check.stdout).toContain(view.error?.code);
+  });
+
+  test('and all take part again when it is mended', settlesRight);
 });
 
 describe('a program that', () => {
@@ -287,7 +298,7 @@ describe('a fifth node', () => {
   const reachable = async () =>
     (await net.analyst.client.peers()).filter((peer) => peer.reachable === true).map(({ org }) => org);
 
-  test('joins, is seen, comes up only once, and leaves', async () => {
+  test('joins, is seen, comes up only once, may say what it likes, and leaves', async () => {
     const dir = join(net.dir, 'fifth');
     const fifth = await start('Fifth', dir, undefined);
     await expect.poll(reachable, { timeout: 10_000 }).toContain('Fifth');
@@ -303,6 +314,8 @@ describe('a fifth node', () => {
     expect(await reachable()).toContain('Fifth');
 
     await fifth.process.stop();
+    await insult(net, dir);
+    expect(await reachable()).toHaveLength(3);
     await twopm(dir, 'leave');
     await expect.poll(async () => (await net.analyst.client.peers()).map(({ org }) => org)).not.toContain('Fifth');
     await settlesRight();

@@ -1,10 +1,14 @@
-/** A small network of real processes: the analyst's node, which hosts the chain, and three holders of a few rows each. */
+/**
+ * A small network of real processes: the analyst's node, which hosts the chain, and three holders of a few rows
+ * each: the second one brings Parquet, the others CSV.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FINAL_PHASES, type SubmitInput, type TaskView } from '@2pm/core/api';
 import { type Founding, found, gathered, joinNetwork, type Party } from '@2pm/demo/cast';
 import { stopAll } from '@2pm/demo/processes';
+import { DuckDBInstance } from '@duckdb/node-api';
 
 export interface Network {
   dir: string;
@@ -41,7 +45,9 @@ export async function raise(rows: readonly [Row[], Row[], Row[]]): Promise<Netwo
       HOLDERS.map(async (org, index) => {
         const path = join(dir, `holder-${index}.csv`);
         await writeFile(path, csv(rows[index] ?? []));
-        const file = { org, kind: 'csv', path, rows: rows[index]?.length ?? 0 } as const;
+        const kind = index === 1 ? 'parquet' : 'csv';
+        if (kind === 'parquet') await toParquet(path);
+        const file = { org, kind, path: path.replace('csv', kind), rows: rows[index]?.length ?? 0 } as const;
         return joinNetwork(founding, join(dir, `holder-${index}`), file, PERMITTED);
       }),
     );
@@ -52,6 +58,15 @@ export async function raise(rows: readonly [Row[], Row[], Row[]]): Promise<Netwo
     await stop();
     throw error;
   }
+}
+
+/** Writes a CSV file once more, beside itself. */
+async function toParquet(path: string): Promise<void> {
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  await connection.run(`COPY (FROM read_csv('${path}')) TO '${path.replace('.csv', '.parquet')}' (FORMAT parquet)`);
+  connection.closeSync();
+  instance.closeSync();
 }
 
 /** A program over the holders' rows; `body` computes inside each holder and returns what is added up and revealed. */

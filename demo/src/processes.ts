@@ -63,7 +63,12 @@ export function letGo(): void {
     child.stderr?.destroy();
     child.unref();
   }
+  running.clear();
 }
+
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGTERM');
+});
 
 /** `2pm up`, until it says where its API answers. */
 export async function up(dir: string): Promise<NodeProcess> {
