@@ -123,7 +123,7 @@ export async function traceToJson(source: Uint8Array, limits: SandboxLimits = SA
     context.unwrapResult(context.evalCode(LOCKDOWN, 'lockdown', { type: 'global', strict: true }));
     const result = context.evalCode(ENTRY, 'entry', { type: 'module' });
     if (refused !== undefined) throw importRefused(code, refused);
-    if (result.error !== undefined) throw thrown(context, result.error, steps > limits.steps);
+    if (result.error !== undefined) throw thrown(context, result.error, () => steps > limits.steps);
     if (runtime.hasPendingJob()) throw asynchronous();
     const plan = context.getProp(result.value, 'plan');
     if (context.typeof(plan) !== 'string') throw asynchronous();
@@ -135,8 +135,8 @@ export async function traceToJson(source: Uint8Array, limits: SandboxLimits = SA
   }
 }
 
-function thrown(context: QuickJSContext, error: QuickJSHandle, interrupted: boolean): ProgramError {
-  if (interrupted) return limitReached('steps', 0);
+function thrown(context: QuickJSContext, error: QuickJSHandle, interrupted: () => boolean): ProgramError {
+  if (interrupted()) return limitReached('steps', 0);
   // The program may have thrown anything, with getters of its own: each property is read as text or not at all.
   const text = (name: string): string => {
     if (context.typeof(error) !== 'object') return '';
@@ -147,6 +147,8 @@ function thrown(context: QuickJSContext, error: QuickJSHandle, interrupted: bool
     t.slice(0, 500),
   ) as [string, string, string, string];
   const line = lineOfProgram(text('stack'));
+  // A getter of the program may have used up what was left.
+  if (interrupted()) return limitReached('steps', 0);
   if (name === 'InternalError' && /^(?:out of memory|stack overflow)$/.test(message))
     return limitReached(message, line);
   if (name === 'ProgramError' && /^PROGRAM_[A-Z_]{1,40}$/.test(code)) {

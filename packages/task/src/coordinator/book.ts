@@ -42,6 +42,7 @@ export class TaskBook {
   readonly #tasks: Map<TaskId, CoordinatorTask>;
   readonly #progress = new Map<TaskId, Map<NodeId, MemberProgress>>();
   readonly #changed = new Map<TaskId, Notifier>();
+  readonly #rosters = new Map<TaskId, Roster>();
 
   constructor(options: BookOptions) {
     this.#options = options;
@@ -67,9 +68,14 @@ export class TaskBook {
     return task;
   }
 
+  /** Of a task whose members are chosen: checked once, it does not change any more. */
   roster(taskId: TaskId): Roster {
+    const known = this.#rosters.get(taskId);
+    if (known !== undefined) return known;
     const { chosen, submitted } = this.task(taskId);
-    return rosterOf(chosen?.consents ?? [], submitted.signed.spec, this.#options.domain);
+    const roster = rosterOf(chosen?.consents ?? [], submitted.signed.spec, this.#options.domain);
+    if (chosen !== undefined) this.#rosters.set(taskId, roster);
+    return roster;
   }
 
   /** Durable when it returns. */
