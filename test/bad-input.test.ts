@@ -54,7 +54,7 @@ async function settlesRight() {
 /** What a person reads: a code, no stack, nothing of the machine room. */
 function readable({ stdout, stderr }: { stdout: string; stderr: string }, code: string) {
   expect(stderr).toContain(code);
-  expect(stdout + stderr).not.toMatch(/^\s+at .*:\d+:\d+|node:internal|ZodError|\[object/m);
+  expect(stdout + stderr).not.toMatch(/^\s+at .*:\d+:\d+|node:internal|ZodError|"path":|\[object/m);
 }
 
 describe('a task', () => {

@@ -16,6 +16,7 @@ import {
   NodeError,
   NodeId,
   Plan,
+  parse,
   planHash,
   programHash,
   type RoleSizes,
@@ -103,7 +104,7 @@ export function verifyReceipt(bytes: Uint8Array, backends: readonly SharedBacken
 function verify(bytes: Uint8Array, backends: readonly SharedBackend[]): VerifiedReceipt {
   if (bytes.length <= SIGNATURE_BYTES) throw new Error('it is too short');
   const bodyBytes = bytes.slice(0, -SIGNATURE_BYTES);
-  const signature = Signature.parse(toHex(bytes.slice(-SIGNATURE_BYTES)));
+  const signature = parse(toHex(bytes.slice(-SIGNATURE_BYTES)), Signature, 'its last part, the signature,');
   const body = decode(bodyBytes, ReceiptBody, 'receipt');
   const { spec } = body.signed;
 
