@@ -1,11 +1,12 @@
+export { type Capacity, tagBytesFor } from './capacity.ts';
 export { digestKeys } from './digest-keys.ts';
 export { ecdhCard } from './ecdh/card.ts';
 export { type EvaluatedSet, evaluateSet, type SetUpdate, updateSet } from './ecdh/evaluated-set.ts';
 export { type EvaluationCap, evaluationCap } from './ecdh/evaluation-cap.ts';
-export { type EcdhKey, type EcdhOptions, ecdhKey, ecdhTagBytes, type KeyName } from './ecdh/parameters.ts';
+export { type EcdhKey, type EcdhOptions, ecdhKey, type KeyName } from './ecdh/parameters.ts';
 export { type EcdhReceiverOptions, ecdhReceiver, type KeptTags, type TagCache } from './ecdh/receiver.ts';
 export { type EcdhSenderOptions, type EcdhSource, ecdhSender } from './ecdh/sender.ts';
 export { rr22Card } from './rr22/card.ts';
-export type { Capacity, Rr22Options } from './rr22/parameters.ts';
+export type { Rr22Options } from './rr22/parameters.ts';
 export { rr22Receiver } from './rr22/receiver.ts';
 export { rr22Sender } from './rr22/sender.ts';

@@ -7,8 +7,12 @@
  * all but the one on its path (Boyle et al., CCS 2019). Trees are expanded together, level by level.
  * Layout: node i of tree j stands at i·trees + j; child b of node i is node b·(nodes of the level) + i, where it exists.
  * A level has a quarter of the nodes of the next, rounded up, so no work goes into leaves that are cut off.
- * Corruption model: semi-honest. The receiver's memory accesses follow its secret points.
- * Deviation: arity four and ChaCha12 in place of two AES calls a node; AES outside WebAssembly costs more in copies.
+ * A node's key is secret and serves for one block alone, so its nonce need not be unique for security; that it is within
+ * a session (level, place, tree) and hardly ever repeats between sessions keeps guesses at many keys at once from paying.
+ * Corruption model: semi-honest. Rounds and bytes: the caller's; what travels is 4 sums of 16 bytes a level and tree.
+ * Leakage: none beyond the outputs; the receiver's memory accesses follow its secret points.
+ * Deviations: arity four; ChaCha12, eight rounds short of RFC 8439, with a 128-bit key, in place of two fixed-key AES
+ * calls a node, because AES outside WebAssembly costs more in copies.
  * @module
  */
 import { type Kernels, pieces } from '../wasm/kernels.ts';
@@ -18,7 +22,7 @@ export interface Forest {
   trees: number;
   /** Leaves a tree, at least 2. */
   leaves: number;
-  /** 32 bits of the session, so that sessions share no node's nonce. */
+  /** 32 bits of the session: few sessions share the nonces of their nodes, so guesses at one key seldom serve for two. */
   tweak: number;
 }
 

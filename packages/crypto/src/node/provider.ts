@@ -17,11 +17,6 @@ export const nodeCrypto: CryptoProvider = {
     iv.set(nonce);
     new DataView(iv.buffer).setBigUint64(8, counter);
     const cipher = createCipheriv('aes-128-ctr', key, iv);
-    if (length <= CHUNK_BYTES) {
-      // A plain view: `slice` of a Buffer would not copy.
-      const { buffer, byteOffset } = cipher.update(ZEROS.subarray(0, length));
-      return new Uint8Array(buffer, byteOffset, length);
-    }
     if (length <= CHUNK_BYTES) return plain(cipher.update(ZEROS.subarray(0, length)));
     const out = new Uint8Array(length);
     for (let offset = 0; offset < length; offset += CHUNK_BYTES) {

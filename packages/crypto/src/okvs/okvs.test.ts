@@ -1,3 +1,4 @@
+import { concatBytes } from '@2pm/core';
 import { blake3 } from '@noble/hashes/blake3.js';
 import { expect, test } from 'vitest';
 import { nodeCrypto, nodeRng } from '../node/provider.ts';
@@ -39,7 +40,7 @@ test.each([1, 2, 3, 100, 513, 4099, 70_001])('%i keys decode to their values', a
 test('padding fills the store without touching the decoding of the items', async () => {
   const kernels = await loadKernels();
   const [key, items, padding] = [random(32), random(16 * 77), random(16 * 923)];
-  const rows = okvsRows(kernels, okvsParameters(1000), key, items, padding);
+  const rows = okvsRows(kernels, okvsParameters(1000), key, concatBytes(items, padding));
   expect(rows.counts[0]).toBe(1000);
   const vector = okvsEncode(kernels, nodeCrypto, nodeRng, rows);
   const decoded = decodeAll(kernels, key, items, 1000, vector);

@@ -7,8 +7,12 @@
  * columns; all free columns are random. The rows of the gap meet no column that peeling assigned, so the gap's system
  * involves the dense columns alone.
  * Keys are 16-byte items; their rows, and the values stored, come from one keyed BLAKE3 call: value = first 16 bytes.
- * The key must be drawn after the items are fixed. Failure: below 2^-40 for a random key. Addresses follow the items.
- * Deviation: each bin is held to 40 + log2(bins) bits, the published code to 40.
+ * Corruption model: none of its own; the key must be drawn after the items are fixed. Rounds and bytes: the caller's.
+ * Leakage: addresses follow the items; the vector hides the keys as long as whoever has it cannot tell values from random.
+ * Failure: for a random key about 2^-40 for each of two events, a bin that overflows (an exact bound) and a gap beyond
+ * the dense columns (the paper's fit to experiments, not a proof).
+ * Deviations: each bin is held to 40 + log2(bins) bits, the published code to 40; columns come from 32-bit words, with a
+ * relative bias below 2^-16.
  * @module
  */
 import { type CryptoProvider, NodeError, type Rng } from '@2pm/core';
@@ -31,33 +35,24 @@ export interface Rows {
 const CHUNK = 16_384;
 
 /**
- * Hashes `items` (16 bytes each), then `padding` behind them, into rows under `key` (32 bytes).
+ * Hashes `items` (16 bytes each) into rows under `key` (32 bytes).
  * @throws {NodeError} `OKVS_FAILED` when a bin overflows.
  */
-export function okvsRows(
-  kernels: Kernels,
-  parameters: OkvsParameters,
-  key: Uint8Array,
-  items: Uint8Array,
-  padding: Uint8Array = new Uint8Array(),
-): Rows {
+export function okvsRows(kernels: Kernels, parameters: OkvsParameters, key: Uint8Array, items: Uint8Array): Rows {
   const { bins, binCapacity, sparse, dense } = parameters;
   const at = kernels.alloc(ROW_BYTES * bins * binCapacity);
   const indices = kernels.alloc(4 * bins * binCapacity);
   const mark = kernels.mark();
   const [keyAt, counts, buffer] = [kernels.put(key), kernels.alloc(4 * bins), kernels.alloc(16 * CHUNK)];
   kernels.words(counts, bins).fill(0);
-  let first = 0;
-  for (const source of [items, padding]) {
-    for (let offset = 0; offset < source.length; offset += 16 * CHUNK) {
-      const chunk = source.subarray(offset, offset + 16 * CHUNK);
-      kernels.bytes(buffer, chunk.length).set(chunk);
-      const real = chunk.length / 16;
-      const n = Math.ceil(real / 4) * 4;
-      if (kernels.run.okvs_rows(keyAt, buffer, n, real, first, bins, binCapacity, sparse, dense, at, indices, counts)) {
-        throw okvsFailed('a bin overflows');
-      }
-      first += real;
+  for (let offset = 0; offset < items.length; offset += 16 * CHUNK) {
+    const chunk = items.subarray(offset, offset + 16 * CHUNK);
+    kernels.bytes(buffer, chunk.length).set(chunk);
+    const real = chunk.length / 16;
+    const n = Math.ceil(real / 4) * 4;
+    const first = offset / 16;
+    if (kernels.run.okvs_rows(keyAt, buffer, n, real, first, bins, binCapacity, sparse, dense, at, indices, counts)) {
+      throw okvsFailed('a bin overflows');
     }
   }
   const result = { parameters, at, indices, counts: kernels.words(counts, bins).slice() };

@@ -7,7 +7,7 @@
  * @module
  */
 import { concatBytes, equalBytes, NodeError, type Rng } from '@2pm/core';
-import { ELEMENT_BYTES, type Group, SCALAR_BYTES, sha512 } from './group.ts';
+import { ELEMENT_BYTES, type Group, SCALAR_BYTES, sha512 } from '../group/ristretto255.ts';
 
 export const PROOF_BYTES = 2 * SCALAR_BYTES;
 export const MAX_BATCH = 65_535;
@@ -37,7 +37,7 @@ export function prove(
   return concatBytes(challenge, group.scalarSubtract(r, group.scalarMultiply(challenge, k)));
 }
 
-/** RFC 9497 §2.2.2. @throws {NodeError} `OPRF_BAD_PROOF`, `OPRF_BAD_ELEMENT`. */
+/** RFC 9497 §2.2.2. @throws {NodeError} `OPRF_BAD_PROOF`, `GROUP_BAD_ELEMENT`. */
 export function verify(suite: Suite, publicKey: Uint8Array, c: Uint8Array, d: Uint8Array, proof: Uint8Array): void {
   const { group } = suite;
   const [challenge, s] = [proof.subarray(0, SCALAR_BYTES), proof.subarray(SCALAR_BYTES)];

@@ -11,8 +11,8 @@
  * @module
  */
 import { concatBytes, NodeError, type Rng } from '@2pm/core';
+import { badElement, ELEMENT_BYTES, loadGroup, sha512 } from '../group/ristretto255.ts';
 import { prove, type Suite, sized, verify } from './dleq.ts';
-import { badElement, ELEMENT_BYTES, loadGroup, sha512 } from './group.ts';
 
 export type OprfMode = 'oprf' | 'voprf';
 
@@ -80,7 +80,7 @@ export class Oprf {
     return { blinds, elements: concatBytes(...inputs.map((x, i) => group.multiply(blinds[i]!, this.#element(x)))) };
   }
 
-  /** Server: `BlindEvaluate` without its proof. @throws {NodeError} `OPRF_BAD_ELEMENT` if any of them is not valid. */
+  /** Server: `BlindEvaluate` without its proof. @throws {NodeError} `GROUP_BAD_ELEMENT` if any of them is not valid. */
   blindEvaluate(secretKey: Uint8Array, elements: Uint8Array): Uint8Array {
     return concatBytes(...split(elements).map((element) => this.#suite.group.multiply(secretKey, element)));
   }
@@ -90,13 +90,13 @@ export class Oprf {
     return prove(this.#suite, keys.secretKey, keys.publicKey, elements, evaluated, rng);
   }
 
-  /** Client, verifiable mode. @throws {NodeError} `OPRF_BAD_PROOF`, `OPRF_BAD_ELEMENT`. */
+  /** Client, verifiable mode. @throws {NodeError} `OPRF_BAD_PROOF`, `GROUP_BAD_ELEMENT`. */
   verify(publicKey: Uint8Array, elements: Uint8Array, evaluated: Uint8Array, proof: Uint8Array): void {
     if (!this.#suite.group.isElement(publicKey)) throw badElement();
     verify(this.#suite, publicKey, elements, evaluated, proof);
   }
 
-  /** Client, last step: `Finalize`, 64 bytes an input. @throws {NodeError} `OPRF_BAD_ELEMENT`. */
+  /** Client, last step: `Finalize`, 64 bytes an input. @throws {NodeError} `GROUP_BAD_ELEMENT`. */
   finalize(inputs: readonly Uint8Array[], blinds: readonly Uint8Array[], evaluated: Uint8Array): Uint8Array[] {
     const { group } = this.#suite;
     const elements = split(evaluated);

@@ -8,30 +8,29 @@
  * Leakage: none beyond the outputs. Deviation: keys also hash the session, both points and the sender's point.
  * @module
  */
-import { concatBytes, NodeError, type Rng } from '@2pm/core';
-import type { Ristretto } from './ristretto.ts';
+import { NodeError, type Rng } from '@2pm/core';
+import { ELEMENT_BYTES, type Group, sha512 } from '../group/ristretto255.ts';
 
-const POINT = 32;
-export const OFFER_BYTES = POINT;
+export const OFFER_BYTES = ELEMENT_BYTES;
 /** Bytes a transfer of the receiver's answer. */
-export const ANSWER_BYTES = 2 * POINT;
+export const ANSWER_BYTES = 2 * ELEMENT_BYTES;
 
 export interface BaseOtSender {
   /** Goes to the receiver. */
   readonly offer: Uint8Array;
-  /** Key pairs of 16 bytes. @throws {NodeError} `OT_BAD_POINT`, `OT_BAD_LENGTH`. */
+  /** Key pairs of 16 bytes. @throws {NodeError} `GROUP_BAD_ELEMENT`, `OT_BAD_LENGTH`. */
   keys(answer: Uint8Array): [zero: Uint8Array, one: Uint8Array][];
 }
 
 export interface BaseOtReceiver {
   /** Goes to the sender. */
   readonly answer: Uint8Array;
-  /** The chosen keys. @throws {NodeError} `OT_BAD_POINT`. */
+  /** The chosen keys. @throws {NodeError} `GROUP_BAD_ELEMENT`. */
   keys(offer: Uint8Array): Uint8Array[];
 }
 
 export interface BaseOtContext {
-  group: Ristretto;
+  group: Group;
   rng: Rng;
   /** Public, unique for this use: everything both sides agreed on before. */
   session: Uint8Array;
@@ -39,7 +38,7 @@ export interface BaseOtContext {
 }
 
 export function baseOtSender({ group, rng, session, count }: BaseOtContext): BaseOtSender {
-  const a = group.scalar(rng.fill(new Uint8Array(64)));
+  const a = group.randomScalar(rng);
   const offer = group.base(a);
   return {
     offer,
@@ -51,7 +50,7 @@ export function baseOtSender({ group, rng, session, count }: BaseOtContext): Bas
         const points = pair(answer, i);
         const key = (bit: 0 | 1) => {
           const sum = group.add(points[bit], mask(group, session, i, bit, points[1 - bit] as Uint8Array));
-          return kdf(group, session, i, bit, offer, points, group.multiply(a, sum));
+          return kdf(session, i, bit, offer, points, group.multiply(a, sum));
         };
         return [key(0), key(1)];
       });
@@ -67,19 +66,17 @@ export function baseOtReceiver(
   const answer = new Uint8Array(count * ANSWER_BYTES);
   const scalars = Array.from({ length: count }, (_, i) => {
     const choice = bitOf(choices, i);
-    const k = group.scalar(rng.fill(new Uint8Array(64)));
-    const other = group.derive(rng.fill(new Uint8Array(64)));
+    const k = group.randomScalar(rng);
+    const other = group.fromUniform(rng.fill(new Uint8Array(64)));
     const chosen = group.subtract(group.base(k), mask(group, session, i, choice, other));
-    answer.set(chosen, i * ANSWER_BYTES + choice * POINT);
-    answer.set(other, i * ANSWER_BYTES + (1 - choice) * POINT);
+    answer.set(chosen, i * ANSWER_BYTES + choice * ELEMENT_BYTES);
+    answer.set(other, i * ANSWER_BYTES + (1 - choice) * ELEMENT_BYTES);
     return k;
   });
   return {
     answer,
     keys: (offer) =>
-      scalars.map((k, i) =>
-        kdf(group, session, i, bitOf(choices, i), offer, pair(answer, i), group.multiply(k, offer)),
-      ),
+      scalars.map((k, i) => kdf(session, i, bitOf(choices, i), offer, pair(answer, i), group.multiply(k, offer))),
   };
 }
 
@@ -89,15 +86,14 @@ function bitOf(choices: Readonly<ArrayLike<number>>, i: number): 0 | 1 {
 
 function pair(answer: Uint8Array, i: number): [Uint8Array, Uint8Array] {
   const at = i * ANSWER_BYTES;
-  return [answer.subarray(at, at + POINT), answer.subarray(at + POINT, at + 2 * POINT)];
+  return [answer.subarray(at, at + ELEMENT_BYTES), answer.subarray(at + ELEMENT_BYTES, at + 2 * ELEMENT_BYTES)];
 }
 
-function mask(group: Ristretto, session: Uint8Array, i: number, bit: 0 | 1, other: Uint8Array): Uint8Array {
-  return group.derive(group.hash(concatBytes(label('2pm/ot/mask/1', i, bit), session, other)));
+function mask(group: Group, session: Uint8Array, i: number, bit: 0 | 1, other: Uint8Array): Uint8Array {
+  return group.fromUniform(sha512(label('2pm/ot/mask/1', i, bit), session, other));
 }
 
 function kdf(
-  group: Ristretto,
   session: Uint8Array,
   i: number,
   bit: 0 | 1,
@@ -105,7 +101,7 @@ function kdf(
   points: [Uint8Array, Uint8Array],
   shared: Uint8Array,
 ): Uint8Array {
-  return group.hash(concatBytes(label('2pm/ot/key/1', i, bit), session, offer, ...points, shared)).slice(0, 16);
+  return sha512(label('2pm/ot/key/1', i, bit), session, offer, ...points, shared).slice(0, 16);
 }
 
 /** Fixed width for each tag; what follows it is of fixed width too (session 32 bytes, points 32 bytes). */

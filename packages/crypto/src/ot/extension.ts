@@ -4,7 +4,9 @@
  *
  * Construction: Ishai, Kilian, Nissim and Petrank (CRYPTO 2003), in the formulation of Asharov et al. (CCS 2013, §4).
  * Corruption model: semi-honest; the receiver's consistency across columns is not checked.
+ * The columns of base transfers are AES-128-CTR streams under keys of one use.
  * Rounds and bytes: one message of 16·count bytes from the receiver. Leakage: none beyond the outputs.
+ * Deviations: Δ may be the caller's and serve elsewhere, as the VOLE does (see `vole/silent.ts`).
  * Hashing (`hashCorrelations`) turns correlations into transfers: H(session, j, q_j) and H(session, j, q_j ⊕ Δ).
  * @module
  */
@@ -75,9 +77,9 @@ export function extendSender(
 }
 
 /**
- * Breaks the correlation of `count` (a multiple of 4) blocks at `blocks`. Returns the address of the result: two pads of 16 bytes each,
- * all first pads before all second ones: BLAKE3 keyed with the session over
- * block ⊕ offset ‖ index. Correlation robustness is that of BLAKE3 as a random oracle.
+ * Breaks the correlation of `count` (a multiple of 4) blocks at `blocks`. Returns the address of the result: two pads of
+ * 16 bytes each, all first pads before all second ones: BLAKE3 keyed with the session over block ⊕ offset ‖ index.
+ * Correlation robustness is that of BLAKE3 as a random oracle.
  */
 export function hashCorrelations(
   kernels: Kernels,

@@ -6,4 +6,3 @@ export {
   baseOtSender,
 } from './base.ts';
 export { BASE_COUNT, extendReceiver, extendSender, hashCorrelations } from './extension.ts';
-export { loadRistretto, type Ristretto } from './ristretto.ts';

@@ -1,30 +1,31 @@
+import { concatBytes } from '@2pm/core';
 import { ristretto255, ristretto255_hasher } from '@noble/curves/ed25519.js';
 import { blake3 } from '@noble/hashes/blake3.js';
 import { sha512 } from '@noble/hashes/sha2.js';
 import { beforeAll, expect, test } from 'vitest';
+import { type Group, sha512 as groupHash, loadGroup } from '../group/ristretto255.ts';
 import { nodeCrypto, nodeRng } from '../node/provider.ts';
 import { loadKernels } from '../wasm/kernels.ts';
 import { baseOtReceiver, baseOtSender } from './base.ts';
 import { extendReceiver, extendSender, hashCorrelations } from './extension.ts';
-import { loadRistretto, type Ristretto } from './ristretto.ts';
 
 const random = (size: number) => nodeRng.fill(new Uint8Array(size));
-let group: Ristretto;
+let group: Group;
 beforeAll(async () => {
-  group = await loadRistretto();
+  group = await loadGroup();
 });
 
 const Point = ristretto255.Point;
 
 test('the group is ristretto255 as the readable implementation has it', () => {
   const uniform = random(64);
-  const point = group.derive(uniform);
+  const point = group.fromUniform(uniform);
   expect(point).toEqual(ristretto255_hasher.deriveToCurve!(uniform).toBytes());
-  const scalar = group.scalar(random(64));
+  const scalar = group.randomScalar(nodeRng);
   const value = Point.Fn.fromBytes(scalar);
   expect(group.base(scalar)).toEqual(Point.BASE.multiply(value).toBytes());
   expect(group.multiply(scalar, point)).toEqual(Point.fromBytes(point).multiply(value).toBytes());
-  expect(group.hash(uniform)).toEqual(sha512(uniform));
+  expect(groupHash(uniform)).toEqual(sha512(uniform));
   expect(group.subtract(group.add(point, group.base(scalar)), point)).toEqual(group.base(scalar));
 });
 
@@ -51,12 +52,17 @@ test('points that are no group elements, and the identity, are refused with a co
   const context = { group, rng: nodeRng, session: random(32), count: 1 };
   const sender = baseOtSender(context);
   for (const bad of [new Uint8Array(64).fill(255), new Uint8Array(64).fill(1), new Uint8Array(64).fill(9)]) {
-    expect(() => sender.keys(bad)).toThrow(expect.objectContaining({ code: 'OT_BAD_POINT', fault: 'peer' }));
+    expect(() => sender.keys(bad)).toThrow(expect.objectContaining({ code: 'GROUP_BAD_ELEMENT', fault: 'peer' }));
+  }
+  const identity = new Uint8Array(32);
+  const point = group.base(group.randomScalar(nodeRng));
+  for (const bad of [concatBytes(point, identity), concatBytes(identity, point)]) {
+    expect(() => sender.keys(bad)).toThrow(expect.objectContaining({ code: 'GROUP_BAD_ELEMENT' }));
   }
   expect(() => sender.keys(new Uint8Array(63))).toThrow(expect.objectContaining({ code: 'OT_BAD_LENGTH' }));
   const receiver = baseOtReceiver(context, [1]);
   for (const bad of [new Uint8Array(32), new Uint8Array(32).fill(255)]) {
-    expect(() => receiver.keys(bad)).toThrow(expect.objectContaining({ code: 'OT_BAD_POINT' }));
+    expect(() => receiver.keys(bad)).toThrow(expect.objectContaining({ code: 'GROUP_BAD_ELEMENT' }));
   }
 });
 

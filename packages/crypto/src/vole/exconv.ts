@@ -5,8 +5,9 @@
  * x[i] ^= ⊕_{k=1..24} b_k·x[i−k] ^ x[i−25], where sources before the start count when everything else is done. Run twice
  * with independent bits. Expand: each output, already the lower half's block, takes 7 blocks of x: one uniform position
  * in each quarter and three uniform positions.
- * Randomness is public: AES-CTR for the bits, ChaCha8 for the positions.
- * Deviations: bits of neighbouring positions are independent (libOTe shares 16 of 24); the bits are named by target
+ * Corruption model, rounds, leakage: none of its own; both parties apply it to what they hold. Both know its randomness.
+ * Deviations: AES-CTR gives the bits and ChaCha8 the positions (libOTe: AES for both): the seed is public, so they need to
+ * look random, not to hide it; bits of neighbouring positions are independent (libOTe shares 16 of 24); the bits are named by target
  * instead of source, which is the same distribution; the last m mod 4 positions are in no quarter.
  * @module
  */

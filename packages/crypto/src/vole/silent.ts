@@ -7,14 +7,17 @@
  * The t-point VOLE and the puncturing transfers come out of one run of correlated OT extension: 128 correlations for
  * the bits of a point's value a_j fold into b_j, c_j with c_j = b_j + Δ·a_j; those of the puncturing bits are hashed
  * first: two for each level of arity four, and the sum of child b travels under both of its bits' pads, so that the
- * receiver reads it unless both bits are those of its path. Base choices, extension offset and Δ are the same 128 bits, as in Ferret (Yang et al., CCS 2020).
+ * receiver reads it unless both bits are those of its path. Base choices, extension offset and Δ are the same 128 bits,
+ * as in Ferret (Yang et al., CCS 2020).
  * Corruption model: semi-honest. Messages: offer, answer, choice, correction, all of lengths fixed by the parameters;
  * 32 + 8192 + 16·(2·t·depth + 128·t) + (128·depth + 16)·t bytes.
- * Leakage: none beyond the outputs. Deviation: subfield equal to the field.
+ * Leakage: none beyond the outputs, if dual LPN holds for this code. Deviations: subfield equal to the field; trees of
+ * arity four; one Δ for transfers and outputs; those of `ggm/pprf.ts` and `exconv.ts`.
  * @module
  */
 import { assert, type CryptoProvider, NodeError, type Rng, sha256Bytes } from '@2pm/core';
 import { ARITY, depthOf, expandForest, expandPunctured, type Forest, pathOf } from '../ggm/pprf.ts';
+import type { Group } from '../group/ristretto255.ts';
 import {
   ANSWER_BYTES,
   type BaseOtReceiver,
@@ -24,14 +27,13 @@ import {
   OFFER_BYTES,
 } from '../ot/base.ts';
 import { BASE_COUNT, extendReceiver, extendSender, hashCorrelations } from '../ot/extension.ts';
-import type { Ristretto } from '../ot/ristretto.ts';
 import { type Kernels, pieces } from '../wasm/kernels.ts';
 import { type ExConv, exConv } from './exconv.ts';
 import { forestOf, type VoleParameters } from './parameters.ts';
 
 export interface VoleContext {
   kernels: Kernels;
-  group: Ristretto;
+  group: Group;
   crypto: CryptoProvider;
   rng: Rng;
   /** 32 bytes, public, unique for this use; binds sid, parties and parameters. */

@@ -1,8 +1,8 @@
 import { sha256Bytes } from '@2pm/core';
 import { expect, test } from 'vitest';
 import { blocksToIntegers, multiplyReference } from '../gf128/reference.ts';
+import { loadGroup } from '../group/ristretto255.ts';
 import { nodeCrypto, nodeRng } from '../node/provider.ts';
-import { loadRistretto } from '../ot/ristretto.ts';
 import { type Kernels, loadKernels } from '../wasm/kernels.ts';
 import { exConv } from './exconv.ts';
 import { voleParameters } from './parameters.ts';
@@ -11,7 +11,7 @@ import { VoleReceiver, VoleSender, voleMessageBytes } from './silent.ts';
 const random = (size: number) => nodeRng.fill(new Uint8Array(size));
 
 async function correlate(length: number, sessions: [Uint8Array, Uint8Array]) {
-  const group = await loadRistretto();
+  const group = await loadGroup();
   const parameters = voleParameters(length);
   const context = async (session: Uint8Array) => {
     const kernels = await loadKernels();
@@ -70,7 +70,7 @@ test('parties of two sessions get no correlation', async () => {
 test('messages of a wrong length and impossible sizes are refused with a code', async () => {
   const context = {
     kernels: await loadKernels(),
-    group: await loadRistretto(),
+    group: await loadGroup(),
     crypto: nodeCrypto,
     rng: nodeRng,
     session: random(32),

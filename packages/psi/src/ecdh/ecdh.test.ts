@@ -4,12 +4,12 @@ import { loadOprf } from '@2pm/crypto/oprf';
 import { type ChannelFault, faultAt, faultyChannel } from '@2pm/testing/faulty-channel';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { BoundChannel } from '../bound-channel.ts';
+import { type Capacity, tagBytesFor } from '../capacity.ts';
 import { digestKeys } from '../digest-keys.ts';
-import { BoundChannel } from '../rr22/messages.ts';
-import type { Capacity } from '../rr22/parameters.ts';
 import { type EvaluatedSet, evaluateSet, updateSet } from './evaluated-set.ts';
 import { evaluationCap } from './evaluation-cap.ts';
-import { BATCH, type EcdhKey, type EcdhOptions, ecdhKey, ecdhParameters, ecdhTagBytes } from './parameters.ts';
+import { BATCH, type EcdhKey, type EcdhOptions, ecdhKey, ecdhParameters } from './parameters.ts';
 import { type EcdhReceiverOptions, ecdhReceiver, type KeptTags } from './receiver.ts';
 import { ecdhSender } from './sender.ts';
 import { TAG_BYTES, unpackTags } from './tags.ts';
@@ -128,7 +128,7 @@ test('random sets over a small universe of keys intersect as plain sets do', asy
 test('tags are wide enough that all pairs together match falsely with at most 2^-40', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 2 ** 22 }), fc.integer({ min: 1, max: 2 ** 22 }), (receiver, sender) => {
-      const bits = 8 * ecdhTagBytes({ receiver, sender });
+      const bits = 8 * tagBytesFor({ receiver, sender });
       expect(receiver * sender * 2 ** -bits).toBeLessThanOrEqual(2 ** -40);
       expect(bits).toBeLessThanOrEqual(8 * TAG_BYTES);
     }),
@@ -185,6 +185,13 @@ test('neither blinded items nor tags of one session alone repeat in the next', a
   }
   expect(frames[0]!.length).toBeGreaterThan(40);
   expect(frames[0]!.filter((part) => frames[1]!.includes(part))).toEqual([]);
+});
+
+test('a set is what it was at the call, whatever becomes of the caller’s buffer', async () => {
+  const { mine, theirs, expected } = sets(20, 20, 10);
+  const running = intersect({ mine, theirs, capacity: { receiver: 20, sender: 20 } });
+  for (const buffer of [mine, theirs]) nodeRng.fill(buffer);
+  expect(await running).toEqual(expected);
 });
 
 test('two sessions with other ids, capacities, modes, keys or roles stop at the first frame', async () => {
@@ -378,7 +385,7 @@ const whole = (publicKey: Uint8Array, updates = 0xffff_ffff) => {
 test('elements that are no elements, wrong proofs, wrong keys and unsorted tags give the receiver a coded error and no answer', async () => {
   const capacity = { receiver: 2, sender: 3 };
   const items = random(32);
-  const tagBytes = ecdhTagBytes(capacity);
+  const tagBytes = tagBytesFor(capacity);
   const [zeros, ones] = [new Uint8Array(tagBytes * 3), new Uint8Array(tagBytes * 3).fill(255)];
   const unsorted = concatBytes(ones.subarray(0, tagBytes), zeros.subarray(tagBytes));
   for (const mode of ['oprf', 'voprf'] as const) {
@@ -402,9 +409,9 @@ test('elements that are no elements, wrong proofs, wrong keys and unsorted tags 
       [{ header: whole(keys.publicKey, 1) }, 'PSI_BAD_UPDATE'],
       [{ header: whole(keys.publicKey, 0) }, 'PSI_BAD_UPDATE'],
       [{ answer: (elements) => honest(elements).subarray(1) }, 'PSI_BAD_LENGTH'],
-      [{ answer: second(new Uint8Array(32)) }, 'OPRF_BAD_ELEMENT'],
-      [{ answer: second(new Uint8Array(32).fill(255)) }, 'OPRF_BAD_ELEMENT'],
-      [{ answer: second(Uint8Array.of(1, ...new Uint8Array(31))) }, 'OPRF_BAD_ELEMENT'],
+      [{ answer: second(new Uint8Array(32)) }, 'GROUP_BAD_ELEMENT'],
+      [{ answer: second(new Uint8Array(32).fill(255)) }, 'GROUP_BAD_ELEMENT'],
+      [{ answer: second(Uint8Array.of(1, ...new Uint8Array(31))) }, 'GROUP_BAD_ELEMENT'],
     ];
     if (mode === 'voprf') {
       const underOther = (elements: Uint8Array) => oprf.blindEvaluate(others.secretKey, elements);
@@ -449,7 +456,7 @@ test('a public key that is no element is refused with proofs', async () => {
         { header, tags: new Uint8Array(5), answer: (e) => concatBytes(e, random(64)) },
       )(channel),
   );
-  expect(received).toMatchObject(refused('OPRF_BAD_ELEMENT'));
+  expect(received).toMatchObject(refused('GROUP_BAD_ELEMENT'));
 });
 
 test('a receiver that sends what is no element gets a coded error and no evaluation', async () => {
@@ -461,13 +468,13 @@ test('a receiver that sends what is no element gets a coded error and no evaluat
         const bound = new BoundChannel(channel, nodeCrypto, session);
         await bound.sendFrame(new Uint8Array(16));
         await bound.receiveFrame(52);
-        await bound.receive(ecdhTagBytes(capacity));
+        await bound.receive(tagBytesFor(capacity));
         await bound.sendFrame(concatBytes((await loadOprf('oprf')).keyPair(nodeRng).publicKey, bad));
         return new Uint32Array(await bound.receiveFrame(64));
       },
       (channel) => ecdhSender({ ...base, capacity, channel, items: random(16) }),
     );
-    expect(sent).toMatchObject(refused('OPRF_BAD_ELEMENT'));
+    expect(sent).toMatchObject(refused('GROUP_BAD_ELEMENT'));
     expect(stats[1].framesSent).toBe(2);
   }
 });
@@ -546,7 +553,7 @@ test('updates travel as tags replaced, as many as declared, whatever changed; to
   };
   const cache = memory();
   const first = await trace(start, cache, [0]);
-  const tagBytes = ecdhTagBytes(capacity);
+  const tagBytes = tagBytesFor(capacity);
   expect(first[2]).toBe(`sender ${16 + 40 * tagBytes}`);
   const traces = [];
   for (const [added, removed, expected] of [
@@ -602,7 +609,7 @@ test('a sender that updates the tags of another key, or claims more updates than
   const capacity = { receiver: 1, sender: 8 };
   const oprf = await loadOprf('oprf');
   const [keys, others] = [oprf.keyPair(nodeRng), oprf.keyPair(nodeRng)];
-  const tagBytes = ecdhTagBytes(capacity);
+  const tagBytes = tagBytesFor(capacity);
   const kept = { publicKey: keys.publicKey, stamp: random(16), tagBytes, tags: new Uint8Array(8 * tagBytes) };
   const answer = (elements: Uint8Array) => oprf.blindEvaluate(keys.secretKey, elements);
   const none = new Uint8Array(0);

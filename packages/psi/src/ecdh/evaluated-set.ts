@@ -10,8 +10,9 @@
  */
 import { equalBytes, NodeError, type Rng } from '@2pm/core';
 import { loadOprf } from '@2pm/crypto/oprf';
-import { checkItems, ITEM_BYTES } from '../rr22/parameters.ts';
-import { BATCH, badCapacity, duplicateItem, type EcdhKey, STAMP_BYTES, wrongKey } from './parameters.ts';
+import { badCapacity } from '../capacity.ts';
+import { checkItems, duplicateItem, ITEM_BYTES } from '../items.ts';
+import { BATCH, type EcdhKey, STAMP_BYTES, wrongKey } from './parameters.ts';
 import { packTags, TAG_BYTES, unpackTags, updateTags } from './tags.ts';
 
 export interface EvaluatedSet {

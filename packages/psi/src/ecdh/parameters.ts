@@ -12,7 +12,7 @@ import {
   type Rng,
 } from '@2pm/core';
 import { loadOprf, type OprfKeyPair, type OprfMode } from '@2pm/crypto/oprf';
-import type { Capacity } from '../rr22/parameters.ts';
+import { badCapacity, type Capacity, checkCapacity, tagBytesFor } from '../capacity.ts';
 import { ecdhCard } from './card.ts';
 
 /** Names a key that outlives a session. A new version is a new key: tags of two versions have nothing in common. */
@@ -81,43 +81,20 @@ export async function ecdhKey(seed: Uint8Array, name: KeyName, mode: OprfMode = 
 export function ecdhParameters(options: EcdhOptions, name: KeyName | null): EcdhParameters {
   const { sid, update = 0, mode = 'oprf' } = options;
   const { receiver, sender } = options.capacity;
-  for (const size of [receiver, sender]) {
-    if (!Number.isInteger(size) || size < 1 || size > LARGEST_CAPACITY) {
-      throw badCapacity(`a capacity of ${size} is outside 1 to ${LARGEST_CAPACITY}`);
-    }
-  }
+  checkCapacity(options.capacity, LARGEST_CAPACITY);
   if (!Number.isInteger(update) || update < 0 || update > sender) {
     throw badCapacity(`an update of ${update} is outside 0 to the capacity of ${sender}`);
   }
-  const tagBytes = ecdhTagBytes(options.capacity);
+  const tagBytes = tagBytesFor(options.capacity);
   const key = name === null ? null : [name.server, name.purpose, name.version];
   const agreed = { sid, key, receiver, sender, update, mode, tagBytes, batch: BATCH };
   const session = fromHex(hashValue(`2pm/${ecdhCard.id}`, agreed));
   return { capacity: { receiver, sender }, update, mode, tagBytes, session };
 }
 
-/** ⌈(40 + log2(nx·ny)) / 8⌉: all nx·ny pairs together match falsely with probability at most nx·ny / 2^(8·bytes) ≤ 2^-40. */
-export function ecdhTagBytes({ receiver, sender }: Capacity): number {
-  return Math.ceil((40 + Math.log2(receiver) + Math.log2(sender)) / 8);
-}
-
 /** `[from, to)` of the batches of `total` items. */
 export function* batchBounds(total: number): Generator<[from: number, to: number]> {
   for (let from = 0; from < total; from += BATCH) yield [from, Math.min(total, from + BATCH)];
-}
-
-export function badCapacity(message: string): NodeError {
-  return new NodeError('PSI_BAD_CAPACITY', message, {
-    fault: 'caller',
-    fix: 'Declare the same capacities in range on both sides; for larger sets take the protocol rr22.',
-  });
-}
-
-export function duplicateItem(): NodeError {
-  return new NodeError('PSI_DUPLICATE_ITEM', 'an item comes twice in one set', {
-    fault: 'data',
-    fix: 'Remove duplicates before the intersection.',
-  });
 }
 
 export function wrongKey(message: string, fault: 'caller' | 'peer'): NodeError {

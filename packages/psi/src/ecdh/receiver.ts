@@ -4,14 +4,13 @@
  * blinded → ← evaluated, and a proof in verifiable mode. Bytes: 64 an own item, and 40 + log2(nx·ny) bits a tag.
  * @module
  */
-import { concatBytes, equalBytes, NodeError } from '@2pm/core';
+import { equalBytes, NodeError } from '@2pm/core';
 import { ELEMENT_BYTES, loadOprf, type Oprf, PROOF_BYTES } from '@2pm/crypto/oprf';
-import { BoundChannel } from '../rr22/messages.ts';
-import { checkItems, ITEM_BYTES, padding } from '../rr22/parameters.ts';
+import { BoundChannel } from '../bound-channel.ts';
+import { duplicateItem, ITEM_BYTES, paddedItems } from '../items.ts';
 import { maxUpdates } from './evaluated-set.ts';
 import {
   batchBounds,
-  duplicateItem,
   type EcdhOptions,
   type EcdhParameters,
   ecdhParameters,
@@ -58,22 +57,23 @@ interface Batch {
 /**
  * Returns the ascending indices of the own items that the sender also holds.
  * @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_DUPLICATE_ITEM`, `PSI_WRONG_KEY`,
- * `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `PSI_BAD_TAGS`, `PSI_BAD_UPDATE`, `OPRF_BAD_ELEMENT`, `OPRF_BAD_PROOF`, and the
+ * `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `PSI_BAD_TAGS`, `PSI_BAD_UPDATE`, `GROUP_BAD_ELEMENT`, `OPRF_BAD_PROOF`, and the
  * channel's.
  */
 export async function ecdhReceiver(options: EcdhReceiverOptions): Promise<Uint32Array> {
-  const { capacity, items, crypto, signal, onPhase } = options;
+  const { capacity, items, rng, crypto, signal, onPhase } = options;
   const parameters = ecdhParameters(options, options.key ?? null);
   const { mode, tagBytes } = parameters;
-  checkItems(items, capacity.receiver);
-  if (new Set(unpackTags(items, ITEM_BYTES)).size !== items.length / ITEM_BYTES) throw duplicateItem();
+  const count = items.length / ITEM_BYTES;
+  const padded = paddedItems(items, capacity.receiver, rng);
+  if (new Set(unpackTags(items, ITEM_BYTES)).size !== count) throw duplicateItem();
   const channel = new BoundChannel(options.channel, crypto, parameters.session, signal);
   const oprf = await loadOprf(mode);
   onPhase?.('load');
 
   const kept = usable(await options.cache?.get(), parameters);
   await channel.sendFrame((kept?.stamp ?? NO_STAMP).slice());
-  const batches = await blindAll(oprf, options);
+  const batches = await blindAll(oprf, padded, options);
   onPhase?.('blind');
 
   const state = await receiveTags(channel, parameters, kept, options.publicKey);
@@ -100,7 +100,7 @@ export async function ecdhReceiver(options: EcdhReceiverOptions): Promise<Uint32
   onPhase?.('evaluate');
 
   const theirs = new Set(state.tags);
-  const found = own.slice(0, items.length / ITEM_BYTES).flatMap((tag, i) => (theirs.has(tag) ? [i] : []));
+  const found = own.slice(0, count).flatMap((tag, i) => (theirs.has(tag) ? [i] : []));
   const { publicKey, stamp } = state;
   await options.cache?.set({ publicKey, stamp, tagBytes, tags: packTags(state.tags, tagBytes) });
   onPhase?.('match');
@@ -108,8 +108,8 @@ export async function ecdhReceiver(options: EcdhReceiverOptions): Promise<Uint32
 }
 
 /** All blinds are drawn while the sender evaluates its set. Padding is treated like items, so that time tells nothing. */
-async function blindAll(oprf: Oprf, { items, capacity, rng, signal, pause }: EcdhReceiverOptions): Promise<Batch[]> {
-  const padded = concatBytes(items, padding(items, capacity.receiver, rng));
+async function blindAll(oprf: Oprf, padded: Uint8Array, options: EcdhReceiverOptions): Promise<Batch[]> {
+  const { capacity, rng, signal, pause } = options;
   const batches: Batch[] = [];
   for (const [from, to] of batchBounds(capacity.receiver)) {
     const inputs = Array.from({ length: to - from }, (_, i) =>

@@ -4,12 +4,12 @@
  */
 import { concatBytes, equalBytes } from '@2pm/core';
 import { ELEMENT_BYTES, loadOprf, type OprfKeyPair } from '@2pm/crypto/oprf';
-import { BoundChannel } from '../rr22/messages.ts';
-import { checkItems, padding } from '../rr22/parameters.ts';
+import { BoundChannel } from '../bound-channel.ts';
+import { badCapacity } from '../capacity.ts';
+import { paddedItems } from '../items.ts';
 import { type EvaluatedSet, evaluateSet } from './evaluated-set.ts';
 import type { EvaluationCap } from './evaluation-cap.ts';
 import {
-  badCapacity,
   batchBounds,
   type EcdhKey,
   type EcdhOptions,
@@ -29,19 +29,19 @@ export type EcdhSenderOptions = EcdhOptions & EcdhSource & { cap?: EvaluationCap
 
 /**
  * Learns nothing but which state of a kept set the receiver has. @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_DUPLICATE_ITEM`,
- * `PSI_WRONG_KEY`, `PSI_EVALUATION_CAP`, `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `OPRF_BAD_ELEMENT`, and the channel's.
+ * `PSI_WRONG_KEY`, `PSI_EVALUATION_CAP`, `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `GROUP_BAD_ELEMENT`, and the channel's.
  */
 export async function ecdhSender(options: EcdhSenderOptions): Promise<void> {
   const { capacity, rng, crypto, signal, onPhase } = options;
   const parameters = ecdhParameters(options, 'set' in options ? options.key.name : null);
-  check(options, parameters);
+  const own = 'set' in options ? checkedSet(options, parameters) : onceItems(options, parameters);
   const channel = new BoundChannel(options.channel, crypto, parameters.session, signal);
   const oprf = await loadOprf(parameters.mode);
   onPhase?.('load');
 
   const known = await channel.receiveFrame(STAMP_BYTES);
   await options.cap?.charge(options.channel.peer, capacity.receiver);
-  const { key, set } = 'set' in options ? options : await evaluateOnce(options, oprf.keyPair(rng), parameters);
+  const { key, set } = 'set' in own ? own : await evaluateOnce(options, own.items, oprf.keyPair(rng));
   onPhase?.('evaluate own');
 
   const steps = stepsSince(set, known);
@@ -62,28 +62,25 @@ export async function ecdhSender(options: EcdhSenderOptions): Promise<void> {
   onPhase?.('evaluate theirs');
 }
 
-function check(options: EcdhSenderOptions, { capacity, update, mode }: EcdhParameters): void {
-  if (!('set' in options)) {
-    if (update > 0) throw badCapacity('a set under the key of one session takes no updates');
-    checkItems(options.items, capacity.sender);
-    return;
-  }
-  const { key, set } = options;
+function onceItems(options: EcdhOptions & { items: Uint8Array }, { capacity, update }: EcdhParameters) {
+  if (update > 0) throw badCapacity('a set under the key of one session takes no updates');
+  return { items: paddedItems(options.items, capacity.sender, options.rng) };
+}
+
+function checkedSet({ key, set }: { key: EcdhKey; set: EvaluatedSet }, { capacity, update, mode }: EcdhParameters) {
   if (set.tags.length !== TAG_BYTES * capacity.sender || set.update !== update) {
     throw badCapacity('the set was evaluated for another capacity, or another size of update');
   }
   if (key.mode !== mode || !equalBytes(key.publicKey, set.publicKey)) {
     throw wrongKey('the set was evaluated under another key or mode', 'caller');
   }
+  return { key, set };
 }
 
 /** Padding is evaluated like items: the time until the tags leave must not tell them apart. */
-async function evaluateOnce(options: EcdhOptions & EcdhSource, keys: OprfKeyPair, parameters: EcdhParameters) {
-  const items = 'items' in options ? options.items : new Uint8Array(0);
-  const { mode, capacity } = parameters;
-  const key = { ...keys, mode };
-  const padded = concatBytes(items, padding(items, capacity.sender, options.rng));
-  return { key, set: await evaluateSet({ ...options, key, items: padded, capacity: capacity.sender }) };
+async function evaluateOnce(options: EcdhOptions, items: Uint8Array, keys: OprfKeyPair) {
+  const key = { ...keys, mode: options.mode ?? 'oprf' };
+  return { key, set: await evaluateSet({ ...options, key, items, capacity: options.capacity.sender }) };
 }
 
 /** The updates since the state that the receiver knows; undefined where only the whole set will do. */

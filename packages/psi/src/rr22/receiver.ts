@@ -1,54 +1,44 @@
 /**
  * Receiver of Π_psi (RR22, Fig. 11), semi-honest. Model, leakage and deviations: `card.ts`.
- * Five turns: offer → ← answer → r, choice → ← correction → P ⊕ A → ← tags; about 168 bits an own item and
+ * Six messages: offer → ← answer → r, choice → ← correction → P ⊕ A → ← tags; about 168 bits an own item and
  * 40 + log2(nx·ny) bits an item of the sender, plus 0.7 MB.
  * @module
  */
 import { type CryptoProvider, NodeError } from '@2pm/core';
 import { okvsDecode, okvsEncode, okvsLength, okvsMarked, okvsRows, ROW_BYTES, type Rows } from '@2pm/crypto/okvs';
-import { loadRistretto } from '@2pm/crypto/ot';
-import { VoleReceiver, voleMessageBytes } from '@2pm/crypto/vole';
-import { type Kernels, loadKernels, pieces } from '@2pm/crypto/wasm';
-import { BoundChannel, FRAME_BYTES } from './messages.ts';
-import {
-  checkItems,
-  duplicateItem,
-  ITEM_BYTES,
-  padding,
-  type Rr22Options,
-  rr22Parameters,
-  rr22Session,
-} from './parameters.ts';
+import { VoleReceiver } from '@2pm/crypto/vole';
+import { type Kernels, pieces } from '@2pm/crypto/wasm';
+import { FRAME_BYTES } from '../bound-channel.ts';
+import { duplicateItem, ITEM_BYTES } from '../items.ts';
+import type { Rr22Options } from './parameters.ts';
+import { openSession } from './session.ts';
 import { joinSlots, outputTags } from './tags.ts';
 
 /**
  * Returns the ascending indices of the own items that the sender also holds.
  * @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_DUPLICATE_ITEM`,
- * `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `OT_BAD_POINT`, `OKVS_FAILED` (retry with a new sid), and the channel's.
+ * `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `GROUP_BAD_ELEMENT`, `OKVS_FAILED` (retry with a new sid), and the channel's.
  */
 export async function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
-  const { sid, capacity, items, rng, crypto, signal, onPhase } = options;
-  const parameters = rr22Parameters(capacity);
-  checkItems(items, capacity.receiver);
-  const session = rr22Session(sid, capacity, parameters);
-  const channel = new BoundChannel(options.channel, crypto, session, signal);
-  const [kernels, group] = [await loadKernels(), await loadRistretto()];
-  const bytes = voleMessageBytes(parameters.vole);
-  const vole = new VoleReceiver({ kernels, group, crypto, rng, session, parameters: parameters.vole });
+  const { capacity, rng, crypto, onPhase } = options;
+  const items = options.items.length / ITEM_BYTES;
+  const { parameters, set, channel, vole: context, bytes } = await openSession(options, 'receiver');
+  const { kernels, session } = context;
+  const vole = new VoleReceiver(context);
   onPhase?.('load');
   await channel.send(vole.offer);
   const { bins, binCapacity } = parameters.okvs;
   kernels.reserve((ROW_BYTES + 4) * bins * binCapacity + 4 * ITEM_BYTES * parameters.vole.length);
   onPhase?.('reserve memory');
 
-  // The sender has fixed its set before it answers, we ours before this point: only now is r drawn.
+  // The sender has fixed its set before it answers, we ours before the offer: only now is r drawn.
   const answer = await channel.receive(bytes.answer);
   const r = rng.fill(new Uint8Array(32));
   await channel.send(r);
   await channel.send(vole.choose(answer));
   onPhase?.('base transfers');
 
-  const rows = okvsRows(kernels, parameters.okvs, r, items, padding(items, capacity.receiver, rng));
+  const rows = okvsRows(kernels, parameters.okvs, r, set);
   onPhase?.('hash items');
   const p = encode(() => okvsEncode(kernels, crypto, rng, rows, parameters.vole.length));
   onPhase?.('encode');
@@ -75,7 +65,7 @@ export async function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
     kernels.bytes(packed, frame.length).set(frame);
     kernels.run.join_probe(tags.slots, tagBytes, tags.table, tags.bits, packed, to - from, tags.found);
   }
-  const matches = okvsMarked(kernels, rows, tags.found, items.length / ITEM_BYTES);
+  const matches = okvsMarked(kernels, rows, tags.found, items);
   onPhase?.('join');
   return matches;
 }

@@ -4,8 +4,8 @@ import { type ChannelFault, faultAt, faultyChannel } from '@2pm/testing/faulty-c
 import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { Capacity } from '../capacity.ts';
 import { digestKeys } from '../digest-keys.ts';
-import type { Capacity } from './parameters.ts';
 import { rr22Receiver } from './receiver.ts';
 import { rr22Sender } from './sender.ts';
 
@@ -158,6 +158,13 @@ test('the order of the tags is drawn afresh, whatever the order of the items', a
   expect(first).toEqual(same);
   expect(other).not.toEqual(first);
   expect(other.toSorted()).toEqual(first.toSorted());
+});
+
+test('a set is what it was at the call, whatever becomes of the caller’s buffer', async () => {
+  const { mine, theirs, expected } = sets(20, 20, 10);
+  const running = intersect({ mine, theirs, capacity: { receiver: 20, sender: 20 } });
+  for (const buffer of [mine, theirs]) nodeRng.fill(buffer);
+  expect(await running).toEqual(expected);
 });
 
 test('two sessions with other ids, capacities or roles stop at the first frame', async () => {

@@ -2,32 +2,22 @@
  * Sender of Π_psi (RR22, Fig. 11), semi-honest. Model, leakage and deviations: `card.ts`; turns: `receiver.ts`.
  * @module
  */
+
 import { okvsDecode, okvsLength, okvsRows, ROW_BYTES, type Rows } from '@2pm/crypto/okvs';
-import { loadRistretto } from '@2pm/crypto/ot';
-import { VoleSender, voleMessageBytes } from '@2pm/crypto/vole';
-import { type Kernels, loadKernels, pieces, putStream } from '@2pm/crypto/wasm';
-import { BoundChannel, FRAME_BYTES } from './messages.ts';
-import {
-  checkItems,
-  duplicateItem,
-  ITEM_BYTES,
-  padding,
-  type Rr22Options,
-  rr22Parameters,
-  rr22Session,
-} from './parameters.ts';
+import { VoleSender } from '@2pm/crypto/vole';
+import { type Kernels, pieces, putStream } from '@2pm/crypto/wasm';
+import { FRAME_BYTES } from '../bound-channel.ts';
+import { duplicateItem, ITEM_BYTES } from '../items.ts';
+import type { Rr22Options } from './parameters.ts';
+import { openSession } from './session.ts';
 import { joinSlots, outputTags } from './tags.ts';
 
 /** Errors as of `rr22Receiver`. Learns nothing. */
 export async function rr22Sender(options: Rr22Options): Promise<void> {
-  const { sid, capacity, items, rng, crypto, signal, onPhase } = options;
-  const parameters = rr22Parameters(capacity);
-  checkItems(items, capacity.sender);
-  const session = rr22Session(sid, capacity, parameters);
-  const channel = new BoundChannel(options.channel, crypto, session, signal);
-  const [kernels, group] = [await loadKernels(), await loadRistretto()];
-  const bytes = voleMessageBytes(parameters.vole);
-  const vole = new VoleSender({ kernels, group, crypto, rng, session, parameters: parameters.vole });
+  const { capacity, crypto, onPhase } = options;
+  const { parameters, set, channel, vole: context, bytes } = await openSession(options, 'sender');
+  const { kernels, session } = context;
+  const vole = new VoleSender(context);
   onPhase?.('load');
 
   const offer = await channel.receive(bytes.offer);
@@ -42,7 +32,7 @@ export async function rr22Sender(options: Rr22Options): Promise<void> {
   onPhase?.('expand');
 
   const okvs = { ...parameters.okvs, binCapacity: parameters.senderBinCapacity };
-  const rows = okvsRows(kernels, okvs, r, items, padding(items, capacity.sender, rng));
+  const rows = okvsRows(kernels, okvs, r, set);
   onPhase?.('hash items');
   const n = capacity.sender;
   const tables = kernels.alloc(8192);

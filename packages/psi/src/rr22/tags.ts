@@ -1,7 +1,7 @@
 /** What the two parties compare: tags of items, and the hash table in which they meet. @module */
 import { type CryptoProvider, sha256Bytes } from '@2pm/core';
 import { type Kernels, pieces } from '@2pm/crypto/wasm';
-import { ITEM_BYTES } from './parameters.ts';
+import { ITEM_BYTES } from '../items.ts';
 
 /**
  * A hash table over the first `width` bytes of n slots, and how many of them equal an earlier one. With `distinct` it

@@ -1,5 +1,5 @@
 /**
- * Frames of RR22: each opens with 16 bytes of a running digest over the session (protocol, sid, capacities, parameters)
+ * Frames bound to their session: each opens with 16 bytes of a running digest over the session (protocol, sid, capacities, parameters)
  * and every frame before it in either direction. The two ends take strict turns, so both know the digest: a frame of
  * another session, another parameter set, out of order, replayed or reflected is refused at once.
  * The digest is no authentication; the channel gives that.
