@@ -65,7 +65,7 @@ export function workerView(task: WorkerTask, orgOf: (node: NodeId) => string): T
     mine: false,
     phase,
     attempt: task.attempt,
-    members: invitedNodes(spec).map(memberOf(spec, orgOf, () => 'invited')),
+    members: invitedNodes(spec).map(memberOf(spec, orgOf, (node) => stateSeenBy(task, node))),
     refusals: [],
     learns: describePlan(plan),
     cost: {
@@ -77,6 +77,12 @@ export function workerView(task: WorkerTask, orgOf: (node: NodeId) => string): T
       phaseMs: {},
     },
   };
+}
+
+/** A member hears of the others by the roster and by how the task ended, no more. */
+function stateSeenBy({ consents, ended }: WorkerTask, node: NodeId): string {
+  if (ended?.status === 'settled') return 'attested';
+  return consents?.some(({ consent }) => consent.member === node) === true ? 'member' : 'invited';
 }
 
 function memberOf(spec: TaskSpec, orgOf: (node: NodeId) => string, state: (node: NodeId) => string) {

@@ -1,5 +1,5 @@
 /** What there is to say about a task: where it stands, who refused and why, what everyone learnt, what it cost. @module */
-import type { TaskView } from '@2pm/core/api';
+import { FINAL_PHASES, type TaskView } from '@2pm/core/api';
 import { renderError } from './error.ts';
 import { mark } from './progress.ts';
 import { renderTable } from './table.ts';
@@ -22,9 +22,18 @@ export function renderTask(view: TaskView, paint: Paint): string {
       : `\n${renderTable([{ title: '  party' }, { title: 'node' }, { title: 'part' }, { title: 'state' }], members, paint)}`,
     renderRefusals(view, paint),
     view.error === undefined ? '' : `\n${renderError(view.error, paint)}`,
-    renderLearns(view.learns, paint),
+    renderLearns(
+      view.learns,
+      paint,
+      happened(view.phase) ? 'What each party learns' : 'What each party would have learnt',
+    ),
     renderCost(view.cost, paint),
   ].join('');
+}
+
+/** False for a task that ended without a result. */
+function happened(phase: TaskView['phase']): boolean {
+  return !FINAL_PHASES.includes(phase) || phase === 'settled';
 }
 
 export function renderRefusals({ refusals, members }: Pick<TaskView, 'refusals' | 'members'>, paint: Paint): string {
@@ -40,9 +49,9 @@ export function renderRefusals({ refusals, members }: Pick<TaskView, 'refusals' 
     .join('');
 }
 
-export function renderLearns(learns: readonly string[], paint: Paint): string {
+export function renderLearns(learns: readonly string[], paint: Paint, title = 'What each party learns'): string {
   if (learns.length === 0) return '';
-  return `\n  ${paint.bold('What each party learns')}\n${learns.map((text) => `  ${paint.dim('·')} ${plain(text)}\n`).join('')}`;
+  return `\n  ${paint.bold(title)}\n${learns.map((text) => `  ${paint.dim('·')} ${plain(text)}\n`).join('')}`;
 }
 
 export function renderCost(cost: TaskView['cost'], paint: Paint): string {
