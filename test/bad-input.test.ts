@@ -30,7 +30,7 @@ beforeAll(async () => {
   net = await raise(rows);
   holder = net.holders[2];
   path = holder.file?.path ?? '';
-});
+}, 120_000);
 afterAll(() => net?.stop());
 
 async function submitted(source = SUMS) {
@@ -58,7 +58,9 @@ function readable({ stdout, stderr }: { stdout: string; stderr: string }, code: 
 }
 
 describe('a task', () => {
-  test('settles with the sums of all files; a simulation on the same files gives the same; its receipt verifies', async () => {
+  test('settles with the sums of all files; a simulation on the same files gives the same; its receipt verifies', {
+    timeout: 60_000,
+  }, async () => {
     const { taskId } = await settlesRight();
     const file = join(net.dir, 'sums.ts');
     await writeFile(file, SUMS);
@@ -298,9 +300,13 @@ describe('a fifth node', () => {
   const reachable = async () =>
     (await net.analyst.client.peers()).filter((peer) => peer.reachable === true).map(({ org }) => org);
 
-  test('joins, is seen, comes up only once, may say what it likes, and leaves', async () => {
+  test('joins while others compute, is seen, comes up only once, may say what it likes, and leaves', {
+    timeout: 60_000,
+  }, async () => {
     const dir = join(net.dir, 'fifth');
+    const meanwhile = settlesRight();
     const fifth = await start('Fifth', dir, undefined);
+    await meanwhile;
     await expect.poll(reachable, { timeout: 10_000 }).toContain('Fifth');
 
     const twin = join(net.dir, 'twin');
@@ -316,9 +322,8 @@ describe('a fifth node', () => {
     await fifth.process.stop();
     await insult(net, dir);
     expect(await reachable()).toHaveLength(3);
-    await twopm(dir, 'leave');
+    await Promise.all([settlesRight(), twopm(dir, 'leave')]);
     await expect.poll(async () => (await net.analyst.client.peers()).map(({ org }) => org)).not.toContain('Fifth');
-    await settlesRight();
   });
 });
 

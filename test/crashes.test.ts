@@ -25,7 +25,7 @@ beforeAll(async () => {
   orphan = await coordinator.client.submit({ ...request, joinWithinSeconds: 15, settleWithinSeconds: 5 });
   for await (const { phase } of coordinator.client.updates(orphan)) if (phase === 'started') break;
   await coordinator.process.kill();
-});
+}, 120_000);
 afterAll(() => net?.stop());
 
 async function expectRight(taskId: TaskId) {
@@ -43,7 +43,7 @@ async function revive(party: Party): Promise<Party> {
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-test.each([1, 2])('a holder is killed at a random moment of a task (%i)', async (index) => {
+test.each([1, 2])('a holder is killed at a random moment of a task (%i)', { timeout: 60_000 }, async (index) => {
   const taskId = await net.analyst.client.submit(request);
   const moment = randomInt(2_500);
   await sleep(moment);

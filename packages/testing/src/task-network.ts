@@ -121,7 +121,9 @@ export async function taskNetwork(options: {
       tasks: undefined as unknown as Tasks,
       disk: memoryDisk(
         crash?.node === index
-          ? { crash: { append: crash.append, when: crash.when, onCrash: () => void crashAndReturn(node, crash.downMs) } }
+          ? {
+              crash: { append: crash.append, when: crash.when, onCrash: () => void crashAndReturn(node, crash.downMs) },
+            }
           : {},
       ),
       data,
