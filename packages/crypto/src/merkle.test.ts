@@ -31,16 +31,17 @@ test('every leaf proves itself, and no proof serves another leaf, place, size or
       fc.nat(),
       (leaves, pick) => {
         const index = pick % leaves.length;
-        const root = merkleRoot(leaves);
+        const [root, size] = [merkleRoot(leaves), leaves.length];
         const leaf = leaves[index] ?? new Uint8Array();
         const proof = proveInclusion(leaves, index);
-        expect(verifyInclusion(root, leaf, proof)).toBe(true);
+        expect(verifyInclusion(root, size, leaf, proof)).toBe(true);
         expect(proof.path.length).toBeLessThanOrEqual(Math.ceil(Math.log2(leaves.length)));
-        expect(verifyInclusion(root, new Uint8Array([...leaf, 0]), proof)).toBe(false);
-        expect(verifyInclusion(merkleRoot([...leaves, leaf]), leaf, proof)).toBe(false);
+        expect(verifyInclusion(root, size, new Uint8Array([...leaf, 0]), proof)).toBe(false);
+        expect(verifyInclusion(merkleRoot([...leaves, leaf]), leaves.length, leaf, proof)).toBe(false);
+        expect(verifyInclusion(merkleRoot([...leaves, leaf]), leaves.length + 1, leaf, proof)).toBe(false);
         if (leaves.length > 1) {
-          expect(verifyInclusion(root, leaf, { ...proof, index: (index + 1) % leaves.length })).toBe(false);
-          expect(verifyInclusion(root, leaf, { ...proof, path: proof.path.slice(1) })).toBe(false);
+          expect(verifyInclusion(root, size, leaf, { ...proof, index: (index + 1) % leaves.length })).toBe(false);
+          expect(verifyInclusion(root, size, leaf, { ...proof, path: proof.path.slice(1) })).toBe(false);
         }
       },
     ),
@@ -48,12 +49,21 @@ test('every leaf proves itself, and no proof serves another leaf, place, size or
   );
 });
 
+test('a proof of one place proves no other place', () => {
+  const root = merkleRoot(LEAVES.slice(0, 2));
+  const proof = proveInclusion(LEAVES.slice(0, 2), 1);
+  const leaf = LEAVES[1]!;
+  expect(verifyInclusion(root, 2, leaf, proof)).toBe(true);
+  expect(verifyInclusion(root, 2, leaf, { ...proof, index: 2 })).toBe(false);
+  expect(verifyInclusion(root, 2, leaf, { ...proof, index: 0 })).toBe(false);
+});
+
 test('malformed proofs are false, never an exception', () => {
-  const root = merkleRoot(LEAVES);
+  const [root, size] = [merkleRoot(LEAVES), LEAVES.length];
   const proof = proveInclusion(LEAVES, 3);
   const leaf = LEAVES[3] ?? new Uint8Array();
-  expect(verifyInclusion(root, leaf, { ...proof, index: -1 })).toBe(false);
-  expect(verifyInclusion(root, leaf, { ...proof, size: Number.NaN })).toBe(false);
-  expect(verifyInclusion(root, leaf, { ...proof, path: proof.path.map(() => '0x' as Hash) })).toBe(false);
+  expect(verifyInclusion(root, size, leaf, { ...proof, index: -1 })).toBe(false);
+  expect(verifyInclusion(root, Number.NaN, leaf, proof)).toBe(false);
+  expect(verifyInclusion(root, size, leaf, { ...proof, path: proof.path.map(() => '0x' as Hash) })).toBe(false);
   expect(() => proveInclusion(LEAVES, 8)).toThrow(expect.objectContaining({ code: 'MERKLE_BAD_INDEX' }));
 });

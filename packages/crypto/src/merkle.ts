@@ -12,8 +12,6 @@ const INNER = new Uint8Array([1]);
 
 export interface InclusionProof {
   index: number;
-  /** Number of leaves of the tree. */
-  size: number;
   /** Sibling hashes from the leaf upwards. */
   path: Hash[];
 }
@@ -37,15 +35,19 @@ export function proveInclusion(leaves: readonly Uint8Array[], index: number): In
     if (index < middle) end = middle;
     else start = middle;
   }
-  return { index, size: leaves.length, path };
+  return { index, path };
 }
 
-/** Whether `leaf` stands at `proof.index` in the tree with this root. False for any malformed proof. */
-export function verifyInclusion(root: Hash, leaf: Uint8Array, proof: InclusionProof): boolean {
-  if (!Number.isSafeInteger(proof.size) || !Number.isInteger(proof.index)) return false;
-  if (proof.index < 0 || proof.index >= proof.size) return false;
+/**
+ * Whether `leaf` stands at `proof.index` in the tree of `size` leaves with this root. False for any malformed proof.
+ * Root and size come from whoever is trusted for them, never from the prover: the same path stands for other places in
+ * trees of other sizes.
+ */
+export function verifyInclusion(root: Hash, size: number, leaf: Uint8Array, proof: InclusionProof): boolean {
+  if (!Number.isSafeInteger(size) || !Number.isInteger(proof.index)) return false;
+  if (proof.index < 0 || proof.index >= size) return false;
   const turns: boolean[] = [];
-  let [start, end] = [0, proof.size];
+  let [start, end] = [0, size];
   while (end - start > 1) {
     const middle = start + split(end - start);
     const isLeft = proof.index < middle;

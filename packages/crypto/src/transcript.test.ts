@@ -50,6 +50,20 @@ test('the session is part of the digest', async () => {
   expect(a.digests().sent).not.toBe(b.digests().received);
 });
 
+test('parties that a byte cannot tell apart are refused', () => {
+  const [a] = channelPair('0xb' as NodeId, '0xa' as NodeId);
+  for (const [self, peer] of [
+    [0, 256],
+    [-1, 0],
+    [0.5, 1],
+  ] as const) {
+    const binding = { protocol: 'test/1', sid: ZERO_HASH, self, peer };
+    expect(() => new TranscriptChannel(a, nodeCrypto, binding)).toThrow(
+      expect.objectContaining({ code: 'TRANSCRIPT_BAD_PARTY' }),
+    );
+  }
+});
+
 test('no frame escapes the digest by coming late', async () => {
   const [a, , raw] = ends();
   a.digests();

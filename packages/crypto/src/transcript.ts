@@ -13,7 +13,7 @@ const utf8 = new TextEncoder();
 export interface TranscriptBinding {
   protocol: string;
   sid: Hash;
-  /** Numbers of the two ends among the parties of the protocol. */
+  /** Numbers of the two ends among the parties of the protocol, 0 to 255. */
   self: number;
   peer: number;
 }
@@ -65,6 +65,9 @@ class Direction {
 
   constructor(crypto: CryptoProvider, { protocol, sid }: TranscriptBinding, from: number, to: number) {
     const name = utf8.encode(protocol);
+    if (![from, to].every((party) => Number.isInteger(party) && party >= 0 && party < 256)) {
+      throw new NodeError('TRANSCRIPT_BAD_PARTY', 'parties have numbers from 0 to 255', { fault: 'node' });
+    }
     if (name.length > 255) throw new NodeError('CODEC_TAG', 'protocol longer than 255 bytes', { fault: 'node' });
     this.#hash = crypto.sha256();
     this.#hash.update(concatBytes(utf8.encode('2pm/transcript/1'), new Uint8Array([name.length]), name, fromHex(sid)));

@@ -20,7 +20,7 @@ export const ecdhCard: ProtocolCard = {
     'With a key that is kept, a receiver can compare sessions: it can test an item against every state of the set that it ' +
       'was sent, and sees when an item leaves and comes back. Over many updates it sees which entries stay, and can so ' +
       'estimate how many are real; a new key version ends that.',
-    'An item outside the intersection is reported as a match with probability below 2^-40 over the whole run.',
+    'An item outside the intersection is reported as a match with probability at most about 2^-40 over the whole run.',
   ],
   deviations: [
     'Outputs of the function are cut to ⌈(40 + log2(nx·ny)) / 8⌉ bytes and sent in ascending order.',

@@ -13,7 +13,7 @@ export const rr22Card: ProtocolCard = {
     'The receiver learns which of its own items the sender also holds.',
     'The sender learns nothing of the receiver’s items, nor how many matched.',
     'A receiver that fills its set with guesses learns which guesses are right: its capacity bounds them.',
-    'An item outside the intersection is reported as a match with probability below 2^-40 over the whole run.',
+    'An item outside the intersection is reported as a match with probability at most about 2^-40 over the whole run.',
   ],
   deviations: [
     'Every bin of the store is held to 40 + log2(bins) bits, so that all bins together fail with about 2^-40; a run that ' +
