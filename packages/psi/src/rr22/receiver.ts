@@ -1,7 +1,7 @@
 /**
  * Receiver of Π_psi (RR22, Fig. 11), semi-honest. Model, leakage and deviations: `card.ts`.
  * Six messages: offer → ← answer → r, choice → ← correction → P ⊕ A → ← tags; about 168 bits an own item and
- * 40 + log2(nx·ny) bits an item of the sender, plus 0.7 MB.
+ * 40 + log2(nx·ny) bits (in whole bytes) an item of the sender, plus 0.7 to 0.9 MB for the VOLE.
  * @module
  */
 import { type CryptoProvider, NodeError } from '@2pm/core';
