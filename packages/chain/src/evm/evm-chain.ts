@@ -171,11 +171,9 @@ export function evmChain(options: EvmChainOptions): ChainConnector {
       return { reachable: true, head: { block, blockTime }, lag: Math.max(0, block - delivered) };
     },
     submit: (command, { signal } = {}) => source.eagerly(() => submit(command, signal)),
-    events: ({ from, level, signal }) =>
+    events: (options) =>
       eventStream(source, {
-        from,
-        level,
-        signal,
+        ...options,
         clock,
         onDelivered: (block) => {
           delivered = block;

@@ -156,12 +156,10 @@ export function memoryChain({ domain, clock }: { domain: ChainDomain; clock: Clo
         if (fate === 'unanswered') throw unreachable();
         return done;
       },
-      events: ({ from, level, signal }) =>
+      events: (options) =>
         repeated(
           eventStream(source, {
-            from,
-            level,
-            signal,
+            ...options,
             clock,
             onDelivered: (block) => {
               delivered = block;

@@ -1,2 +1,3 @@
 export { blake3Messages } from '../blake3/items.ts';
 export { type KernelFunctions, Kernels, loadKernels, pieces, putStream } from './kernels.ts';
+export { MAX_PAGES, PAGE, type WasmInstance, type WasmMemory, wasmLoader } from './module.ts';

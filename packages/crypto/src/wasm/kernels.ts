@@ -10,6 +10,7 @@
  */
 import { type CryptoProvider, NodeError } from '@2pm/core';
 import { KERNELS_WASM } from './kernels.generated.ts';
+import { MAX_PAGES, PAGE, type WasmInstance, type WasmMemory, wasmLoader } from './module.ts';
 
 /** C signatures in words: see the comment above each function in `packages/crypto/wasm`. */
 export interface KernelFunctions {
@@ -82,26 +83,7 @@ export interface KernelFunctions {
   join_probe(slots: number, width: number, table: number, bits: number, tags: number, n: number, found: number): void;
 }
 
-interface WasmMemory {
-  readonly buffer: ArrayBuffer;
-  grow(pages: number): number;
-}
-
-type WasmModule = { readonly wasmModule: unique symbol };
-
-/** The part of the WebAssembly interface in use; the language's own library types leave it to a browser's. */
-interface Wasm {
-  Memory: new (limits: { initial: number; maximum: number }) => WasmMemory;
-  compile(code: Uint8Array): Promise<WasmModule>;
-  instantiate(
-    module: WasmModule,
-    imports: Record<string, Record<string, unknown>>,
-  ): Promise<{ exports: Record<string, unknown> }>;
-}
-
-const PAGE = 65_536;
 const SYSTEM_PAGE = 4_096;
-const MAX_PAGES = 65_536;
 
 export class Kernels {
   readonly run: KernelFunctions;
@@ -109,10 +91,10 @@ export class Kernels {
   #top: number;
 
   /** Use `loadKernels`. */
-  constructor(exports: Record<string, unknown>, memory: WasmMemory) {
+  constructor({ exports, memory, heapBase }: WasmInstance) {
     this.run = exports as unknown as KernelFunctions;
     this.#memory = memory;
-    this.#top = (exports['__heap_base'] as { value: number }).value;
+    this.#top = heapBase;
   }
 
   /**
@@ -202,14 +184,9 @@ export function* pieces(total: number, step = 16_384): Generator<[from: number, 
   for (let from = 0; from < total; from += step) yield [from, Math.min(total, from + step)];
 }
 
-// Compiled code is immutable and carries no session's data; instances share it, and what the engine learnt of it.
-let compiled: Promise<WasmModule> | undefined;
+const load = wasmLoader(KERNELS_WASM, 16);
 
 /** A fresh instance with its own memory. */
 export async function loadKernels(): Promise<Kernels> {
-  const { WebAssembly: wasm } = globalThis as unknown as { WebAssembly: Wasm };
-  compiled ??= wasm.compile(Uint8Array.from(atob(KERNELS_WASM), (character) => character.charCodeAt(0)));
-  const memory = new wasm.Memory({ initial: 16, maximum: MAX_PAGES });
-  const { exports } = await wasm.instantiate(await compiled, { env: { memory } });
-  return new Kernels(exports, memory);
+  return new Kernels(await load());
 }
