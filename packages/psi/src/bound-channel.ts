@@ -1,11 +1,10 @@
 /**
- * Frames bound to their session: each opens with 16 bytes of a running digest over the session (protocol, sid, capacities, parameters)
- * and every frame before it in either direction. The two ends take strict turns, so both know the digest: a frame of
- * another session, another parameter set, out of order, replayed or reflected is refused at once.
+ * Frames bound to their session: each opens with 16 bytes of a running digest over the session (protocol, sid, capacities,
+ * parameters) and every frame before it in either direction. The two ends take strict turns, so both know the digest: a
+ * frame of another session, another parameter set, out of order, replayed or reflected is refused at once.
  * The digest is no authentication; the channel gives that.
  * @module
  */
-
 import { type Channel, type CryptoProvider, concatBytes, equalBytes, NodeError } from '@2pm/core';
 import { pieces } from '@2pm/crypto/wasm';
 

@@ -2,8 +2,9 @@
  * Base oblivious transfers: the receiver learns one of two random keys, the sender does not learn which.
  *
  * Construction: Masny and Rindal, "Endemic Oblivious Transfer" (CCS 2019), Diffie-Hellman instantiation with one sender
- * scalar for all transfers, over ristretto255. Used here with semi-honest parties; the construction itself is stated
- * for malicious ones, in the random-oracle model.
+ * scalar for all transfers, over ristretto255.
+ * Corruption model: stated by the paper for malicious parties, in the random-oracle model; relied on here for semi-honest
+ * ones only. Every received point is checked.
  * Rounds and bytes: 32 bytes from the sender, 64 a transfer from the receiver, in any order.
  * Leakage: none beyond the outputs. Deviation: keys also hash the session, both points and the sender's point.
  * @module

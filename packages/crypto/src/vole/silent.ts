@@ -36,7 +36,7 @@ export interface VoleContext {
   group: Group;
   crypto: CryptoProvider;
   rng: Rng;
-  /** 32 bytes, public, unique for this use; binds sid, parties and parameters. */
+  /** 32 bytes, public, unique for this use: a hash of all that the two parties agreed on. */
   session: Uint8Array;
   parameters: VoleParameters;
 }

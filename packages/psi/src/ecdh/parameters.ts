@@ -1,5 +1,4 @@
 /** What the two parties of ECDH-PSI agree on before the first frame, and its name. @module */
-
 import {
   type Channel,
   type CryptoProvider,
@@ -31,7 +30,7 @@ export interface EcdhKey extends OprfKeyPair {
 /** The same on both sides, but for channel, rng, crypto and what follows. */
 export interface EcdhOptions {
   channel: Channel;
-  /** Unique for each run. */
+  /** Unique for each run and each pair of parties: nothing else in the session names them, but for a key that is kept. */
   sid: Hash;
   capacity: Capacity;
   /** Most items that one update of a kept set changes; 0, the default, for a set that is never updated. */

@@ -28,8 +28,9 @@ export type EcdhSource = { items: Uint8Array } | { key: EcdhKey; set: EvaluatedS
 export type EcdhSenderOptions = EcdhOptions & EcdhSource & { cap?: EvaluationCap };
 
 /**
- * Learns nothing but which state of a kept set the receiver has. @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_DUPLICATE_ITEM`,
- * `PSI_WRONG_KEY`, `PSI_EVALUATION_CAP`, `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `GROUP_BAD_ELEMENT`, and the channel's.
+ * Learns nothing but which state of a kept set the receiver has.
+ * @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_DUPLICATE_ITEM`, `PSI_WRONG_KEY`,
+ * `PSI_EVALUATION_CAP`, `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `GROUP_BAD_ELEMENT`, and the channel's.
  */
 export async function ecdhSender(options: EcdhSenderOptions): Promise<void> {
   const { capacity, rng, crypto, signal, onPhase } = options;

@@ -1,7 +1,5 @@
 /** What the two parties of RR22 agree on before the first frame, and its name. @module */
-
-import type { Channel } from '@2pm/core';
-import { type CryptoProvider, fromHex, type Hash, hashValue, type Rng } from '@2pm/core';
+import { type Channel, type CryptoProvider, fromHex, type Hash, hashValue, type Rng } from '@2pm/core';
 import { binCapacity, type OkvsParameters, okvsLength, okvsParameters } from '@2pm/crypto/okvs';
 import { type VoleParameters, voleParameters } from '@2pm/crypto/vole';
 import { type Capacity, checkCapacity, tagBytesFor } from '../capacity.ts';
@@ -9,7 +7,10 @@ import { rr22Card } from './card.ts';
 
 export interface Rr22Options {
   channel: Channel;
-  /** Unique for each run: a second run under the same sid would repeat public randomness. */
+  /**
+   * Unique for each run and each pair of parties: nothing else in the session names them, and a second run under it would
+   * repeat public randomness.
+   */
   sid: Hash;
   capacity: Capacity;
   /** Digests of 16 bytes, see `digestKeys`; distinct, at most the own capacity. */

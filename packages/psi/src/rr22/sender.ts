@@ -2,7 +2,6 @@
  * Sender of Π_psi (RR22, Fig. 11), semi-honest. Model, leakage and deviations: `card.ts`; turns: `receiver.ts`.
  * @module
  */
-
 import { okvsDecode, okvsLength, okvsRows, ROW_BYTES, type Rows } from '@2pm/crypto/okvs';
 import { VoleSender } from '@2pm/crypto/vole';
 import { type Kernels, pieces, putStream } from '@2pm/crypto/wasm';
