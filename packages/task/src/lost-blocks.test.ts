@@ -47,3 +47,25 @@ test.each([
   const second = await settles();
   expect(second).not.toBe(first);
 });
+
+test.each([
+  ['its creation', 'published', 1],
+  ['its start', 'started', 1],
+  ['its creation and its start', 'started', 2],
+])('a task in flight settles although the chain loses %s', async (_, phase, blocks) => {
+  net = await taskNetwork({
+    plans: { total: plan },
+    holders: Array.from({ length: 3 }, () => ({ vectors: { 'count/1': [20n] } })),
+  });
+  const taskId = await net.analyst.tasks.submit(request);
+  let lost = false;
+  for await (const update of net.analyst.tasks.updates(taskId, new AbortController().signal)) {
+    if (lost || update.phase !== phase) continue;
+    lost = true;
+    net.chain.lose(blocks);
+  }
+  expect(lost).toBe(true);
+  expect(net.analyst.tasks.view(taskId).phase).toBe('settled');
+  expect((await net.analyst.tasks.result(taskId)).result).toEqual({ n: 60 });
+  expect((await net.chain.connector().task(taskId))?.status).toBe('settled');
+});

@@ -12,7 +12,7 @@ import { runAttempt } from './attempt.ts';
 import { type BookOptions, type MemberProgress, TaskBook } from './book.ts';
 import { backendOf, type Desk } from './desk.ts';
 import { gather } from './gather.ts';
-import { conclude, nextNonce, publish, settle, start } from './ledger-steps.ts';
+import { conclude, nextNonce, publish, settle, start, uphold } from './ledger-steps.ts';
 import type { CoordinatorTask } from './log.ts';
 import { answerMember } from './members.ts';
 import { openResult } from './opening.ts';
@@ -123,19 +123,11 @@ export class Coordinator {
     await this.#driving.get(taskId);
   }
 
-  /** The chain lost its newest blocks: say again what was said. Every command is idempotent. */
+  /** The chain lost its newest blocks. */
   async onRollback(): Promise<void> {
-    for (const task of this.#book.list()) {
-      const onChain = await this.#desk.chain.task(task.taskId).catch(() => undefined);
-      const lost = onChain === null || (task.ended?.phase === 'settled' && onChain?.status !== 'settled');
-      if (onChain === undefined || !lost) continue;
-      try {
-        if (onChain === null) await publish(this.#desk, task);
-        if (task.started !== undefined && onChain?.status !== 'running') await start(this.#desk, task);
-        if (task.ended?.phase === 'settled') await settle(this.#desk, task.taskId);
-      } catch {
-        // A deadline has passed meanwhile: the chain's word stands.
-      }
+    for (const { taskId } of this.#book.list()) {
+      // Where a deadline has passed meanwhile, the chain's word stands.
+      await uphold(this.#desk, taskId).catch(() => undefined);
     }
   }
 
@@ -158,7 +150,10 @@ export class Coordinator {
       if (now().chosen === undefined) await this.#until(spec.joinBy, taskId, (signal) => gather(desk, taskId, signal));
       if (now().started === undefined) await start(desk, now());
       await this.#until(spec.settleBy, taskId, async (signal) => {
-        while (now().releasing === undefined) await runAttempt(desk, taskId, signal);
+        while (now().releasing === undefined) {
+          await uphold(desk, taskId);
+          await runAttempt(desk, taskId, signal);
+        }
         await gatherOutputs(desk, taskId, signal);
       });
       await settle(desk, taskId);

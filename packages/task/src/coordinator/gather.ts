@@ -3,10 +3,12 @@ import { invitedNodes, NodeError, type NodeId, type Plan, type TaskId, type Task
 import { checkRoster, type Roster, rosterOf } from '../roster.ts';
 import { asNodeError } from './attempt.ts';
 import type { Desk } from './desk.ts';
+import { uphold } from './ledger-steps.ts';
 import type { CoordinatorTask } from './log.ts';
 
 /** Start this long before joinBy with those who have consented, so that the transaction is in time. */
 const START_MARGIN_MS = 3_000;
+const UPHOLD_MS = 1_000;
 
 /** Offers the task, until everyone has answered or it is time to start with those who have. */
 export async function gather(desk: Desk, taskId: TaskId, signal: AbortSignal): Promise<void> {
@@ -20,6 +22,7 @@ export async function gather(desk: Desk, taskId: TaskId, signal: AbortSignal): P
   const answered = (node: NodeId) =>
     desk.book.task(taskId).consents.has(node) || desk.book.task(taskId).refusals.has(node);
   for (const node of invited) void offer(desk, taskId, node, () => answered(node), offers);
+  void keepPublished(desk, taskId, offers);
   const late = desk.clock
     .sleep(Math.max(0, spec.joinBy * 1_000 - START_MARGIN_MS - desk.clock.now()), offers)
     .then(() => 'late' as const);
@@ -55,6 +58,18 @@ function cannotStart(task: CoordinatorTask, plan: Plan, spec: TaskSpec): boolean
   return Object.entries(spec.roles).some(
     ([role, nodes]) => nodes.filter((node) => !task.refusals.has(node)).length < (plan.roles[role]?.min ?? 1),
   );
+}
+
+/** Nobody answers for a task that the chain has lost. */
+async function keepPublished(desk: Desk, taskId: TaskId, signal: AbortSignal): Promise<void> {
+  try {
+    for (;;) {
+      await desk.clock.sleep(UPHOLD_MS, signal);
+      await uphold(desk, taskId).catch(() => undefined);
+    }
+  } catch {
+    // The gathering is over.
+  }
 }
 
 async function offer(

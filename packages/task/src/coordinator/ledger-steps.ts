@@ -6,6 +6,7 @@ import {
   invitedHash,
   isNodeError,
   type NodeId,
+  type SettleCommand,
   specHash,
   type TaskId,
 } from '@2pm/core';
@@ -20,6 +21,7 @@ import { outcomeOf } from './outputs.ts';
 const NOBODY = `0x${'00'.repeat(20)}` as NodeId;
 const SETTLE_MARGIN_MS = 2_000;
 const PLACEHOLDER_SECONDS = 60;
+const MAX_TRIES = 5;
 
 export async function publish(desk: Desk, { taskId, submitted }: CoordinatorTask): Promise<void> {
   const { chain, signer } = desk;
@@ -60,6 +62,34 @@ export async function nextNonce(desk: Desk): Promise<number> {
   }
 }
 
+/**
+ * The chain as the log has it: one that has lost its newest blocks hears again what it was told. Every command is
+ * idempotent. A loss may go unnoticed by the event stream, when the lost block had not been read yet.
+ */
+export async function uphold(desk: Desk, taskId: TaskId): Promise<void> {
+  const task = desk.book.task(taskId);
+  // Unreachable is not lost.
+  const onChain = await desk.chain.task(taskId).catch(() => undefined);
+  if (task.published === undefined || onChain === undefined) return;
+  if (onChain === null) await nextNonce(desk);
+  const status = onChain?.status ?? 'open';
+  if (task.started !== undefined && status === 'open') await start(desk, task);
+  if (task.ended?.phase === 'settled' && (status === 'open' || status === 'running')) await settle(desk, taskId);
+}
+
+/** Says something about a published task to a chain that may have lost it meanwhile. */
+async function insist<T>(desk: Desk, taskId: TaskId, say: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await say();
+    } catch (error) {
+      const lost = isNodeError(error, 'LEDGER_TASK_UNKNOWN') || isNodeError(error, 'LEDGER_TASK_WRONG_STATE');
+      if (!lost || tries === MAX_TRIES) throw error;
+      await uphold(desk, taskId);
+    }
+  }
+}
+
 export async function start(desk: Desk, { taskId, chosen, submitted }: CoordinatorTask): Promise<void> {
   const { chain, signer } = desk;
   const { members, consents, consentHashes } = rosterOf(
@@ -69,7 +99,7 @@ export async function start(desk: Desk, { taskId, chosen, submitted }: Coordinat
   );
   const consentSignatures = consents.map(({ signature }) => signature);
   const command = await signStart(signer, chain.info.domain, { taskId, members, consentHashes, consentSignatures });
-  const receipt = await chain.submit(command, { signal: desk.stopped });
+  const receipt = await insist(desk, taskId, () => chain.submit(command, { signal: desk.stopped }));
   desk.book.log(taskId, { type: 'started', ...desk.book.transaction(receipt) });
   desk.book.say(taskId, 'started', `started with ${members.length} members in block ${receipt.block}`);
 }
@@ -80,18 +110,16 @@ export async function settle(desk: Desk, taskId: TaskId): Promise<void> {
   const { members, consentHashes } = desk.book.roster(taskId);
   const { resultRoot, transcriptRoot } = outcomeOf(task);
   if (task.settling === undefined) desk.book.log(taskId, { type: 'settling', at: desk.clock.now() });
-  const receipt = await chain.submit(
-    {
-      type: 'settle',
-      taskId,
-      members,
-      consentHashes,
-      resultRoot,
-      transcriptRoot,
-      signatures: members.map((member) => task.released.get(member)?.attestation ?? '0x'),
-    },
-    { signal: desk.stopped },
-  );
+  const command: SettleCommand = {
+    type: 'settle',
+    taskId,
+    members,
+    consentHashes,
+    resultRoot,
+    transcriptRoot,
+    signatures: members.map((member) => task.released.get(member)?.attestation ?? '0x'),
+  };
+  const receipt = await insist(desk, taskId, () => chain.submit(command, { signal: desk.stopped }));
   desk.book.log(taskId, { type: 'ended', phase: 'settled', ...desk.book.transaction(receipt) });
   desk.book.say(taskId, 'settled', `settled in block ${receipt.block}`);
 }
