@@ -10,7 +10,7 @@ export default defineTask({
         distance: int({ min: 0, max: 5000 }),
         origin: category(['ATL', 'DFW', 'LAX', 'ORD', 'PHX']),
       },
-      { maxRows: 2_000_000 },
+      { maxRows: 3_000_000 },
     ),
   },
   roles: { holder: { min: 3, max: 16, tables: ['flights'] } },

@@ -1,7 +1,7 @@
 /** Puts the Ledger contract on a chain. @module */
 import { type Clock, type Hex, NodeError } from '@2pm/core';
 import { LEDGER_BYTECODE, LEDGER_CODE_HASH } from '@2pm/ledger';
-import { getContractAddress, keccak256 } from 'viem';
+import { getContractAddress, keccak256 } from 'viem/utils';
 import { rpcCall } from '../json-rpc.ts';
 import { Sender } from './sender.ts';
 

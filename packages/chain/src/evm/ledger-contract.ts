@@ -1,7 +1,8 @@
 /** The Ledger contract as the driver speaks to it: calls out, events, entries and refusals in. @module */
 import type { ChainCommand, Hash, Hex, LedgerTask, NodeId, RegisteredNode, TaskId } from '@2pm/core';
 import { contractCall, LEDGER_ABI, ledgerEvent, NODE_STATUSES, refusalOfContract, TASK_STATUSES } from '@2pm/ledger';
-import { type Abi, decodeErrorResult, decodeEventLog, decodeFunctionResult, encodeFunctionData } from 'viem';
+import type { Abi } from 'viem';
+import { decodeErrorResult, decodeEventLog, decodeFunctionResult, encodeFunctionData } from 'viem/utils';
 import type { Block, LocatedEvent } from '../event-stream.ts';
 import { RpcError, rpcCall } from '../json-rpc.ts';
 

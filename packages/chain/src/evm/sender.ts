@@ -5,8 +5,8 @@
  * @module
  */
 import { type Clock, type Hex, isNodeError, NodeError, toHex } from '@2pm/core';
-import { keccak256 } from 'viem';
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts';
+import { keccak256 } from 'viem/utils';
 import { RpcError, rpcCall } from '../json-rpc.ts';
 
 export interface SenderOptions {

@@ -11,11 +11,13 @@ const rng: Rng = { fill: (bytes) => randomFillSync(bytes) };
 export function bindEngine(): Engine {
   return {
     rng,
-    async createKeystore(dir, passphrase, rng) {
+    async createKeystore(dir, passphrase, rng, { random }) {
       const { createKeystore, writeKeyFile } = await import('@2pm/chain/keystore');
+      // Stretching makes a person's passphrase dear to guess; random bits cannot be guessed at any price.
+      const n = random ? 2 ** 12 : undefined;
       // First, because the keystore's own files say that all is there.
-      await writeKeyFile(join(dir, CONTROLLER_FILE), generatePrivateKey(rng), passphrase, rng);
-      return (await createKeystore(dir, passphrase, rng)).signer.id;
+      await writeKeyFile(join(dir, CONTROLLER_FILE), generatePrivateKey(rng), passphrase, rng, n ? { n } : {});
+      return (await createKeystore(dir, passphrase, rng, n ? { scryptN: n } : {})).signer.id;
     },
     async createNode(config, options) {
       const { createNode } = await import('../node.ts');

@@ -50,8 +50,8 @@ export interface Simulation {
 
 export interface Engine {
   rng: Rng;
-  /** @returns the id of the new node. */
-  createKeystore(dir: string, passphrase: string, rng: Rng): Promise<NodeId>;
+  /** `random`: the passphrase is 256 random bits. @returns the id of the new node. */
+  createKeystore(dir: string, passphrase: string, rng: Rng, options: { random: boolean }): Promise<NodeId>;
   createNode(
     config: NodeConfig,
     options: { passphrase: string; signal: AbortSignal; log: (message: string) => void },

@@ -80,12 +80,16 @@ async function init(places: Layout, options: InitOptions, context: Context): Pro
   await mkdir(join(places.dir, 'data'), { recursive: true, mode: 0o700 });
   if (!existsSync(join(places.keystore, 'node.json'))) {
     let passphrase = (await givenPassphrase(options, context)) ?? (await chosenPassphrase(options, context));
+    let ours = false;
     if (passphrase === undefined) {
       made.passphraseFile = places.passphrase;
-      if (!existsSync(places.passphrase)) await write(places.passphrase, `${random(context)}\n`, 0o600);
+      ours = !existsSync(places.passphrase);
+      if (ours) await write(places.passphrase, `${random(context)}\n`, 0o600);
       passphrase = await passphraseToOpen(options, places, context);
     }
-    made.node = await context.engine.createKeystore(places.keystore, passphrase, context.engine.rng);
+    made.node = await context.engine.createKeystore(places.keystore, passphrase, context.engine.rng, {
+      random: ours,
+    });
     made.wrote.push(places.keystore);
   }
   if (!existsSync(places.apiToken)) await write(places.apiToken, `${random(context)}\n`, 0o600);
