@@ -5,6 +5,7 @@ import { mark } from './progress.ts';
 import { renderTable } from './table.ts';
 import { type Paint, plain } from './terminal.ts';
 import { bytes, milliseconds, quantity, shortId } from './units.ts';
+import { wrap } from './wrap.ts';
 
 export function renderTask(view: TaskView, paint: Paint): string {
   const attempt = view.attempt > 1 ? `, attempt ${view.attempt}` : '';
@@ -36,22 +37,31 @@ function happened(phase: TaskView['phase']): boolean {
   return !FINAL_PHASES.includes(phase) || phase === 'settled';
 }
 
+/** Parties that refuse for the same reasons share a paragraph. */
 export function renderRefusals({ refusals, members }: Pick<TaskView, 'refusals' | 'members'>, paint: Paint): string {
   const orgOf = new Map(members.map(({ node, org }) => [node, plain(org)]));
-  return refusals
-    .map(({ node, code, reasons }) => {
+  const groups = new Map<string, { orgs: string[]; code: string; reasons: TaskView['refusals'][number]['reasons'] }>();
+  for (const { node, code, reasons } of refusals) {
+    const key = JSON.stringify([code, reasons]);
+    const group = groups.get(key) ?? { orgs: [], code, reasons };
+    group.orgs.push(orgOf.get(node) ?? shortId(node));
+    groups.set(key, group);
+  }
+  return [...groups.values()]
+    .map(({ orgs, code, reasons }) => {
       const lines = reasons.flatMap(({ message, line, fix }) => [
         `    ${line === undefined ? '' : paint.dim(`line ${line}: `)}${plain(message)}`,
         ...(fix === undefined ? [] : [`    ${paint.cyan('→')} ${plain(fix)}`]),
       ]);
-      return `\n  ${paint.red('✗')} ${paint.bold(orgOf.get(node) ?? shortId(node))} refuses  ${paint.dim(plain(code))}\n${lines.map((text) => `${text}\n`).join('')}`;
+      const who = `${paint.bold(orgs.sort().join(', '))} ${orgs.length > 1 ? 'refuse' : 'refuses'}`;
+      return `\n  ${paint.red('✗')} ${who}  ${paint.dim(plain(code))}\n${lines.map((text) => `${text}\n`).join('')}`;
     })
     .join('');
 }
 
 export function renderLearns(learns: readonly string[], paint: Paint, title = 'What each party learns'): string {
   if (learns.length === 0) return '';
-  return `\n  ${paint.bold(title)}\n${learns.map((text) => `  ${paint.dim('·')} ${plain(text)}\n`).join('')}`;
+  return `\n  ${paint.bold(title)}\n${learns.map((text) => `  ${paint.dim('·')} ${wrap(plain(text), '    ')}\n`).join('')}`;
 }
 
 export function renderCost(cost: TaskView['cost'], paint: Paint): string {
