@@ -4,6 +4,7 @@
  * cache, so shares live in ordinary arrays and no address outlives a call. An instance belongs to one seat of one run.
  * @module
  */
+import { PAGE, type WasmMemory, wasmLoader } from '@2pm/crypto/wasm';
 import { bytesOf } from './share.ts';
 import { SIMD_WASM } from './simd.generated.ts';
 
@@ -22,25 +23,6 @@ interface SimdFunctions {
   row_times_matrix(x: number, y: number, inner: number, columns: number, out: number): void;
 }
 
-interface WasmMemory {
-  readonly buffer: ArrayBuffer;
-  grow(pages: number): number;
-}
-
-type WasmModule = { readonly wasmModule: unique symbol };
-
-/** The part of the WebAssembly interface in use; the language's own library types leave it to a browser's. */
-interface Wasm {
-  Memory: new (limits: { initial: number; maximum: number }) => WasmMemory;
-  compile(code: Uint8Array): Promise<WasmModule>;
-  instantiate(
-    module: WasmModule,
-    imports: Record<string, Record<string, unknown>>,
-  ): Promise<{ exports: Record<string, unknown> }>;
-}
-
-const PAGE = 65_536;
-const MAX_PAGES = 65_536;
 const WORD_BYTES = 8;
 /** 32-bit words of each operand in an AND of one call. */
 const AND_PIECE = 4096;
@@ -205,14 +187,10 @@ export class Simd {
   }
 }
 
-// Compiled code is immutable and carries no session's data; instances share it, and what the engine learnt of it.
-let compiled: Promise<WasmModule> | undefined;
+const load = wasmLoader(SIMD_WASM, 8);
 
 /** A fresh instance with its own memory. */
 export async function loadSimd(): Promise<Simd> {
-  const { WebAssembly: wasm } = globalThis as unknown as { WebAssembly: Wasm };
-  compiled ??= wasm.compile(Uint8Array.from(atob(SIMD_WASM), (character) => character.charCodeAt(0)));
-  const memory = new wasm.Memory({ initial: 8, maximum: MAX_PAGES });
-  const { exports } = await wasm.instantiate(await compiled, { env: { memory } });
+  const { exports, memory } = await load();
   return new Simd(exports, memory);
 }
