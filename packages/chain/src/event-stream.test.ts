@@ -143,7 +143,22 @@ describe('event stream', () => {
           expect(seen).toEqual(chain.cursors());
         },
       ),
-      { numRuns: 300 },
+      {
+        numRuns: 300,
+        examples: [
+          // The chain stops answering while the reader walks back to the common ancestor.
+          [
+            [
+              { kind: 'grow', events: 1 },
+              { kind: 'grow', events: 1 },
+              { kind: 'breathe', ticks: 1 },
+              { kind: 'cut', count: 1 },
+            ],
+            3,
+            ['fast', 'fast', 'fast', 'away'],
+          ],
+        ],
+      },
     );
   });
 

@@ -88,15 +88,14 @@ export async function* eventStream(source: EventSource, options: StreamOptions):
   }
 }
 
-/** Takes from the trail what left the chain; true when that was anything. */
+/**
+ * Takes from the trail what left the chain; true when that was anything. The trail changes at the very end, so that a chain
+ * that stops answering in between leaves the rollback to be found again.
+ */
 async function dropForked(source: EventSource, trail: Position[]): Promise<boolean> {
-  let forked = false;
-  for (let last = trail.at(-1); last !== undefined; last = trail.at(-1)) {
-    if (await continues(source, last)) return forked;
-    trail.pop();
-    forked = true;
-  }
-  return forked;
+  let kept = trail.length;
+  while (kept > 0 && !(await continues(source, trail[kept - 1]))) kept--;
+  return trail.splice(kept).length > 0;
 }
 
 async function continues(source: EventSource, position: Position | undefined): Promise<boolean> {
