@@ -3,6 +3,8 @@ import { rm } from 'node:fs/promises';
 import type { Engine, EngineFailure, EngineLimits, OpenSession } from './engine.ts';
 import { engineError } from './engine.ts';
 
+const INTERRUPT_MS = 50;
+
 export function inlineEngine(limits: EngineLimits): Engine {
   const load = async () =>
     (await import(new URL('./session.js', import.meta.url).href)) as {
@@ -18,16 +20,24 @@ export function inlineEngine(limits: EngineLimits): Engine {
     signal?.throwIfAborted();
     const { openSession, failureOf } = await load();
     const session = await openSession(limits, files);
-    const interrupt = () => session.interrupt();
+    // An interrupt that comes before a statement has begun is forgotten, so it is said until the job has ended.
+    let again: NodeJS.Timeout | undefined;
+    const interrupt = () => {
+      session.interrupt();
+      again ??= setInterval(() => session.interrupt(), INTERRUPT_MS);
+    };
     const timer = setTimeout(interrupt, limits.wallMs);
     signal?.addEventListener('abort', interrupt);
     try {
+      // It may have been aborted while the session was opened, when nobody listened yet.
+      signal?.throwIfAborted();
       return await work(session);
     } catch (error) {
       signal?.throwIfAborted();
       throw error instanceof Error && 'code' in error ? error : engineError(failureOf(error));
     } finally {
       clearTimeout(timer);
+      clearInterval(again);
       signal?.removeEventListener('abort', interrupt);
       session.close();
     }
