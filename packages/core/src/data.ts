@@ -57,6 +57,35 @@ export interface PreparedData {
   commitment: Hash;
   /** Logical table → dataset contract id, version and snapshot root, for the holder's own log. */
   datasets: { table: string; contract: string; version: string; root: Hash }[];
+  /** One for each key that the node brings, in the order of the plan. */
+  keys: KeyReport[];
+}
+
+/** What a holder found out about a key before anything left it. For its own eyes: counts tell of the data. */
+export interface KeyReport {
+  /** Node of the plan (`keyed/1`). */
+  node: number;
+  table: string;
+  key: string;
+  /** Rows of the table, filtered as the plan says. */
+  rows: number;
+  /** By pass: rows without a value or with a placeholder ("n/a", "unknown" …), with a value that the rule cannot read, and that share their key with an earlier row. */
+  passes: { nulls: number; invalid: number; duplicates: number; distinct: number }[];
+  /** Rows that take part. */
+  keyed: number;
+  /** Public. */
+  capacity: number;
+}
+
+/** Rows that take part in a match, in the order of the snapshot. */
+export interface KeyedRows {
+  rows: number;
+  /** By pass, 16 bytes a row: SHA-256 of the normalised, length-prefixed fields, cut. Zero where `present` is 0. */
+  digests: Uint8Array[];
+  /** By pass, one byte a row: 1 where the row has a key in this pass. */
+  present: Uint8Array[];
+  /** The columns of the node, one after another, each `rows` long; within the bounds of the plan. */
+  columns: BigInt64Array[];
 }
 
 /** What a worker asks of its data. Implemented by `data`; a node without data has none. */
@@ -78,6 +107,20 @@ export interface DataHolder {
     outputs: readonly number[],
     options: { signal: AbortSignal },
   ): Promise<Map<number, BigInt64Array>>;
-  /** Drops what was kept for the task. */
+  /** The rows of a `keyed/1` node of one role, on the prepared snapshots. The same rows in the same order at each call. */
+  keyed(request: TaskRequest, role: string, node: number, options: { signal: AbortSignal }): Promise<KeyedRows>;
+  /**
+   * Keeps, on this node alone, which rows of a `keyed/1` node are in an intersection: a Parquet file with the key's and the
+   * node's columns as the source has them. Overwrites what an earlier attempt kept. `rows`: ascending positions in `keyed`.
+   */
+  deliver(
+    request: TaskRequest,
+    role: string,
+    node: number,
+    name: string,
+    rows: Uint32Array,
+    options: { signal: AbortSignal },
+  ): Promise<{ file: string; rows: number }>;
+  /** Drops what was kept for the task, but for what was delivered. */
   release(taskId: TaskId): Promise<void>;
 }

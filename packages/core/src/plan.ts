@@ -39,6 +39,29 @@ export const ColumnType = z.discriminatedUnion('type', [
 ]);
 export type ColumnType = z.infer<typeof ColumnType>;
 
+/**
+ * How text becomes comparable, before it is hashed: the same at every holder, whatever its source. The suffix is the
+ * version; the exact rules stand in docs/keys.md. What a rule cannot read counts as invalid and never matches.
+ */
+export const KEY_RULES = ['email/v1', 'e164/v1', 'name/v1', 'date/v1', 'digits/v1', 'sha256/v1', 'exact/v1'] as const;
+export type KeyRule = (typeof KEY_RULES)[number];
+
+export const KeyField = z.strictObject({
+  /** A text column of the holder's dataset, not among the table's columns: it is compared, never computed on. */
+  column: Name,
+  rule: z.enum(KEY_RULES),
+  /** `e164/v1`: the calling code of numbers that are written without one, e.g. "49". */
+  callingCode: z
+    .string()
+    .regex(/^[1-9][0-9]{0,2}$/)
+    .optional(),
+});
+export type KeyField = z.infer<typeof KeyField>;
+
+/** Passes in order: rows that found no partner in one are tried in the next. The fields of a pass count together. */
+export const KeyType = z.array(z.array(KeyField).min(1).max(8)).min(1).max(4);
+export type KeyType = z.infer<typeof KeyType>;
+
 export const TableType = z.strictObject({
   /** Public capacity: the most rows that one holder may bring. */
   maxRows: z
@@ -47,6 +70,8 @@ export const TableType = z.strictObject({
     .positive()
     .max(2 ** 40),
   columns: z.record(Name, ColumnType),
+  /** What rows of different holders can be matched by. */
+  keys: z.record(Name, KeyType).optional(),
 });
 export type TableType = z.infer<typeof TableType>;
 
@@ -67,6 +92,21 @@ export const ValueType = z.discriminatedUnion('kind', [
   }),
   /** A fixed number of integers inside each holder of the role. */
   z.strictObject({ kind: z.literal('local'), role: Name, length: z.number().int().positive(), ...bounded }),
+  /** Rows of a holder with a key, at most `length` of them; distinct in each pass. */
+  z.strictObject({
+    kind: z.literal('keyed'),
+    role: Name,
+    table: Name,
+    key: Name,
+    length: z.number().int().positive(),
+  }),
+  /**
+   * Rows of several holders that belong together, in an order that nobody knows; `length` slots, of which a secret number
+   * is matched. Secret-shared.
+   */
+  z.strictObject({ kind: z.literal('joined'), roles: z.array(Name), length: z.number().int().positive() }),
+  /** Rows that a holder learns to be in the intersection; they stay on its node. */
+  z.strictObject({ kind: z.literal('held'), role: Name }),
   /** Secret-shared among the seats. `stacked`: one block of `length` for each member of that role, in roster order. */
   z.strictObject({
     kind: z.literal('shared'),
@@ -110,11 +150,20 @@ export type ValueType = z.infer<typeof ValueType>;
  *   sum-by/1 (column, category)     length of the declared values
  *   rows/1 (table) {columns, capacity}  capacity × (1 + columns): validity bit then values, row by row, zero padded;
  *                                   rows with a null in one of the columns are left out
+ * matching by keys (see `KeyType`)
+ *   keyed/1 (table) {key, columns, capacity, duplicates}  rows with a key, and what they bring into a join. Rows with a
+ *                                   null in one of the columns are left out. `duplicates`: rows that share a key are an
+ *                                   `error`, or the `first` of them stays, or all of them are left out (`drop`)
+ *   join/1 (keyed ×2…8)             one slot for each match across all of them; `length` is the least capacity
+ *   keep/1 (joined, bool)           slots where the bit is true as well
+ *   matched/1 (joined)              shared bool: whether the slot holds a match
+ *   joined-column/1 (joined) {role, name}  a column that `role` brought; 0 where the slot holds no match
+ *   intersect/1 (keyed ×2…16) {name, to}   an exit: the holder in role `to` learns which of its rows are with all others
  * local → shared
  *   total/1 (local)                 the sum over all members of the role
  *   stack/1 (local)                 the members' vectors side by side
  * shared (rep3 and its peers)
- *   add/1 sub/1 mul/1 (shared, shared|constant), neg/1, sum/1 (shared → length 1)
+ *   add/1 sub/1 mul/1 (shared, shared|constant), neg/1, sum/1 (shared → length 1; of bools their number)
  *   lt/1 le/1 gt/1 ge/1 eq/1 ne/1 (shared, shared|constant)      shared bool
  *   and/1 or/1 (bool ×2), not/1 (bool), select/1 (bool, x, y)   x where true, y elsewhere
  *   suppress/1 (x, support…) {min}  x where every support ≥ min, otherwise withheld; support has x's length or 1
@@ -151,6 +200,12 @@ export const OPERATIONS = [
   'count-by/1',
   'sum-by/1',
   'rows/1',
+  'keyed/1',
+  'join/1',
+  'keep/1',
+  'matched/1',
+  'joined-column/1',
+  'intersect/1',
   'total/1',
   'stack/1',
   'select/1',
@@ -167,8 +222,16 @@ export const Attributes = z.strictObject({
   category: z.string().max(256).optional(),
   categories: z.array(z.string().max(256)).min(1).max(4096).optional(),
   edges: z.array(Integer).min(2).max(4097).optional(),
-  columns: z.array(Name).min(1).max(64).optional(),
-  capacity: z.number().int().positive().max(1_000_000).optional(),
+  columns: z.array(Name).max(64).optional(),
+  capacity: z
+    .number()
+    .int()
+    .positive()
+    .max(2 ** 27)
+    .optional(),
+  key: Name.optional(),
+  role: Name.optional(),
+  duplicates: z.enum(['error', 'first', 'drop']).optional(),
   min: z.number().int().min(2).max(1_000_000).optional(),
 });
 export type Attributes = z.infer<typeof Attributes>;
@@ -229,4 +292,16 @@ export function slice(plan: Plan, roots: readonly number[]): number[] {
 /** Indices of the nodes with this operation, ascending. */
 export function nodesOf(plan: Plan, ...operations: readonly Operation[]): number[] {
   return plan.nodes.flatMap((node, index) => (operations.includes(node.op) ? [index] : []));
+}
+
+/**
+ * Columns of a `keyed/1` node that is an argument of a join, as its holder shares them with the seats: one vector of
+ * `capacity` words each, side by side. First, for each pass, two words of a tag (62 bits each, under a key that only the
+ * joining holders know; random where the row has no key, and in rows that only fill the capacity), then the columns.
+ */
+export function keyedColumns(plan: Plan, node: number): { capacity: number; passes: number; columns: string[] } {
+  const keyed = plan.nodes[node];
+  if (keyed?.type.kind !== 'keyed') throw new RangeError(`node ${node} holds no keyed rows`);
+  const passes = plan.tables[keyed.type.table]?.keys?.[keyed.type.key]?.length ?? 0;
+  return { capacity: keyed.type.length, passes, columns: keyed.attrs.columns ?? [] };
 }

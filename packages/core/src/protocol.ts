@@ -49,6 +49,8 @@ export interface SeatContext {
   roles: RoleSizes;
   /** Input message of each member of each role, in roster order, as made by `shareInputs` for this seat. */
   inputs: ReadonlyMap<string, readonly Uint8Array[]>;
+  /** For each `join/1` node the seat that matches tags: one that brings no rows into it. See `matchingSeats`. */
+  matchers: ReadonlyMap<number, number>;
   /** Channels to the other seats by seat number; own entry absent. */
   channels: ReadonlyMap<number, Channel>;
   rng: Rng;
@@ -61,9 +63,12 @@ export interface SharedBackend {
   readonly card: ProtocolCard;
   /** Refuses plans it cannot run, before anything starts. @throws {NodeError} `MPC_UNSUPPORTED` with the line. */
   check(plan: Plan): void;
-  /** Input nodes (`total/1`, `stack/1`) of a role, in the order in which `shareInputs` packs them. */
+  /**
+   * Input nodes of a role, in the order in which `shareInputs` packs them: `total/1` and `stack/1`, which take the vector
+   * of their argument, and `keyed/1` nodes that enter a join (`keyedColumns` says how they are laid out).
+   */
   inputNodes(plan: Plan, role: string): number[];
-  /** Splits a holder's vectors (one for each input node's argument, same order) into one message for each seat. */
+  /** Splits a holder's vectors (one for each input node, same order) into one message for each seat. */
   shareInputs(values: readonly BigInt64Array[], context: { sid: Hash; rng: Rng; crypto: CryptoProvider }): Uint8Array[];
   /** Runs one seat to the point where outputs may be released. Nothing has been opened to any seat. */
   runSeat(context: SeatContext): Promise<SeatOutput>;

@@ -248,6 +248,8 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
       for (const { snapshot } of record.snapshots) await store.expectWhole(snapshot);
       return run(request, role, outputs, record.snapshots, signal);
     },
+    keyed: () => Promise.reject(new Error('not yet')),
+    deliver: () => Promise.reject(new Error('not yet')),
     async release(taskId) {
       await store.load();
       const record = store.task(taskId);
@@ -308,6 +310,7 @@ function prepared(record: TaskRecord): PreparedData {
       version: snapshot.version,
       root: snapshot.root,
     })),
+    keys: [],
   };
 }
 

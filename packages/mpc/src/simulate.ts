@@ -5,6 +5,7 @@ import {
   channelPair,
   type Hash,
   type NodeId,
+  nodesOf,
   type Plan,
   type Rng,
   type RoleSizes,
@@ -34,6 +35,7 @@ export interface SimulationResult {
 export async function simulateSeats(backend: SharedBackend, simulation: Simulation): Promise<SimulationResult> {
   const { plan, sid, roles, inputs, rng, crypto, signal = new AbortController().signal } = simulation;
   backend.check(plan);
+  const matchers = new Map(nodesOf(plan, 'join/1').map((node) => [node, backend.card.seats - 1]));
   const numbers = Array.from({ length: backend.card.seats }, (_, seat) => seat);
   const messages = new Map<string, Uint8Array[][]>();
   for (const [role, members] of inputs) {
@@ -49,7 +51,7 @@ export async function simulateSeats(backend: SharedBackend, simulation: Simulati
   const runs = numbers.map(async (seat) => {
     try {
       return await backend.runSeat({
-        ...{ plan, sid, seat, roles, rng, crypto, signal },
+        ...{ plan, sid, seat, roles, rng, crypto, signal, matchers },
         inputs: new Map([...messages].map(([role, of]) => [role, of.map((each) => each[seat] ?? new Uint8Array())])),
         channels: channels[seat] ?? new Map(),
       });

@@ -74,6 +74,9 @@ export async function dataOf(options: { config: NodeConfig; clock: Clock; rng: R
             judge: (request) => using((it) => it.judge(request)),
             prepare: (request, given) => using((it) => it.prepare(request, given)),
             compute: (request, role, outputs, given) => using((it) => it.compute(request, role, outputs, given)),
+            keyed: (request, role, node, given) => using((it) => it.keyed(request, role, node, given)),
+            deliver: (request, role, node, name, rows, given) =>
+              using((it) => it.deliver(request, role, node, name, rows, given)),
             release: (taskId) => using((it) => it.release(taskId)),
           },
     datasets: () => listDatasets(dir),

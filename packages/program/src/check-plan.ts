@@ -12,7 +12,11 @@ type Shared = Of<'shared'>;
 type Bounds = { lo: bigint; hi: bigint };
 
 const LIMIT = 2n ** 62n;
+const ASKS = 'analyst';
 const MAX_PLAN_NODES = 100_000;
+const MAX_ROWS = 1_000_000;
+const MAX_JOINED = 8;
+const MAX_SETS = 16;
 
 /** Which attributes each operation must have; all others must be absent. eq/1 and ne/1 have `category` with one argument. */
 const ATTRIBUTES: Partial<Record<Operation, readonly (keyof Attributes)[]>> = {
@@ -21,6 +25,9 @@ const ATTRIBUTES: Partial<Record<Operation, readonly (keyof Attributes)[]>> = {
   'in/1': ['categories'],
   'histogram/1': ['edges'],
   'rows/1': ['columns', 'capacity'],
+  'keyed/1': ['key', 'columns', 'capacity', 'duplicates'],
+  'joined-column/1': ['role', 'name'],
+  'intersect/1': ['name', 'to'],
   'suppress/1': ['min'],
   'reveal/1': ['name', 'to'],
 };
@@ -79,8 +86,16 @@ function checkHead(plan: Plan): void {
     for (const table of role.tables) demand(Object.hasOwn(plan.tables, table), `role ${name}: no table ${table}`);
   }
   const revealedTo = plan.nodes.flatMap((node) => (node.op === 'reveal/1' ? [node.attrs.to] : []));
-  demand([...new Set(revealedTo)].join() === plan.recipients.join(), 'recipients are not those of the reveals');
-  demand(plan.recipients.length > 0, 'nothing is revealed');
+  if (revealedTo.length > 0) {
+    demand([...new Set(revealedTo)].join() === plan.recipients.join(), 'recipients are not those of the reveals');
+  } else {
+    // Somebody must ask, and sign for the purpose, also where only holders learn something.
+    demand(
+      plan.nodes.some(({ op }) => op === 'intersect/1'),
+      'nothing is revealed',
+    );
+    demand(plan.recipients.join() === ASKS, `without a reveal the one recipient is ${ASKS}`);
+  }
 }
 
 function checkNode(plan: Plan, node: PlanNode, index: number, names: Set<string>): void {
@@ -99,7 +114,7 @@ function checkNode(plan: Plan, node: PlanNode, index: number, names: Set<string>
   demand(sameType(type, node.type), `has type ${JSON.stringify(node.type)}, expected ${JSON.stringify(type)}`);
   const limits = boundsOf(node.type);
   demand(-LIMIT < limits.lo && limits.hi < LIMIT, 'may leave ±2^62');
-  if (node.op === 'reveal/1') {
+  if (node.op === 'reveal/1' || node.op === 'intersect/1') {
     const name = node.attrs.name as string;
     demand(!names.has(name), `"${name}" is revealed twice`);
     names.add(name);
@@ -174,6 +189,44 @@ function derive(plan: Plan, node: PlanNode): ValueType {
     case 'rows/1':
       arity(1);
       return rows(plan, as('table', args[0]), attrs.columns as string[], attrs.capacity as number);
+    case 'keyed/1':
+      arity(1);
+      return keyed(plan, as('table', args[0]), node);
+    case 'join/1': {
+      demand(args.length >= 2 && args.length <= MAX_JOINED, `takes 2 to ${MAX_JOINED} arguments, has ${args.length}`);
+      const sides = matched(plan, args);
+      return {
+        kind: 'joined',
+        roles: sides.map(({ role }) => role),
+        length: Math.min(...sides.map((one) => one.length)),
+      };
+    }
+    case 'keep/1': {
+      arity(2);
+      const joined = as('joined', args[0]);
+      const condition = sharedOf(args[1], 'bool');
+      demand(condition.stacked === undefined && condition.length === joined.length, 'the condition has another length');
+      return joined;
+    }
+    case 'matched/1':
+      arity(1);
+      return shared({ length: as('joined', args[0]).length, dtype: 'bool', fractionBits: 0 }, { lo: 0n, hi: 1n });
+    case 'joined-column/1':
+      arity(1);
+      return joinedColumn(plan, node, as('joined', args[0]));
+    case 'intersect/1': {
+      demand(args.length >= 2 && args.length <= MAX_SETS, `takes 2 to ${MAX_SETS} arguments, has ${args.length}`);
+      const sides = matched(plan, args);
+      const role = attrs.to as string;
+      demand(
+        sides.some((side) => side.role === role),
+        `role ${role} brings no rows`,
+      );
+      for (const { table, key } of sides) {
+        demand(plan.tables[table]?.keys?.[key]?.length === 1, `key ${table}.${key} has several passes`);
+      }
+      return { kind: 'held', role };
+    }
     case 'total/1': {
       arity(1);
       demand(plan.nodes[node.args[0] as number]?.op !== 'rows/1', 'adds rows of several holders');
@@ -343,6 +396,7 @@ function localSum(plan: Plan, column: Column): ValueType {
 }
 
 function rows(plan: Plan, table: Of<'table'>, names: readonly string[], capacity: number): ValueType {
+  demand(names.length > 0 && capacity <= MAX_ROWS, 'carries no column, or too many rows');
   let range: Bounds = { lo: 0n, hi: 1n };
   for (const name of names) {
     const column = inputColumn(plan, table, 0, name);
@@ -353,10 +407,48 @@ function rows(plan: Plan, table: Of<'table'>, names: readonly string[], capacity
 }
 
 function sharedSum(type: ValueType | undefined): ValueType {
-  const x = sharedOf(type, 'int');
+  const x = as('shared', type);
   demand(x.stacked === undefined, 'does not apply to stacked values');
   const { lo, hi } = bounds(x);
-  return shared({ ...x, length: 1 }, { lo: lo * BigInt(x.length), hi: hi * BigInt(x.length) });
+  return shared({ ...x, dtype: 'int', length: 1 }, { lo: lo * BigInt(x.length), hi: hi * BigInt(x.length) });
+}
+
+// Matching by keys
+
+function keyed(plan: Plan, table: Of<'table'>, { args, attrs }: PlanNode): ValueType {
+  const { key = '', columns = [], capacity: length = 1 } = attrs;
+  const keys = plan.tables[table.table]?.keys ?? {};
+  demand(Object.hasOwn(keys, key), `table ${table.table} has no key ${key}`);
+  demand(plan.roles[table.role]?.max === 1, `role ${table.role} may have several members`);
+  demand(new Set(columns).size === columns.length, 'carries a column twice');
+  for (const name of columns) inputColumn(plan, table, args[0] as number, name);
+  return { kind: 'keyed', role: table.role, table: table.table, key, length };
+}
+
+/** Keyed rows of different roles, whose keys are made by the same rules: others could never meet. */
+function matched(plan: Plan, args: readonly ValueType[]): Of<'keyed'>[] {
+  const sides = args.map((arg) => as('keyed', arg));
+  demand(new Set(sides.map(({ role }) => role)).size === sides.length, 'a role comes twice');
+  const rules = sides.map(({ table, key }) =>
+    JSON.stringify(plan.tables[table]?.keys?.[key]?.map((pass) => pass.map(({ rule }) => rule))),
+  );
+  demand(new Set(rules).size === 1, 'the keys are made by different rules');
+  return sides;
+}
+
+function joinedColumn(plan: Plan, { args, attrs }: PlanNode, joined: Of<'joined'>): ValueType {
+  let join = plan.nodes[args[0] as number];
+  while (join?.op === 'keep/1') join = plan.nodes[join.args[0] as number];
+  const side = join?.args.map((arg) => plan.nodes[arg]).find((one) => roleOf(one?.type) === attrs.role);
+  const table = plan.nodes[side?.args[0] ?? -1]?.type;
+  demand(side?.attrs.columns?.includes(attrs.name ?? '') === true, `${attrs.role} brings no column ${attrs.name}`);
+  const { dtype, fractionBits, ...range } = inputColumn(plan, as('table', table), 0, attrs.name as string);
+  const like = { length: joined.length, dtype: dtype === 'bool' ? 'bool' : 'int', fractionBits } as const;
+  return shared(like, hull(bounds(range), { lo: 0n, hi: 0n }));
+}
+
+function roleOf(type: ValueType | undefined): string | undefined {
+  return type?.kind === 'keyed' ? type.role : undefined;
 }
 
 // Operations that exist in several placements
@@ -466,6 +558,7 @@ function hull(a: Bounds, b: Bounds): Bounds {
 
 function checkResult(plan: Plan): void {
   const recipients = new Set<string>();
+  const silent = !plan.nodes.some(({ op }) => op === 'reveal/1');
   const pending: [tree: Plan['result'], depth: number][] = [[plan.result, 0]];
   let entries = 0;
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
@@ -477,11 +570,11 @@ function checkResult(plan: Plan): void {
       recipients.add(type.to);
       continue;
     }
-    demand(Object.keys(tree).length > 0, 'has an empty part');
+    demand(Object.keys(tree).length > 0 || (depth === 0 && silent), 'has an empty part');
     for (const [name, part] of Object.entries(tree)) {
       demand(/^[a-zA-Z][a-zA-Z0-9_]{0,63}$/.test(name), 'has an entry without a proper name');
       pending.push([part, depth + 1]);
     }
   }
-  demand(recipients.size === 1, 'mixes what several recipients know');
+  demand(recipients.size === 1 || silent, 'mixes what several recipients know');
 }

@@ -201,7 +201,7 @@ function dataOf(node: TestNode): DataHolder {
     judge: async () => node.data?.decision ?? { verdict: 'allow' },
     async prepare({ taskId }) {
       if (node.data?.prepareError !== undefined) throw node.data.prepareError;
-      return { commitment: hashValue('test commitment', [taskId, node.id]) as Hash, datasets: [] };
+      return { commitment: hashValue('test commitment', [taskId, node.id]) as Hash, datasets: [], keys: [] };
     },
     async compute({ plan }, _role, outputs) {
       if (node.data?.computeError !== undefined) throw node.data.computeError;
@@ -213,6 +213,8 @@ function dataOf(node: TestNode): DataHolder {
         }),
       );
     },
+    keyed: () => Promise.reject(new Error('the test gives no keyed rows')),
+    deliver: () => Promise.reject(new Error('the test keeps no rows')),
     release: async () => undefined,
   };
 }

@@ -128,6 +128,7 @@ async function compute(context: AttemptContext): Promise<AttemptOutcome> {
         seat: mySeat,
         roles: roleSizes(roster),
         inputs,
+        matchers: new Map(),
         channels: new Map(
           seats.flatMap((seat, index) => {
             const channel = channels.get(seat);
