@@ -1,3 +1,4 @@
 export { type ExConv, exConv } from './exconv.ts';
+export { type VoleNoise, voleNoise } from './noise.ts';
 export { type VoleParameters, voleParameters } from './parameters.ts';
-export { type VoleContext, VoleReceiver, VoleSender, voleMessageBytes } from './silent.ts';
+export { spreadNoise, type VoleContext, VoleReceiver, VoleSender, voleMessageBytes } from './silent.ts';

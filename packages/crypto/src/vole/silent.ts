@@ -29,6 +29,7 @@ import {
 import { BASE_COUNT, extendReceiver, extendSender, hashCorrelations } from '../ot/extension.ts';
 import { type Kernels, pieces } from '../wasm/kernels.ts';
 import { type ExConv, exConv } from './exconv.ts';
+import { addNoise, placesOf, type VoleNoise, voleNoise } from './noise.ts';
 import { forestOf, type VoleParameters } from './parameters.ts';
 
 export interface VoleContext {
@@ -38,6 +39,8 @@ export interface VoleContext {
   rng: Rng;
   /** 32 bytes, public, unique for this use: a hash of all that the two parties agreed on. */
   session: Uint8Array;
+  /** 32 bytes, public: names the code where several correlations share it. Otherwise `session` does. */
+  codeSession?: Uint8Array;
   parameters: VoleParameters;
 }
 
@@ -119,13 +122,14 @@ export class VoleSender {
 export class VoleReceiver {
   readonly #context: VoleContext;
   readonly #base: BaseOtSender;
-  #points: number[] = [];
-  #values: Uint8Array = new Uint8Array();
+  readonly #noise: VoleNoise;
   #noisy: Uint8Array = new Uint8Array();
   #hashes: Uint8Array = new Uint8Array();
 
-  constructor(context: VoleContext) {
+  /** `noise`: where several correlations share A; see `noise.ts` and `spreadNoise`. */
+  constructor(context: VoleContext, noise: VoleNoise = voleNoise(context.rng, context.parameters)) {
     this.#context = context;
+    this.#noise = noise;
     this.#base = baseOtSender({ ...context, session: subkey(context, 'base'), count: BASE_COUNT });
   }
 
@@ -135,16 +139,15 @@ export class VoleReceiver {
 
   /** From the sender's answer, the choice that goes back. */
   choose(answer: Uint8Array): Uint8Array {
-    const { kernels, crypto, rng, parameters } = this.#context;
+    const { kernels, crypto, parameters } = this.#context;
     const forest = forestOf(parameters);
-    const { trees, leaves } = forest;
+    const { trees } = forest;
     const depth = depthOf(forest);
-    this.#points = Array.from({ length: trees }, () => below(rng, leaves));
-    this.#values = rng.fill(new Uint8Array(16 * trees));
+    const { points, values } = this.#noise;
     const pointBytes = (2 * trees * depth) / 8;
-    const choices = new Uint8Array(pointBytes + this.#values.length);
+    const choices = new Uint8Array(pointBytes + values.length);
     // For each bit of a branch, the pad of the other value: it opens the sums off the path.
-    for (const [j, point] of this.#points.entries()) {
+    for (const [j, point] of points.entries()) {
       for (const [level, branch] of pathOf(forest, point).entries()) {
         for (const bit of [0, 1]) {
           const at = (2 * level + bit) * trees + j;
@@ -152,7 +155,7 @@ export class VoleReceiver {
         }
       }
     }
-    choices.set(this.#values, pointBytes);
+    choices.set(values, pointBytes);
     const mark = kernels.mark();
     const { correction, t } = extendReceiver(kernels, crypto, this.#base.keys(answer), choices);
     const count = 2 * trees * depth;
@@ -163,8 +166,8 @@ export class VoleReceiver {
     return correction;
   }
 
-  /** From the sender's correction, the address of C. A is XORed onto the blocks at `a`. */
-  finish(correction: Uint8Array, a: number): number {
+  /** From the sender's correction, the address of C. A is XORed onto the blocks at `a`, if given. */
+  finish(correction: Uint8Array, a?: number): number {
     const { kernels, crypto, parameters } = this.#context;
     const forest = forestOf(parameters);
     const { trees } = forest;
@@ -174,7 +177,7 @@ export class VoleReceiver {
     const c = kernels.alloc(16 * length);
     const mark = kernels.mark();
     // Behind C's lower half: room for its upper half and then for both upper halves, side by side.
-    const upper = kernels.alloc(32 * length);
+    const upper = kernels.alloc((a === undefined ? 16 : 32) * length);
     assert(upper === c + 16 * length, 'the halves adjoin');
     const pads = kernels.put(this.#hashes);
     const opened = [0, 1].map(() => kernels.alloc(16 * ARITY * trees)) as [number, number];
@@ -187,20 +190,33 @@ export class VoleReceiver {
       }
       return opened;
     };
-    const leaves = expandPunctured(kernels, { ...forest, tweak: tweakOf(this.#context) }, this.#points, known, c);
+    const leaves = expandPunctured(kernels, { ...forest, tweak: tweakOf(this.#context) }, this.#noise.points, known, c);
     // The missing leaf becomes b̃ + Δ·a_j; the noise vector is zero but for the a_j, in lane 0 of the upper halves.
     const missing = xored(xored(correction.subarray(16 * 2 * ARITY * trees * depth), leaves), this.#noisy);
-    const places = this.#points.map((point, j) => point * trees + j);
-    for (const [j, place] of places.entries()) kernels.bytes(c + 16 * place, 16).set(blockOf(missing, j));
-    for (const [from, to] of pieces(length)) kernels.run.widen_blocks(upper, length - to, length - from);
-    for (const [j, place] of places.entries()) {
-      const at = kernels.bytes(place < length ? a + 16 * place : upper + 32 * (place - length), 16);
-      at.set(xored(at, blockOf(this.#values, j)));
+    for (const [j, place] of placesOf(this.#noise).entries()) {
+      kernels.bytes(c + 16 * place, 16).set(missing.subarray(16 * j, 16 * j + 16));
     }
-    exConv(kernels, crypto, codeOf(this.#context), upper, [a, c]);
+    if (a === undefined) {
+      exConv(kernels, crypto, codeOf(this.#context), upper, [c]);
+    } else {
+      for (const [from, to] of pieces(length)) kernels.run.widen_blocks(upper, length - to, length - from);
+      addNoise(kernels, parameters, this.#noise, { lower: a, upper, stride: 32 });
+      exConv(kernels, crypto, codeOf(this.#context), upper, [a, c]);
+    }
     kernels.release(mark);
     return c;
   }
+}
+
+/** XORs onto the blocks at `a` the A of every receiver with this noise and this code. */
+export function spreadNoise(context: Omit<VoleContext, 'group' | 'rng'>, noise: VoleNoise, a: number): void {
+  const { kernels, crypto, parameters } = context;
+  const mark = kernels.mark();
+  const upper = kernels.alloc(16 * parameters.length);
+  kernels.bytes(upper, 16 * parameters.length).fill(0);
+  addNoise(kernels, parameters, noise, { lower: a, upper, stride: 16 });
+  exConv(kernels, crypto, codeOf(context), upper, [a]);
+  kernels.release(mark);
 }
 
 /**
@@ -230,10 +246,6 @@ function tweakOf(context: VoleContext): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
 }
 
-function blockOf(blocks: Uint8Array, j: number): Uint8Array {
-  return blocks.subarray(16 * j, 16 * j + 16);
-}
-
 /** `points` blocks: ⊕_i x^i · correlation i, for each group of 128 at `from`. */
 function foldPoints(kernels: Kernels, from: number, points: number): Uint8Array {
   const out = kernels.alloc(16 * points);
@@ -241,22 +253,17 @@ function foldPoints(kernels: Kernels, from: number, points: number): Uint8Array 
   return kernels.bytes(out, 16 * points).slice();
 }
 
-function subkey({ session }: VoleContext, use: string): Uint8Array {
+function subkey({ session }: Pick<VoleContext, 'session'>, use: string): Uint8Array {
   return sha256Bytes(new TextEncoder().encode(`2pm/vole/${use}/1\0`), session);
 }
 
-function codeOf(context: VoleContext): ExConv {
-  return { length: context.parameters.length, seed: subkey(context, 'code').subarray(0, 16) };
+function codeOf(context: Pick<VoleContext, 'session' | 'codeSession' | 'parameters'>): ExConv {
+  const session = context.codeSession ?? context.session;
+  return { length: context.parameters.length, seed: subkey({ session }, 'code').subarray(0, 16) };
 }
 
 function xored(a: Uint8Array, b: Uint8Array): Uint8Array {
   return a.map((byte, i) => byte ^ b[i]!);
-}
-
-/** Uniform below `bound` up to 2^-32: 64 random bits, scaled. */
-function below(rng: Rng, bound: number): number {
-  const word = new DataView(rng.fill(new Uint8Array(8)).buffer).getBigUint64(0, true);
-  return Number((word * BigInt(bound)) >> 64n);
 }
 
 function checkLength(message: Uint8Array, expected: number): void {

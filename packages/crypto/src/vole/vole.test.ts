@@ -5,8 +5,9 @@ import { loadGroup } from '../group/ristretto255.ts';
 import { nodeCrypto, nodeRng } from '../node/provider.ts';
 import { type Kernels, loadKernels } from '../wasm/kernels.ts';
 import { exConv } from './exconv.ts';
+import { voleNoise } from './noise.ts';
 import { voleParameters } from './parameters.ts';
-import { VoleReceiver, VoleSender, voleMessageBytes } from './silent.ts';
+import { spreadNoise, VoleReceiver, VoleSender, voleMessageBytes } from './silent.ts';
 
 const random = (size: number) => nodeRng.fill(new Uint8Array(size));
 
@@ -39,7 +40,7 @@ async function correlate(length: number, sessions: [Uint8Array, Uint8Array]) {
   };
 }
 
-const holds = ({ a, b, c, delta }: Awaited<ReturnType<typeof correlate>>) =>
+const holds = ({ a, b, c, delta }: Pick<Awaited<ReturnType<typeof correlate>>, 'a' | 'b' | 'c' | 'delta'>) =>
   c.filter((value, i) => value === (b[i]! ^ multiplyReference(a[i]!, delta))).length;
 
 test.each([1, 5000])(
@@ -63,6 +64,34 @@ test.each([1, 5000])(
 test('parties of two sessions get no correlation', async () => {
   const vole = await correlate(4096, [random(32), random(32)]);
   expect(holds(vole)).toBe(0);
+});
+
+test('one noise and one code give one A towards several senders, each with Δ and B of its own', async () => {
+  const [group, codeSession] = [await loadGroup(), random(32)];
+  const [parameters, rng, crypto] = [voleParameters(4096), nodeRng, nodeCrypto];
+  const kernels = await loadKernels();
+  const noise = voleNoise(rng, parameters);
+  const at = kernels.put(new Uint8Array(16 * parameters.length));
+  spreadNoise({ kernels, crypto, session: random(32), codeSession, parameters }, noise, at);
+  const a = blocksToIntegers(kernels.bytes(at, 16 * parameters.length).slice());
+  const deltas: bigint[] = [];
+  for (let i = 0; i < 2; i++) {
+    const own = await loadKernels();
+    const shared = { group, crypto, rng, session: random(32), codeSession, parameters };
+    const sender = new VoleSender({ ...shared, kernels: own });
+    const receiver = new VoleReceiver({ ...shared, kernels }, noise);
+    const mark = kernels.mark();
+    const c = receiver.finish(sender.expand(receiver.offer, receiver.choose(sender.answer)));
+    const [left, right] = [
+      blocksToIntegers(kernels.bytes(c, 16 * parameters.length).slice()),
+      blocksToIntegers(own.bytes(sender.finish(), 16 * parameters.length).slice()),
+    ];
+    const delta = blocksToIntegers(sender.delta)[0]!;
+    expect(holds({ delta, a, b: right, c: left })).toBe(left.length);
+    deltas.push(delta);
+    kernels.release(mark);
+  }
+  expect(new Set(deltas).size).toBe(2);
 });
 
 test('messages of a wrong length and impossible sizes are refused with a code', async () => {
