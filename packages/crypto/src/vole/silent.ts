@@ -10,7 +10,7 @@
  * receiver reads it unless both bits are those of its path. Base choices, extension offset and Δ are the same 128 bits,
  * as in Ferret (Yang et al., CCS 2020).
  * Corruption model: semi-honest. Messages: offer, answer, choice, correction, all of lengths fixed by the parameters;
- * 32 + 8192 + 16·(2·t·depth + 128·t) + (128·depth + 16)·t bytes.
+ * 32 + 8192 + 16·(2·t·depth + 128·t) + (128·depth + 16)·t bytes; with base transfers kept (`ot/kept.ts`) 2080 for 8192.
  * Leakage: none beyond the outputs, if dual LPN holds for this code. Deviations: subfield equal to the field; trees of
  * arity four; one Δ for transfers and outputs; those of `ggm/pprf.ts` and `exconv.ts`.
  * @module
@@ -18,15 +18,9 @@
 import { assert, type CryptoProvider, NodeError, type Rng, sha256Bytes } from '@2pm/core';
 import { ARITY, depthOf, expandForest, expandPunctured, type Forest, pathOf } from '../ggm/pprf.ts';
 import type { Group } from '../group/ristretto255.ts';
-import {
-  ANSWER_BYTES,
-  type BaseOtReceiver,
-  type BaseOtSender,
-  baseOtReceiver,
-  baseOtSender,
-  OFFER_BYTES,
-} from '../ot/base.ts';
+import { ANSWER_BYTES, type BaseOtSender, baseOtReceiver, baseOtSender, OFFER_BYTES } from '../ot/base.ts';
 import { BASE_COUNT, extendReceiver, extendSender, hashCorrelations } from '../ot/extension.ts';
+import { KEPT_ANSWER_BYTES, type KeptOtReceiver, type KeptOtSender } from '../ot/kept.ts';
 import { type Kernels, pieces } from '../wasm/kernels.ts';
 import { type ExConv, exConv } from './exconv.ts';
 import { addNoise, placesOf, type VoleNoise, voleNoise } from './noise.ts';
@@ -44,34 +38,46 @@ export interface VoleContext {
   parameters: VoleParameters;
 }
 
-/** Lengths of the four messages, in bytes. */
-export function voleMessageBytes(parameters: VoleParameters) {
+/** Lengths of the four messages, in bytes; `kept`: with base transfers of `ot/kept.ts` instead of fresh ones. */
+export function voleMessageBytes(parameters: VoleParameters, kept = false) {
   const { trees } = forestOf(parameters);
   const depth = depthOf(forestOf(parameters));
   return {
     offer: OFFER_BYTES,
-    answer: BASE_COUNT * ANSWER_BYTES,
+    answer: kept ? KEPT_ANSWER_BYTES : BASE_COUNT * ANSWER_BYTES,
     choice: 16 * (2 * trees * depth + 128 * trees),
     correction: trees * (16 * 2 * ARITY * depth + 16),
   };
 }
 
-/** Holds Δ. Calls in order: answer, expand, finish. */
+/** Holds Δ. Calls in order: respond (or answer, of fresh base transfers), expand, finish. */
 export class VoleSender {
   readonly delta: Uint8Array;
   readonly #context: VoleContext;
-  readonly #base: BaseOtReceiver;
+  readonly #base: { respond(offer: Uint8Array): Uint8Array; keys(offer: Uint8Array): Uint8Array[] };
   #b = 0;
 
-  constructor(context: VoleContext) {
+  constructor(context: VoleContext, kept?: KeptOtReceiver) {
     this.#context = context;
     this.delta = context.rng.fill(new Uint8Array(16));
-    const choices = Array.from({ length: BASE_COUNT }, (_, i) => (this.delta[i >> 3]! >> (i & 7)) & 1);
-    this.#base = baseOtReceiver({ ...context, session: subkey(context, 'base'), count: BASE_COUNT }, choices);
+    const base = { ...context, session: subkey(context, 'base') };
+    if (kept === undefined) {
+      const choices = Array.from({ length: BASE_COUNT }, (_, i) => (this.delta[i >> 3]! >> (i & 7)) & 1);
+      const { answer, keys } = baseOtReceiver({ ...base, count: BASE_COUNT }, choices);
+      this.#base = { respond: () => answer, keys };
+    } else {
+      this.#base = kept.session(base, this.delta);
+    }
   }
 
+  /** Of fresh base transfers, whose answer waits for no offer. */
   get answer(): Uint8Array {
-    return this.#base.answer;
+    return this.#base.respond(new Uint8Array());
+  }
+
+  /** To the receiver's offer, the answer that goes back. Once a session. */
+  respond(offer: Uint8Array): Uint8Array {
+    return this.#base.respond(offer);
   }
 
   /** From the receiver's offer and choice, the correction that goes back. */
@@ -127,10 +133,15 @@ export class VoleReceiver {
   #hashes: Uint8Array = new Uint8Array();
 
   /** `noise`: where several correlations share A; see `noise.ts` and `spreadNoise`. */
-  constructor(context: VoleContext, noise: VoleNoise = voleNoise(context.rng, context.parameters)) {
+  constructor(
+    context: VoleContext,
+    noise: VoleNoise = voleNoise(context.rng, context.parameters),
+    kept?: KeptOtSender,
+  ) {
     this.#context = context;
     this.#noise = noise;
-    this.#base = baseOtSender({ ...context, session: subkey(context, 'base'), count: BASE_COUNT });
+    const base = { ...context, session: subkey(context, 'base') };
+    this.#base = kept === undefined ? baseOtSender({ ...base, count: BASE_COUNT }) : kept.session(base);
   }
 
   get offer(): Uint8Array {
@@ -223,7 +234,7 @@ export function spreadNoise(context: Omit<VoleContext, 'group' | 'rng'>, noise: 
  * How a level's sums are sealed: each of the four under both bits of its number. A transfer's key for value v of one bit
  * seals the two children with that value, told apart by their other bit, under its two pads. Places in bytes.
  */
-function* sealsOf(forest: Omit<Forest, 'tweak'>, level: number) {
+export function* sealsOf(forest: Omit<Forest, 'tweak'>, level: number) {
   const { trees } = forest;
   const secondPads = 16 * 2 * trees * depthOf(forest);
   for (const bit of [0, 1] as const) {
