@@ -22,11 +22,40 @@ const MAX_CHARACTERS = 400;
 /** One paragraph a reveal, in the plan's order, after a line on who takes part. For plans that `checkPlan` accepts. */
 export function describePlan(plan: Plan): string[] {
   const roles = Object.entries(plan.roles).map(
-    ([name, { min, max, tables }]) => `${min} to ${max} ${name}${max > 1 ? 's' : ''} with ${tables.join(', ')}`,
+    ([name, { min, max, tables }]) =>
+      `${min === max ? '' : `${min} to `}${max} ${name}${max > 1 ? 's' : ''} with ${tables.join(', ')}`,
   );
   const phrases = expressions(plan);
   const head = `Task "${plan.name}" among ${roles.join('; ')}.`;
-  return [head, ...nodesOf(plan, 'reveal/1').map((index) => describeReveal(plan, index, phrases))];
+  return [
+    head,
+    ...nodesOf(plan, 'join/1').map((index) => describeJoin(plan, index, phrases)),
+    ...nodesOf(plan, 'intersect/1').map((index) => describeIntersection(plan, index, phrases)),
+    ...nodesOf(plan, 'reveal/1').map((index) => describeReveal(plan, index, phrases)),
+  ];
+}
+
+function describeJoin(plan: Plan, index: number, phrases: readonly string[]): string {
+  const { args, line } = plan.nodes[index] as PlanNode;
+  return [
+    `${args.map((arg) => phrases[arg]).join(' and ')} are matched (line ${line}), reading ${keyColumnsOf(plan, index).join(', ')}.`,
+    'Nobody learns who matched; the computing party that matches them learns how many do.',
+  ].join(' ');
+}
+
+function describeIntersection(plan: Plan, index: number, phrases: readonly string[]): string {
+  const { args, attrs, line } = plan.nodes[index] as PlanNode;
+  const isReceiver = (arg: number) => {
+    const type = plan.nodes[arg]?.type;
+    return type?.kind === 'keyed' && type.role === attrs.to;
+  };
+  const [own = -1] = args.filter(isReceiver);
+  const others = args.filter((arg) => !isReceiver(arg)).map((arg) => phrases[arg]);
+  return [
+    `${attrs.to} learns which of its ${phrases[own]} are also among ${others.join(' and ')} (line ${line}),`,
+    `and keeps them as "${attrs.name}". It reads ${keyColumnsOf(plan, index).join(', ')}.`,
+    'Not withheld, however few they are.',
+  ].join(' ');
 }
 
 function describeReveal(plan: Plan, index: number, phrases: readonly string[]): string {
@@ -51,14 +80,30 @@ function describeReveal(plan: Plan, index: number, phrases: readonly string[]): 
   ].join(' ');
 }
 
-/** Columns that the value depends on, filters included, as table.column. */
+/** Columns that the value depends on, filters included, as table.column; of a join the columns that it reads, by role. */
 function columnsOf(plan: Plan, value: number): string[] {
   const columns = slice(plan, [value]).flatMap((index) => {
     const { op, args, attrs } = plan.nodes[index] as PlanNode;
-    if (op !== 'column/1' && op !== 'rows/1') return [];
-    const table = plan.nodes[args[0] as number]?.type;
-    const names = op === 'rows/1' ? (attrs.columns ?? []) : [attrs.name];
-    return names.map((name) => `${table?.kind === 'table' ? table.table : ''}.${name}`);
+    if (op === 'joined-column/1') return [`${attrs.role}.${attrs.name}`];
+    const table = plan.nodes[args[0] ?? -1]?.type;
+    if (table?.kind !== 'table' || op === 'keyed/1') return [];
+    const names = op === 'column/1' ? [attrs.name] : (attrs.columns ?? []);
+    return names.map((name) => `${table.table}.${name}`);
+  });
+  return [...new Set(columns)];
+}
+
+/** The key columns of an operation that matches, with their rules, and the columns that its rows bring. */
+function keyColumnsOf(plan: Plan, matching: number): string[] {
+  const columns = (plan.nodes[matching] as PlanNode).args.flatMap((arg) => {
+    const { type, attrs, args } = plan.nodes[arg] as PlanNode;
+    if (type.kind !== 'keyed') return [];
+    const key = plan.tables[type.table]?.keys?.[type.key] ?? [];
+    return [
+      ...key.flat().map(({ column, rule }) => `${type.table}.${column} (as ${rule})`),
+      ...(attrs.columns ?? []).map((name) => `${type.table}.${name}`),
+      ...columnsOf(plan, args[0] as number),
+    ];
   });
   return [...new Set(columns)];
 }
@@ -75,6 +120,9 @@ function expressions(plan: Plan): string[] {
 function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readonly string[]): string {
   const [a = '', b = '', c = ''] = args.map((arg) => phrases[arg] ?? '');
   const first = plan.nodes[args[0] ?? -1]?.type;
+  const source = plan.nodes[args[0] ?? -1];
+  const matches =
+    source?.op === 'matched/1' || source?.op === 'joined-column/1' ? phrases[source.args[0] ?? -1] : undefined;
   const rows = first?.kind === 'column' ? (phrases[first.of] ?? '') : a;
   switch (op) {
     case 'input/1':
@@ -87,7 +135,23 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
       return `${attrs.name}`;
     case 'count/1':
       return first?.kind === 'table' ? `the number of ${a}` : `the number of ${rows} that have ${a}`;
+    case 'keyed/1':
+      return `${a} by ${attrs.key}`;
+    case 'join/1':
+      return `the matches of ${args.map((arg) => phrases[arg]).join(' with ')}`;
+    case 'keep/1':
+      return `${a} where ${b}`;
+    case 'matched/1':
+      return `being among ${a}`;
+    case 'joined-column/1':
+      return `${attrs.role}.${attrs.name}`;
+    case 'intersect/1':
+      return a;
     case 'sum/1':
+      if (matches !== undefined)
+        return source?.op === 'matched/1'
+          ? `the number of ${matches?.replace(/^the /, '')}`
+          : `the sum of ${a} over ${matches}`;
       return first?.kind === 'column' ? `the sum of ${a} over ${rows}` : `the sum of all entries of (${a})`;
     case 'histogram/1':
       return `the numbers of ${rows} by ${a} between ${edges(attrs.edges, first)}`;

@@ -1,5 +1,8 @@
 /** What a program imports: `import { defineTask, table, int } from '@2pm/program'`. @module */
+export { key, passes } from './key.ts';
+export type { KeyedRows } from './keyed-rows.ts';
 export type { Groups, LocalColumn, LocalTable, LocalVector } from './local.ts';
+export type { Joined, PsiOptions } from './match.ts';
 export type { OpenedVector, PublicVector } from './public.ts';
 export type { RevealOptions } from './reveal.ts';
 export { bool, category, date, fixed, int, table } from './schema.ts';

@@ -10,6 +10,7 @@ import {
   interval,
   scaledBeside,
 } from './arithmetic.ts';
+import { KeyedRows } from './keyed-rows.ts';
 import { days } from './number.ts';
 import { fail } from './program-error.ts';
 import type { ColumnSpec, ColumnSpecs, Kind } from './schema.ts';
@@ -186,7 +187,7 @@ export class LocalVector<Role extends string = string> extends Value {
   declare protected readonly role: Role;
 }
 
-export class LocalTableMethods<C extends ColumnSpecs, Of extends string> extends Value {
+export class LocalTableMethods<C extends ColumnSpecs, Of extends string, K extends string = string> extends Value {
   declare protected readonly of: Of;
   readonly #columns: C;
 
@@ -217,7 +218,7 @@ export class LocalTableMethods<C extends ColumnSpecs, Of extends string> extends
   }
 
   /** The rows for which the condition is true. How many they are stays secret. */
-  where(condition: LocalColumn<'bool', Of>): LocalTable<C, Of> {
+  where(condition: LocalColumn<'bool', Of>): LocalTable<C, Of, K> {
     const ref = refOf(this);
     const bit = sameTable(ref, condition, 'bool');
     return localTable(ref.trace.emit('where/1', [ref, bit], ref.type as Shape), this.#columns);
@@ -233,6 +234,51 @@ export class LocalTableMethods<C extends ColumnSpecs, Of extends string> extends
   groupBy<V extends string>(by: LocalColumn<'category', Of, V>): Groups<Of> {
     const ref = refOf(this);
     return new Groups(ref, sameTable(ref, by, 'category'));
+  }
+
+  /**
+   * The rows by a key of the table, to be matched with those of other holders. `capacity`, the table's `maxRows` unless
+   * told, is public. Rows that lack the key, or one of `columns`, do not take part. `duplicates`: what becomes of rows that
+   * share a key; an error unless told.
+   */
+  by<N extends keyof C & string = never>(
+    key: K,
+    options: {
+      readonly columns?: readonly N[];
+      readonly capacity?: number;
+      readonly duplicates?: 'error' | 'first' | 'drop';
+    } = {},
+  ): KeyedRows<RoleOf<Of>, Pick<C, N>> {
+    const ref = refOf(this);
+    const { columns = [], capacity = maxRows(ref), duplicates = 'error' } = options;
+    const { type } = ref;
+    if (type.kind !== 'table') fail('PROGRAM_PLACEMENT', 'expected a table');
+    if (!Object.hasOwn(ref.trace.tables[type.table]?.keys ?? {}, key)) {
+      fail(
+        'PROGRAM_NAME',
+        `the table has no key "${String(key)}"`,
+        'Declare it: table({ … }, { maxRows, keys: { … } })',
+      );
+    }
+    if (ref.trace.roles[type.role]?.max !== 1) {
+      fail('PROGRAM_KEY', `role ${type.role} may have several members`, 'Rows are matched between roles of one member');
+    }
+    if (!Number.isInteger(capacity) || capacity < 1 || capacity > 2 ** 27) {
+      fail('PROGRAM_CONSTANT', 'capacity must be a whole number from 1 to 2^27', 'Give by() a capacity');
+    }
+    if (!['error', 'first', 'drop'].includes(duplicates)) {
+      fail('PROGRAM_CONSTANT', "duplicates is one of 'error', 'first' and 'drop'");
+    }
+    if (columns.length > 64 || new Set(columns).size !== columns.length) {
+      fail('PROGRAM_CONSTANT', 'by() takes at most 64 columns, each once');
+    }
+    for (const name of columns) {
+      if (!Object.hasOwn(this.#columns, name)) fail('PROGRAM_NAME', `the table has no column "${String(name)}"`);
+    }
+    const shape: Shape = { kind: 'keyed', role: type.role, table: type.table, key, length: capacity };
+    const attrs = { key, columns: [...columns], capacity, duplicates };
+    const brought = Object.fromEntries(columns.map((name) => [name, this.#columns[name]]));
+    return new KeyedRows(ref.trace.emit('keyed/1', [ref], shape, undefined, attrs), brought as Pick<C, N>);
   }
 
   /** The rows themselves, `capacity` of them at most, padded with zeros. Most policies refuse to let them out. */
@@ -259,16 +305,23 @@ export class LocalTableMethods<C extends ColumnSpecs, Of extends string> extends
 type ColumnOf<S, Of extends string> = S extends ColumnSpec<infer K, infer V> ? LocalColumn<K, Of, V> : never;
 
 /** A holder's table: its columns by name, and what can be done with its rows. */
-export type LocalTable<C extends ColumnSpecs, Of extends string> = LocalTableMethods<C, Of> & {
-  readonly [N in Exclude<keyof C & string, keyof LocalTableMethods<C, Of>>]: ColumnOf<C[N], Of>;
+export type LocalTable<C extends ColumnSpecs, Of extends string, K extends string = string> = LocalTableMethods<
+  C,
+  Of,
+  K
+> & {
+  readonly [N in Exclude<keyof C & string, keyof LocalTableMethods<C, Of, K>>]: ColumnOf<C[N], Of>;
 };
 
-export function localTable<C extends ColumnSpecs, Of extends string>(ref: Ref, columns: C): LocalTable<C, Of> {
-  const table = new LocalTableMethods<C, Of>(ref, columns);
+export function localTable<C extends ColumnSpecs, Of extends string, K extends string>(
+  ref: Ref,
+  columns: C,
+): LocalTable<C, Of, K> {
+  const table = new LocalTableMethods<C, Of, K>(ref, columns);
   for (const name of Object.keys(columns)) {
     if (!(name in table)) Object.defineProperty(table, name, { get: () => table.column(name), enumerable: true });
   }
-  return Object.freeze(table) as LocalTable<C, Of>;
+  return Object.freeze(table) as LocalTable<C, Of, K>;
 }
 
 /** A table split by the declared values of a category. */
@@ -303,7 +356,7 @@ function categoriesOf(by: Ref): number {
   return (by.type.kind === 'column' ? by.type.values?.length : undefined) ?? 1;
 }
 
-function boundsOf(type: ColumnType): Bounds {
+export function boundsOf(type: ColumnType): Bounds {
   if (type.type === 'bool') return BIT;
   if (type.type === 'category') return { lo: 0n, hi: BigInt(type.values.length - 1) };
   return { lo: BigInt(type.min), hi: BigInt(type.max) };

@@ -1,14 +1,16 @@
 /**
  * The one exit. `minGroupSize` puts a suppression before the opening whose supports are, for every local aggregate that
  * the value depends on, the counts of exactly its table: the rows (count/1); for a column that may lack values also the
- * values present (count/1 of the column); for values by slot also each slot's own count, without nulls for sums.
+ * values present (count/1 of the column); for values by slot also each slot's own count, without nulls for sums; and for
+ * every join the number of its matches.
  * @module
  */
 import { bitsOf } from './arithmetic.ts';
 import { maxRows } from './local.ts';
+import { Joined } from './match.ts';
+import { checkName } from './name.ts';
 import { fail } from './program-error.ts';
 import { OpenedVector } from './public.ts';
-import { checkName } from './schema.ts';
 import { SharedVector } from './shared.ts';
 import { type Bounds, describeOperand, type Ref, refOf, type Shape, Value } from './trace.ts';
 import { mapTree, type Tree } from './tree.ts';
@@ -78,7 +80,9 @@ function lengthOf(ref: Ref): number {
   return 'length' in ref.type ? ref.type.length : 1;
 }
 
-/** The total/1 and stack/1 nodes that a shared value depends on, in order. */
+const SOURCES: readonly string[] = ['total/1', 'stack/1', 'matched/1', 'joined-column/1'];
+
+/** Where the shared values come from on which a value depends, in order. */
 function sharedAggregates(ref: Ref): Ref[] {
   const { trace } = ref;
   const seen = new Set<number>();
@@ -87,12 +91,12 @@ function sharedAggregates(ref: Ref): Ref[] {
     if (seen.has(index)) continue;
     seen.add(index);
     const node = trace.nodes[index];
-    if (node !== undefined && node.op !== 'total/1' && node.op !== 'stack/1') stack.push(...node.args);
+    if (node !== undefined && node.type.kind === 'shared' && !SOURCES.includes(node.op)) stack.push(...node.args);
   }
   return [...seen]
     .sort((a, b) => a - b)
     .map((index) => trace.ref(index))
-    .filter(({ index }) => ['total/1', 'stack/1'].includes(trace.nodes[index]?.op ?? ''));
+    .filter(({ index }) => SOURCES.includes(trace.nodes[index]?.op ?? ''));
 }
 
 function supportsOf(shared: Ref): Ref[] {
@@ -100,6 +104,7 @@ function supportsOf(shared: Ref): Ref[] {
   const argsOf = (ref: Ref) => (trace.nodes[ref.index]?.args ?? []).map((index) => trace.ref(index));
   const [aggregate] = argsOf(shared);
   if (aggregate === undefined || shared.type.kind !== 'shared') return [];
+  if (aggregate.type.kind === 'joined') return [new Joined(aggregate, {}).count()].map(refOf);
   const op = trace.nodes[aggregate.index]?.op;
   const args = argsOf(aggregate);
   const [first] = args;

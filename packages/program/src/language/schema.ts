@@ -1,5 +1,7 @@
 /** Logical tables: what a program may assume of every holder's data. @module */
-import type { ColumnType } from '@2pm/core';
+import type { ColumnType, KeyType } from '@2pm/core';
+import { type KeySpec, keyType } from './key.ts';
+import { checkName } from './name.ts';
 import { days, LIMIT, scale } from './number.ts';
 import { fail } from './program-error.ts';
 
@@ -15,9 +17,10 @@ export interface ColumnSpec<K extends Kind = Kind, V extends string = string> {
 
 export type ColumnSpecs = { readonly [name: string]: ColumnSpec };
 
-export interface TableSpec<C extends ColumnSpecs = ColumnSpecs> {
+export interface TableSpec<C extends ColumnSpecs = ColumnSpecs, K extends string = string> {
   readonly columns: C;
   readonly maxRows: number;
+  readonly keys: { readonly [N in K]: KeyType };
 }
 
 interface Nullable {
@@ -86,18 +89,22 @@ export function category<const V extends string>(
   return column('category', { type: 'category', values: [...copy], nullable: options.nullable ?? false }, copy);
 }
 
-/** `maxRows` is public: the most rows that one holder may bring. */
-export function table<C extends ColumnSpecs>(columns: C, options: { readonly maxRows: number }): TableSpec<C> {
-  const { maxRows } = options;
+/**
+ * `maxRows` is public: the most rows that one holder may bring. `keys`: what its rows are matched by with those of other
+ * holders, made of columns that need not be among `columns`.
+ */
+export function table<C extends ColumnSpecs, K extends string = never>(
+  columns: C,
+  options: { readonly maxRows: number; readonly keys?: { readonly [N in K]: KeySpec } },
+): TableSpec<C, K> {
+  const { maxRows, keys = {} } = options;
   if (!Number.isInteger(maxRows) || maxRows < 1 || maxRows > 2 ** 40) {
     fail('PROGRAM_SCHEMA', 'maxRows must be a whole number from 1 to 2^40');
   }
   for (const name of Object.keys(columns)) checkName(name, 'column');
-  return Object.freeze({ columns: Object.freeze({ ...columns }), maxRows });
-}
-
-export function checkName(name: string, what: string): void {
-  if (typeof name !== 'string' || !/^[a-z][a-zA-Z0-9_]{0,63}$/.test(name)) {
-    fail('PROGRAM_NAME', `"${String(name)}" is no ${what} name`, 'Use a name like delayMinutes or delay_minutes');
-  }
+  const types = Object.entries<KeySpec>(keys).map(([name, spec]) => {
+    checkName(name, 'key');
+    return [name, keyType(spec)];
+  });
+  return Object.freeze({ columns: Object.freeze({ ...columns }), maxRows, keys: Object.fromEntries(types) });
 }

@@ -10,6 +10,7 @@ import {
   constantBeside,
   interval,
 } from './arithmetic.ts';
+import type { KeyedRows } from './keyed-rows.ts';
 import { LocalVector } from './local.ts';
 import { fail } from './program-error.ts';
 import { type Bounds, describeOperand, type Ref, refOf, type Shape, sameTrace, Value } from './trace.ts';
@@ -41,9 +42,9 @@ export class SharedVector<K extends SharedKind = SharedKind> extends Value {
     const ref = this.#expect('int');
     return new SharedVector(ref.trace.emit('neg/1', [ref], shapeLike(ref, 'int', bitsOf(ref)), interval.neg(ref)));
   }
-  /** Of all entries. */
-  sum(this: SharedVector<'int'>): SharedVector<'int'> {
-    const ref = this.#expect('int');
+  /** Of all entries; of bools, how many are true. */
+  sum(): SharedVector<'int'> {
+    const ref = refOf(this);
     const { length, stacked } = typeOf(ref);
     if (stacked !== undefined) {
       fail('PROGRAM_STACKED', 'sum() does not apply to stacked values', 'Take .total() of what each holder does');
@@ -141,16 +142,21 @@ function sameShape(ref: Ref, other: unknown, dtype: SharedKind): Ref {
   return operand;
 }
 
-export type Shared<T> = T extends LocalVector ? SharedVector<'int'> : { readonly [N in keyof T]: Shared<T[N]> };
+export type Shared<T> = T extends KeyedRows
+  ? never
+  : T extends LocalVector
+    ? SharedVector<'int'>
+    : { readonly [N in keyof T]: Shared<T[N]> };
 
 /** What every holder of a role computed, on its way into shares. */
-export class Each<T extends Tree<LocalVector>> {
-  readonly #values: T;
+export class Each<T extends Tree<LocalVector> | KeyedRows> {
+  /** For `join` and `psi`. */
+  readonly values: T;
   readonly #role: string;
   readonly #members: number;
 
   constructor(values: T, role: string, members: number) {
-    this.#values = values;
+    this.values = values;
     this.#role = role;
     this.#members = members;
   }
@@ -184,6 +190,6 @@ export class Each<T extends Tree<LocalVector>> {
       const shape: Shape = { kind: 'shared', length, ...stacked, dtype: 'int', fractionBits };
       return new SharedVector(ref.trace.emit(op, [ref], shape, bounds(ref)));
     };
-    return mapTree(this.#values, (value) => value instanceof Value, share) as Shared<T>;
+    return mapTree(this.values, (value) => value instanceof Value, share) as Shared<T>;
   }
 }

@@ -1,11 +1,14 @@
 /** A task as an analyst writes it, and its tracing into a plan: once, without any data. @module */
 import type { Plan, ResultTree } from '@2pm/core';
+import type { KeyedRows } from './keyed-rows.ts';
 import { lineOf } from './line.ts';
 import { type LocalTable, type LocalVector, localTable } from './local.ts';
+import { join, psi } from './match.ts';
+import { checkName } from './name.ts';
 import { fail, ProgramError } from './program-error.ts';
 import { OpenedVector, PublicVector } from './public.ts';
 import { reveal } from './reveal.ts';
-import { checkName, type TableSpec } from './schema.ts';
+import type { TableSpec } from './schema.ts';
 import { Each } from './shared.ts';
 import { describeOperand, type Ref, refOf, Trace, Value } from './trace.ts';
 import { mapTree, type Tree } from './tree.ts';
@@ -23,15 +26,17 @@ export interface RoleSpec<T extends string = string> {
 type RoleSpecs<T extends TableSpecs> = { readonly [name: string]: RoleSpec<keyof T & string> };
 
 export type TablesOf<T extends TableSpecs, R extends RoleSpecs<T>, Role extends keyof R & string> = {
-  readonly [N in R[Role]['tables'][number]]: LocalTable<T[N]['columns'], `${Role}.${N}`>;
+  readonly [N in R[Role]['tables'][number]]: LocalTable<T[N]['columns'], `${Role}.${N}`, keyof T[N]['keys'] & string>;
 };
 
 export interface Context<T extends TableSpecs, R extends RoleSpecs<T>> {
   /** What every holder of the role computes on its own tables; `.total()` or `.stack()` shares it. */
-  each<Role extends keyof R & string, Out extends Tree<LocalVector<Role>>>(
+  each<Role extends keyof R & string, Out extends Tree<LocalVector<Role>> | KeyedRows<Role>>(
     role: Role,
     body: (tables: TablesOf<T, R, Role>) => Out,
   ): Each<Out>;
+  readonly join: typeof join;
+  readonly psi: typeof psi;
   readonly reveal: typeof reveal;
 }
 
@@ -40,7 +45,8 @@ export interface TaskDefinition<T extends TableSpecs, R extends RoleSpecs<T>> {
   readonly tables: T;
   readonly roles: R;
   /** The program: what is computed, and what of it the recipient reads. */
-  run(context: Context<T, R>): Tree<OpenedVector | PublicVector>;
+  // biome-ignore lint/suspicious/noConfusingVoidType: a program whose results stay with the holders returns nothing.
+  run(context: Context<T, R>): Tree<OpenedVector | PublicVector> | void;
 }
 
 let run: (task: Task) => Plan;
@@ -113,6 +119,8 @@ function traceDefinition<T extends TableSpecs, R extends RoleSpecs<T>>(definitio
       }
       return new Each(body(Object.freeze(local) as TablesOf<T, R, typeof role>), role, spec.max);
     },
+    join,
+    psi,
     reveal,
   };
   const result = resultTree(definition.run(Object.freeze(context)), trace);
@@ -122,15 +130,21 @@ function traceDefinition<T extends TableSpecs, R extends RoleSpecs<T>>(definitio
     v: 1,
     language: '2pm/1',
     name,
-    tables: mapRecord(tables, ({ maxRows, columns }) => ({ maxRows, columns: mapRecord(columns, ({ type }) => type) })),
+    tables: mapRecord(tables, ({ maxRows, columns, keys }) => ({
+      maxRows,
+      columns: mapRecord(columns, ({ type }) => type),
+      ...(Object.keys(keys).length === 0 ? {} : { keys }),
+    })),
     roles: mapRecord(roles, ({ min, max, tables: brought }) => ({ min, max, tables: [...brought] })),
-    recipients: trace.recipients,
+    // Somebody asks, also where only holders learn something.
+    recipients: trace.recipients.length === 0 ? ['analyst'] : trace.recipients,
     nodes: trace.nodes,
     result,
   };
 }
 
 function resultTree(result: unknown, trace: Trace): ResultTree {
+  if (result === undefined && trace.nodes.some(({ op }) => op === 'intersect/1')) return {};
   let recipient: string | undefined;
   return mapTree(
     result,

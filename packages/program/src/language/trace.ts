@@ -3,7 +3,7 @@
  * a count which protects a reveal is recognised wherever it is written.
  * @module
  */
-import type { Attributes, Operation, PlanNode, ValueType } from '@2pm/core';
+import type { Attributes, KeyType, Operation, PlanNode, ValueType } from '@2pm/core';
 import { callerLine } from './line.ts';
 import { LIMIT } from './number.ts';
 import { fail } from './program-error.ts';
@@ -30,7 +30,9 @@ export class Trace {
   readonly nodes: PlanNode[] = [];
   readonly recipients: string[] = [];
   readonly revealed = new Set<string>();
-  readonly tables: { readonly [name: string]: { readonly maxRows: number } };
+  readonly tables: {
+    readonly [name: string]: { readonly maxRows: number; readonly keys?: { readonly [name: string]: KeyType } };
+  };
   readonly roles: { readonly [name: string]: { readonly max: number } };
   readonly #refs: Ref[] = [];
   readonly #known = new Map<string, Ref>();
@@ -130,6 +132,10 @@ export function describeOperand(value: unknown): string {
       return `a local value of ${type.role}`;
     case 'shared':
       return `a shared ${type.dtype} value`;
+    case 'keyed':
+      return `rows of ${type.role} with a key`;
+    case 'joined':
+      return 'a join';
     case 'opened':
       return `a value opened to ${type.to}`;
     case 'public':

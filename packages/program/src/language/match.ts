@@ -1,0 +1,182 @@
+/**
+ * Rows of several holders that belong together. `join` leaves them secret-shared: nobody learns who matched, and what is
+ * revealed is computed from all matches together. `psi` tells a holder which of its own rows are with all others.
+ * @module
+ */
+import type { ColumnType, KeyType } from '@2pm/core';
+import { BIT, interval } from './arithmetic.ts';
+import { KeyedRows } from './keyed-rows.ts';
+import { boundsOf } from './local.ts';
+import { checkName } from './name.ts';
+import { fail } from './program-error.ts';
+import type { ColumnSpec, ColumnSpecs, Kind } from './schema.ts';
+import { type Each, SharedVector } from './shared.ts';
+import { describeOperand, type Ref, refOf, type Shape, sameTrace, Value } from './trace.ts';
+
+type Side = Each<KeyedRows>;
+type RowsOf<S> = S extends Each<infer R> ? R : never;
+type RoleOf<R> = R extends KeyedRows<infer Role, ColumnSpecs> ? Role : never;
+type Brought<S extends readonly Side[]> = {
+  readonly [I in keyof S as I extends `${number}` ? RoleOf<RowsOf<S[I]>> : never]: RowsOf<S[I]> extends KeyedRows<
+    string,
+    infer C
+  >
+    ? C
+    : never;
+};
+type SharedKindOf<K extends Kind> = K extends 'bool' ? 'bool' : 'int';
+type BroughtColumns = { readonly [role: string]: ColumnSpecs };
+
+/** Slots with the matches of a join in some of them, in an order that nobody knows. */
+export class Joined<B extends BroughtColumns = BroughtColumns> extends Value {
+  readonly #columns: B;
+
+  constructor(ref: Ref, columns: B) {
+    super(ref);
+    this.#columns = columns;
+  }
+
+  /** Public: number of slots, the least of the joined capacities. */
+  get length(): number {
+    return lengthOf(refOf(this));
+  }
+
+  /** Whether a slot holds a match. */
+  get matched(): SharedVector<'bool'> {
+    const ref = refOf(this);
+    const shape: Shape = { kind: 'shared', length: lengthOf(ref), dtype: 'bool', fractionBits: 0 };
+    return new SharedVector(ref.trace.emit('matched/1', [ref], shape, BIT));
+  }
+
+  /** Number of matches. */
+  count(): SharedVector<'int'> {
+    return this.matched.sum();
+  }
+
+  /** A column that `role` brought, slot by slot: 0 where there is no match. A category is its place in the declared list. */
+  column<R extends keyof B & string, N extends keyof B[R] & string>(
+    role: R,
+    name: N,
+  ): SharedVector<SharedKindOf<B[R][N]['kind']>> {
+    const { type } = this.#spec(role, name);
+    const ref = refOf(this);
+    const shape: Shape = {
+      kind: 'shared',
+      length: lengthOf(ref),
+      dtype: type.type === 'bool' ? 'bool' : 'int',
+      fractionBits: type.type === 'fixed' ? type.fractionBits : 0,
+    };
+    const bounds = interval.hull(boundsOf(type), { lo: 0n, hi: 0n });
+    return new SharedVector(ref.trace.emit('joined-column/1', [ref], shape, bounds, { role, name }));
+  }
+
+  /** The matches for which the condition is true. How many they are stays secret. */
+  where(condition: SharedVector<'bool'>): Joined<B> {
+    const ref = refOf(this);
+    if (!(condition instanceof SharedVector)) {
+      fail('PROGRAM_PLACEMENT', `expected a shared bool value, got ${describeOperand(condition)}`);
+    }
+    const bit = refOf(condition);
+    sameTrace(ref, bit);
+    const { type } = bit;
+    if (type.kind !== 'shared' || type.dtype !== 'bool') {
+      fail('PROGRAM_TYPE', `expected a shared bool value, got ${describeOperand(condition)}`);
+    }
+    if (type.length !== lengthOf(ref) || type.stacked !== undefined) {
+      fail('PROGRAM_LENGTH', 'the condition does not belong to the slots of this join');
+    }
+    return new Joined(ref.trace.emit('keep/1', [ref, bit], ref.type as Shape), this.#columns);
+  }
+
+  /** The matches in which a category that `role` brought has this value. */
+  whereIs<R extends keyof B & string, N extends keyof B[R] & string>(
+    role: R,
+    name: N,
+    value: B[R][N] extends ColumnSpec<'category', infer V> ? V : never,
+  ): Joined<B> {
+    const { type } = this.#spec(role, name);
+    const place = type.type === 'category' ? type.values.indexOf(value) : -1;
+    if (place < 0) fail('PROGRAM_TYPE', `"${String(value)}" is no declared value of ${role}.${name}`);
+    return this.where((this.column(role, name) as unknown as SharedVector<'int'>).eq(place));
+  }
+
+  #spec(role: string, name: string): { type: ColumnType } {
+    const columns = Object.hasOwn(this.#columns, role) ? this.#columns[role] : undefined;
+    const spec = columns !== undefined && Object.hasOwn(columns, name) ? columns[name] : undefined;
+    if (spec === undefined) fail('PROGRAM_NAME', `${String(role)} brings no column "${String(name)}" into the join`);
+    return spec;
+  }
+}
+
+/**
+ * One slot for each match across all sides, 2 to 8 of them. A computing party that brings no rows puts them together: it
+ * sees keyed, shuffled tags, and so how many matched, and nothing of whom.
+ */
+export function join<const S extends readonly [Side, Side, ...Side[]]>(...sides: S): Joined<Brought<S>> {
+  const rows = matching(sides, 8);
+  const refs = rows.map(refOf);
+  const columns = Object.fromEntries(rows.map((one) => [roleOf(refOf(one)), KeyedRows.columnsOf(one)]));
+  const length = Math.min(...refs.map(lengthOf));
+  const shape: Shape = { kind: 'joined', roles: refs.map(roleOf), length };
+  return new Joined((refs[0] as Ref).trace.emit('join/1', refs, shape), columns as Brought<S>);
+}
+
+export interface PsiOptions<Role extends string> {
+  /** The holder, or the holders, that learn which of their own rows are in the intersection. */
+  readonly to: Role | readonly Role[];
+  /** Under which name the rows are kept on the holder's node: `intersection` unless told. */
+  readonly name?: string;
+}
+
+/** Private set intersection of 2 to 16 sides. Only the named holders learn it; nothing of it leaves their nodes. */
+export function psi<const S extends readonly [Side, Side, ...Side[]]>(
+  ...sides: [...sides: S, options: PsiOptions<RoleOf<RowsOf<S[number]>>>]
+): void {
+  const { to, name = 'intersection' } = sides.at(-1) as unknown as PsiOptions<string>;
+  const refs = matching(sides.slice(0, -1) as unknown as readonly Side[], 16).map(refOf);
+  const { trace } = refs[0] as Ref;
+  for (const { type } of refs) {
+    if (type.kind === 'keyed' && (trace.tables[type.table]?.keys?.[type.key]?.length ?? 0) > 1) {
+      fail('PROGRAM_KEY', 'psi() takes keys of one pass', 'Use join(), or one psi() for each pass');
+    }
+  }
+  checkName(name, 'intersection');
+  const receivers = typeof to === 'string' ? [to] : to;
+  for (const role of receivers) {
+    if (!refs.some((ref) => roleOf(ref) === role)) fail('PROGRAM_ROLE', `"${String(role)}" brings no rows`);
+    const each = receivers.length === 1 ? name : `${name}_${role}`;
+    if (trace.revealed.has(each)) fail('PROGRAM_NAME', `something is revealed as "${each}" already`);
+    trace.revealed.add(each);
+    trace.emit('intersect/1', refs, { kind: 'held', role }, undefined, { name: each, to: role });
+  }
+}
+
+function matching(sides: readonly Side[], most: number): KeyedRows[] {
+  if (sides.length < 2 || sides.length > most) fail('PROGRAM_KEY', `2 to ${most} sides can be matched`);
+  const rows = sides.map((side) => {
+    const value = side?.values;
+    if (!(value instanceof KeyedRows)) {
+      fail('PROGRAM_PLACEMENT', 'expected rows with a key', 'Write each(role, (tables) => tables.people.by(key))');
+    }
+    return value;
+  });
+  const refs = rows.map(refOf);
+  for (const ref of refs) sameTrace(refs[0] as Ref, ref);
+  if (new Set(refs.map(roleOf)).size !== refs.length) fail('PROGRAM_KEY', 'a role comes twice');
+  const rules = refs.map(({ trace, type }) => {
+    const key = type.kind === 'keyed' ? trace.tables[type.table]?.keys?.[type.key] : undefined;
+    return JSON.stringify((key as KeyType).map((pass) => pass.map(({ rule }) => rule)));
+  });
+  if (new Set(rules).size !== 1) {
+    fail('PROGRAM_KEY', `the keys are made by different rules: ${rules.join(' and ')}`, 'Declare them alike');
+  }
+  return rows;
+}
+
+function roleOf({ type }: Ref): string {
+  return type.kind === 'keyed' ? type.role : '';
+}
+
+function lengthOf({ type }: Ref): number {
+  return 'length' in type ? type.length : 1;
+}
