@@ -14,3 +14,20 @@ export {
   keptOtReceiver,
   keptOtSender,
 } from './kept.ts';
+export {
+  BIT_PRODUCT_BYTES,
+  choiceBits,
+  type PadContext,
+  padKey,
+  type Received,
+  receiveBitProducts,
+  receiveBits,
+  receiveWordProducts,
+  type Sent,
+  sendBitProducts,
+  sendBits,
+  sendWordProducts,
+  WORD_PRODUCT_BYTES,
+  WORD_TRANSFERS,
+} from './products.ts';
+export { type SilentOtContext, SilentOtReceiver, SilentOtSender, silentOtMessageBytes } from './silent.ts';

@@ -2,8 +2,8 @@
  * The hot loops: one WebAssembly SIMD module (sources and build in `packages/crypto/wasm`) over one memory, with an
  * arena on top. Addresses are byte offsets into that memory; a `block` is 16 bytes, little endian.
  *
- * An instance belongs to one run of one protocol and is dropped with it, secrets included: neither JavaScript nor
- * WebAssembly can promise that memory is wiped. Multiplication in GF(2^128) is free of secret-dependent addresses and
+ * An instance belongs to one run of one protocol and is dropped with it, secrets included (or lent to the next, see
+ * `pool.ts`): neither JavaScript nor WebAssembly can promise that memory is wiped. Multiplication in GF(2^128) is free of secret-dependent addresses and
  * branches; OKVS rows, GGM paths and tag joins are addressed by secret data, which a process that shares the cache could
  * observe.
  * @module
@@ -17,6 +17,7 @@ export interface KernelFunctions {
   blake3_items(key: number, items: number, n: number, out: number): void;
   blake3_blocks(key: number, blocks: number, lengths: number, n: number, out: number): void;
   hash_correlations(key: number, blocks: number, offset: number, n: number, out: number): void;
+  hash_with_items(key: number, values: number, mask: number, items: number, indices: number, n: number): void;
   okvs_rows(
     key: number,
     items: number,
@@ -45,6 +46,7 @@ export interface KernelFunctions {
   okvs_hits(indices: number, n: number, found: number, items: number, hit: number): void;
   gf_tables(factor: number, tables: number): void;
   gf_multiply(tables: number, input: number, stride: number, out: number, n: number, add: number): void;
+  gf_horner(tables: number, input: number, n: number, sums: number): void;
   gf_products(a: number, b: number, out: number, n: number): void;
   gf_fold(input: number, n: number, out: number): void;
   xor_blocks(a: number, b: number, out: number, n: number): void;
@@ -77,6 +79,13 @@ export interface KernelFunctions {
   convolute_wrap(x: number, bits: number, n: number, lanes: number): void;
   expand(x: number, n: number, key: number, from: number, to: number, out: number, second: number, lanes: number): void;
   widen_blocks(x: number, from: number, to: number): void;
+  clear_low_bits(x: number, n: number): void;
+  low_bits(x: number, n: number, out: number): void;
+  xor_offset(x: number, offset: number, out: number, n: number): void;
+  gilboa_send(zero: number, one: number, lane: number, a: number, n: number, message: number, share: number): void;
+  gilboa_receive(chosen: number, pads: number, lane: number, message: number, n: number, share: number): void;
+  bit_products_send(zero: number, one: number, bits: number, n: number, message: number, share: number): void;
+  bit_products_receive(chosen: number, pads: number, message: number, n: number, share: number): void;
   shuffle(slots: number, from: number, to: number, random: number): void;
   pack_tags(slots: number, n: number, width: number, out: number): void;
   join_build(slots: number, from: number, to: number, width: number, table: number, bits: number): number;
@@ -89,6 +98,8 @@ export class Kernels {
   readonly run: KernelFunctions;
   readonly #memory: WasmMemory;
   #top: number;
+  /** Address up to which `reserve` has touched every page. */
+  #resident = 0;
 
   /** Use `loadKernels`. */
   constructor({ exports, memory, heapBase }: WasmInstance) {
@@ -116,8 +127,10 @@ export class Kernels {
   reserve(size: number): void {
     const mark = this.mark();
     const at = this.alloc(size);
-    const bytes = this.bytes(at, size);
-    for (let offset = 0; offset < size; offset += SYSTEM_PAGE) bytes[offset] = 0;
+    const first = Math.max(at, this.#resident);
+    const bytes = this.bytes(first, Math.max(0, at + size - first));
+    for (let offset = 0; offset < bytes.length; offset += SYSTEM_PAGE) bytes[offset] = 0;
+    this.#resident = first + bytes.length;
     this.release(mark);
   }
 

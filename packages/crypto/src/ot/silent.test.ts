@@ -1,0 +1,155 @@
+import { isNodeError } from '@2pm/core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type Group, loadGroup } from '../group/ristretto255.ts';
+import { nodeCrypto, nodeRng } from '../node/provider.ts';
+import { voleParameters } from '../vole/parameters.ts';
+import { loadKernels } from '../wasm/kernels.ts';
+import {
+  choiceBits,
+  padKey,
+  receiveBitProducts,
+  receiveBits,
+  receiveWordProducts,
+  sendBitProducts,
+  sendBits,
+  sendWordProducts,
+} from './products.ts';
+import { SilentOtReceiver, SilentOtSender, silentOtMessageBytes } from './silent.ts';
+
+const random = (size: number) => nodeRng.fill(new Uint8Array(size));
+let group: Group;
+beforeAll(async () => {
+  group = await loadGroup();
+});
+
+/** Both ends in one process, up to the first batch. */
+async function begun(atLeast: number, batches: number) {
+  const shared = { group, crypto: nodeCrypto, rng: nodeRng, session: random(32), parameters: voleParameters(atLeast) };
+  const [mine, theirs] = [await loadKernels(), await loadKernels()];
+  const sender = new SilentOtSender({ ...shared, batches, kernels: mine });
+  const receiver = new SilentOtReceiver({ ...shared, batches, kernels: theirs });
+  const choice = receiver.choose(sender.answer);
+  sender.begin(receiver.offer, choice);
+  const { length } = shared.parameters;
+  const lengths = silentOtMessageBytes({ parameters: shared.parameters, batches });
+  expect([receiver.offer, sender.answer, choice].map((message) => message.length)).toEqual([
+    lengths.offer,
+    lengths.answer,
+    lengths.choice,
+  ]);
+  return { sender, receiver, mine, theirs, length, lengths, session: shared.session };
+}
+
+/** One batch of it, with the bits. */
+async function batch(atLeast = 1) {
+  const { sender, receiver, mine, theirs, length, session } = await begun(atLeast, 1);
+  const { q, correction } = sender.next();
+  const t = receiver.next(correction);
+  const sent = { at: q, delta: sender.delta, count: length };
+  const received = { at: t, count: length };
+  const key = padKey(session, 0);
+  return {
+    ...{ sent, received, length, session },
+    sending: { kernels: mine, crypto: nodeCrypto, key },
+    receiving: { kernels: theirs, crypto: nodeCrypto, key },
+    choices: choiceBits(theirs, received),
+  };
+}
+
+const bitOf = (packed: Uint32Array, i: number) => BigInt((packed[i >> 5]! >>> (i & 31)) & 1);
+const modulo = (value: bigint) => BigInt.asUintN(64, value);
+
+test.each([1, 5000])('at least %i transfers a batch correlate in every batch: t = q ⊕ r·Δ', async (atLeast) => {
+  const { sender, receiver, mine, theirs, length, lengths } = await begun(atLeast, 3);
+  const seen = new Set<string>();
+  for (let index = 0; index < 3; index++) {
+    const { q, correction } = sender.next();
+    expect(correction.length).toBe(lengths.correction);
+    const t = receiver.next(correction);
+    const [sent, received] = [mine.bytes(q, 16 * length), theirs.bytes(t, 16 * length)];
+    const choices = choiceBits(theirs, { at: t, count: length });
+    let ones = 0;
+    for (let i = 0; i < length; i++) {
+      const bit = Number(bitOf(choices, i));
+      ones += bit;
+      for (let k = 0; k < 16; k++) {
+        if (received[16 * i + k] !== (sent[16 * i + k]! ^ (bit * sender.delta[k]!))) expect.fail(`transfer ${i}`);
+      }
+      seen.add(String(sent.slice(16 * i, 16 * i + 16)));
+    }
+    // Six standard deviations.
+    expect(Math.abs(ones - length / 2)).toBeLessThan(3 * Math.sqrt(length));
+  }
+  expect(seen.size).toBe(3 * length);
+  expect(() => sender.next()).toThrow(RangeError);
+});
+
+test('messages of a wrong length are refused with a code', async () => {
+  const { sender, receiver } = await begun(1, 2);
+  const refused = (act: () => unknown) => {
+    try {
+      act();
+    } catch (error) {
+      return isNodeError(error) && error.code === 'OT_BAD_LENGTH' && error.fault === 'peer';
+    }
+    return false;
+  };
+  expect(refused(() => sender.begin(receiver.offer, new Uint8Array(3)))).toBe(true);
+  expect(refused(() => receiver.next(sender.next().correction.subarray(1)))).toBe(true);
+});
+
+describe('products', () => {
+  test('of words: shares add up to factor times choice word, each use of the transfers apart', async () => {
+    const { sent, received, sending, receiving, choices, length, session } = await batch();
+    const n = length / 64;
+    const factors = [0, 1, 2].map(() => new BigUint64Array(random(8 * n).buffer));
+    factors[0]!.set([0n, 1n, 2n ** 64n - 1n, 2n ** 63n]);
+    const keys = [padKey(session, 0), padKey(session, 1)];
+    const { shares, messages } = sendWordProducts(sending, keys, sent, factors);
+    expect(messages.map((message) => message.length)).toEqual([260 * n, 260 * n, 260 * n]);
+    const theirs = receiveWordProducts(receiving, keys, received, messages);
+    const words = new BigUint64Array(choices.buffer);
+    for (const [use, factor] of factors.entries()) {
+      const sums = factor.map((_, i) => modulo(shares[use]![i]! + theirs[use]![i]!));
+      expect(sums).toEqual(factor.map((value, i) => modulo(value * words[i]!)));
+    }
+    expect(new Set(shares.map(String)).size).toBe(3);
+  });
+
+  test('of bits as bits, without a message', async () => {
+    const { sent, received, sending, receiving, choices, length } = await batch();
+    const { factors, shares } = sendBits(sending, sent);
+    const theirs = receiveBits(receiving, received);
+    for (let i = 0; i < length / 32; i++) {
+      expect((shares[i]! ^ theirs[i]!) >>> 0).toBe((factors[i]! & choices[i]!) >>> 0);
+    }
+    const products = Array.from({ length }, (_, i) => 2 * Number(bitOf(factors, i)) + Number(bitOf(choices, i)));
+    for (const value of [0, 1, 2, 3]) {
+      const times = products.filter((product) => product === value).length;
+      expect(Math.abs(times - length / 4)).toBeLessThan(6 * Math.sqrt((3 * length) / 16));
+    }
+  });
+
+  test('of bits as words', async () => {
+    const { sent, received, sending, receiving, choices, length } = await batch();
+    const factors = new Uint32Array(random(length / 8).buffer);
+    const { shares, message } = sendBitProducts(sending, sent, factors);
+    const theirs = receiveBitProducts(receiving, received, message);
+    for (let i = 0; i < length; i++) {
+      expect(modulo(shares[i]! + theirs[i]!)).toBe(bitOf(factors, i) * bitOf(choices, i));
+    }
+  });
+
+  test('what the receiver of a product reads without its choice is not the factor', async () => {
+    const { sent, received, sending, receiving, choices, length } = await batch();
+    const [zeros, ones] = [new Uint32Array(length / 32), new Uint32Array(length / 32).fill(2 ** 32 - 1)];
+    const messages = [zeros, ones].map((factors) => sendBitProducts(sending, sent, factors).message);
+    const words = messages.map((message) => new BigUint64Array(message.buffer));
+    const shares = messages.map((message) => receiveBitProducts(receiving, received, message));
+    for (let i = 0; i < length; i++) {
+      // The two messages differ by one under the same pads: the receiver's view of each alone is its pad or uniform.
+      expect(modulo(words[1]![i]! - words[0]![i]!)).toBe(1n);
+      expect(shares[0]![i] === shares[1]![i]).toBe(bitOf(choices, i) === 0n);
+    }
+  });
+});
