@@ -6,7 +6,19 @@ export { type EvaluationCap, evaluationCap } from './ecdh/evaluation-cap.ts';
 export { type EcdhKey, type EcdhOptions, ecdhKey, type KeyName } from './ecdh/parameters.ts';
 export { type EcdhReceiverOptions, ecdhReceiver, type KeptTags, type TagCache } from './ecdh/receiver.ts';
 export { type EcdhSenderOptions, type EcdhSource, ecdhSender } from './ecdh/sender.ts';
+export { npartyCard } from './nparty/card.ts';
+export { npartyLeader } from './nparty/leader.ts';
+export { type NpartyMemberOptions, npartyMember } from './nparty/member.ts';
+export type { NpartyOptions } from './nparty/parameters.ts';
 export { rr22Card } from './rr22/card.ts';
+export {
+  type PairSetup,
+  type PairSetupOptions,
+  type ReceiverSetup,
+  rr22ReceiverSetup,
+  rr22SenderSetup,
+  type SenderSetup,
+} from './rr22/pair-setup.ts';
 export type { Rr22Options } from './rr22/parameters.ts';
 export { rr22Receiver } from './rr22/receiver.ts';
 export { rr22Sender } from './rr22/sender.ts';

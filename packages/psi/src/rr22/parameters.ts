@@ -1,9 +1,20 @@
 /** What the two parties of RR22 agree on before the first frame, and its name. @module */
-import { type Channel, type CryptoProvider, fromHex, type Hash, hashValue, type Rng } from '@2pm/core';
+import {
+  type Channel,
+  type CryptoProvider,
+  fromHex,
+  type Hash,
+  hashValue,
+  NodeError,
+  type Rng,
+  toHex,
+} from '@2pm/core';
 import { binCapacity, type OkvsParameters, okvsLength, okvsParameters } from '@2pm/crypto/okvs';
 import { type VoleParameters, voleParameters } from '@2pm/crypto/vole';
+import type { KernelPool } from '@2pm/crypto/wasm';
 import { type Capacity, checkCapacity, tagBytesFor } from '../capacity.ts';
 import { rr22Card } from './card.ts';
+import type { PairSetup } from './pair-setup.ts';
 
 export interface Rr22Options {
   channel: Channel;
@@ -17,6 +28,10 @@ export interface Rr22Options {
   items: Uint8Array;
   rng: Rng;
   crypto: CryptoProvider;
+  /** Base transfers made before with this peer, in this role; without it the run makes its own. Both sides must agree. */
+  setup?: PairSetup;
+  /** Where to take the working memory from and leave it for later runs; without it the run's own, dropped with it. */
+  pool?: KernelPool;
   signal?: AbortSignal;
   /** Called at the end of each phase with its name; for measurements. */
   onPhase?: (phase: string) => void;
@@ -49,10 +64,20 @@ export function rr22Parameters(capacity: Capacity): Rr22Parameters {
   };
 }
 
-/** 32 bytes that bind protocol, sid, capacities and all parameters. */
-export function rr22Session(sid: Hash, capacity: Capacity, parameters: Rr22Parameters): Uint8Array {
+/** 32 bytes that bind protocol, sid, capacities, all parameters, and the kept base transfers, if any. */
+export function rr22Session(sid: Hash, capacity: Capacity, parameters: Rr22Parameters, setup?: PairSetup): Uint8Array {
   const { okvs, vole, senderBinCapacity, tagBytes } = parameters;
   const { receiver, sender } = capacity;
   const agreed = { sid, receiver, sender, okvs: { ...okvs }, vole: { ...vole }, senderBinCapacity, tagBytes };
-  return fromHex(hashValue(`2pm/${rr22Card.id}`, agreed));
+  const kept = setup === undefined ? {} : { setup: toHex(setup.kept.id) };
+  return fromHex(hashValue(`2pm/${rr22Card.id}`, { ...agreed, ...kept }));
+}
+
+/** @throws {NodeError} `PSI_BAD_SETUP` when the setup is of the other role, or with another peer. */
+export function checkSetup({ setup, channel }: Rr22Options, role: 'receiver' | 'sender'): void {
+  if (setup === undefined || (setup.role === role && setup.peer === channel.peer)) return;
+  throw new NodeError('PSI_BAD_SETUP', `the setup was made as ${setup.role} with ${setup.peer}`, {
+    fault: 'caller',
+    fix: 'Make a setup for each peer and direction.',
+  });
 }

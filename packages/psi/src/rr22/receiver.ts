@@ -11,20 +11,25 @@ import { type Kernels, pieces } from '@2pm/crypto/wasm';
 import { FRAME_BYTES } from '../bound-channel.ts';
 import { duplicateItem, ITEM_BYTES } from '../items.ts';
 import type { Rr22Options } from './parameters.ts';
-import { openSession } from './session.ts';
+import { openSession, type Rr22Setup } from './session.ts';
 import { joinSlots, outputTags } from './tags.ts';
 
 /**
  * Returns the ascending indices of the own items that the sender also holds.
- * @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_DUPLICATE_ITEM`,
- * `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `GROUP_BAD_ELEMENT`, `OKVS_FAILED` (retry with a new sid), and the channel's.
+ * @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_BAD_SETUP`,
+ * `PSI_DUPLICATE_ITEM`, `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `GROUP_BAD_ELEMENT`, `OKVS_FAILED` (retry with a new
+ * sid), and the channel's.
  */
-export async function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
-  const { capacity, rng, crypto, onPhase } = options;
+export function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
+  return openSession(options, 'receiver', (session) => receive(options, session));
+}
+
+async function receive(options: Rr22Options, own: Rr22Setup): Promise<Uint32Array> {
+  const { capacity, rng, crypto, setup, onPhase } = options;
   const items = options.items.length / ITEM_BYTES;
-  const { parameters, set, channel, vole: context, bytes } = await openSession(options, 'receiver');
+  const { parameters, set, channel, vole: context, bytes } = own;
   const { kernels, session } = context;
-  const vole = new VoleReceiver(context);
+  const vole = new VoleReceiver(context, undefined, setup?.role === 'receiver' ? setup.kept : undefined);
   onPhase?.('load');
   await channel.send(vole.offer);
   const { bins, binCapacity } = parameters.okvs;

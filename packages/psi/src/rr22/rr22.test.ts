@@ -1,11 +1,13 @@
 import { type Channel, channelPair, type Hash, isNodeError, type NodeId, type Rng } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
+import { KernelPool } from '@2pm/crypto/wasm';
 import { type ChannelFault, faultAt, faultyChannel } from '@2pm/testing/faulty-channel';
 import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Capacity } from '../capacity.ts';
 import { digestKeys } from '../digest-keys.ts';
+import { rr22ReceiverSetup, rr22SenderSetup } from './pair-setup.ts';
 import { rr22Receiver } from './receiver.ts';
 import { rr22Sender } from './sender.ts';
 
@@ -165,6 +167,56 @@ test('a set is what it was at the call, whatever becomes of the caller’s buffe
   const running = intersect({ mine, theirs, capacity: { receiver: 20, sender: 20 } });
   for (const buffer of [mine, theirs]) nodeRng.fill(buffer);
   expect(await running).toEqual(expected);
+});
+
+/** A setup at both ends of a pair. */
+async function pairSetup(sid = sidOf('ee')) {
+  const [a, b] = channelPair(ids[1], ids[0]);
+  const shared = { sid, rng: nodeRng, crypto };
+  const both = [rr22ReceiverSetup({ ...shared, channel: a }), rr22SenderSetup({ ...shared, channel: b })] as const;
+  return { receiver: await both[0], sender: await both[1] };
+}
+
+test('runs over one setup and one pool intersect exactly, also at once and under one id', async () => {
+  const setup = await pairSetup();
+  const pool = new KernelPool();
+  const one = async (sid: Hash, rows: number) => {
+    const { mine, theirs, expected } = sets(rows, rows, Math.floor(rows / 3));
+    const [a, b] = channelPair(ids[1], ids[0]);
+    const shared = { sid, capacity: { receiver: 600, sender: 600 }, rng: nodeRng, crypto, pool };
+    const receiver = rr22Receiver({ ...shared, channel: a, items: mine, setup: setup.receiver });
+    const sender = rr22Sender({ ...shared, channel: b, items: theirs, setup: setup.sender });
+    expect([...(await receiver)]).toEqual(expected);
+    await sender;
+  };
+  await one(sidOf('01'), 600);
+  await one(sidOf('02'), 17);
+  await Promise.all([one(sidOf('03'), 500), one(sidOf('04'), 300), one(sidOf('03'), 400)]);
+});
+
+test('parties of different setups, or one without, stop at the first frame', async () => {
+  const [setup, other] = [await pairSetup(), await pairSetup(sidOf('ef'))];
+  const { mine, theirs } = sets(10, 10, 5);
+  for (const theirSetup of [other.sender, undefined]) {
+    const [a, b] = channelPair(ids[1], ids[0]);
+    const shared = { sid: sidOf('aa'), capacity: { receiver: 10, sender: 10 }, rng: nodeRng, crypto };
+    const receiver = rr22Receiver({ ...shared, channel: a, items: mine, setup: setup.receiver });
+    const sender = rr22Sender({ ...shared, channel: b, items: theirs, ...(theirSetup && { setup: theirSetup }) });
+    await expect(sender).rejects.toMatchObject(code('PSI_SESSION_MISMATCH'));
+    b.close();
+    await expect(receiver).rejects.toMatchObject(code('CHANNEL_CLOSED'));
+  }
+});
+
+test('a setup of the other role, or with another peer, is refused', async () => {
+  const setup = await pairSetup();
+  const [a] = channelPair(ids[1], ids[0]);
+  const shared = { sid: sidOf('aa'), capacity: { receiver: 1, sender: 1 }, rng: nodeRng, crypto, items: random(16) };
+  await expect(rr22Receiver({ ...shared, channel: a, setup: setup.sender })).rejects.toEqual(code('PSI_BAD_SETUP'));
+  const elsewhere = { ...a, peer: ids[0] };
+  await expect(rr22Receiver({ ...shared, channel: elsewhere, setup: setup.receiver })).rejects.toEqual(
+    code('PSI_BAD_SETUP'),
+  );
 });
 
 test('two sessions with other ids, capacities or roles stop at the first frame', async () => {

@@ -8,19 +8,23 @@ import { type Kernels, pieces, putStream } from '@2pm/crypto/wasm';
 import { FRAME_BYTES } from '../bound-channel.ts';
 import { duplicateItem, ITEM_BYTES } from '../items.ts';
 import type { Rr22Options } from './parameters.ts';
-import { openSession } from './session.ts';
+import { openSession, type Rr22Setup } from './session.ts';
 import { joinSlots, outputTags } from './tags.ts';
 
 /** Errors as of `rr22Receiver`. Learns nothing. */
-export async function rr22Sender(options: Rr22Options): Promise<void> {
-  const { capacity, crypto, onPhase } = options;
-  const { parameters, set, channel, vole: context, bytes } = await openSession(options, 'sender');
+export function rr22Sender(options: Rr22Options): Promise<void> {
+  return openSession(options, 'sender', (session) => send(options, session));
+}
+
+async function send(options: Rr22Options, own: Rr22Setup): Promise<void> {
+  const { capacity, crypto, setup, onPhase } = options;
+  const { parameters, set, channel, vole: context, bytes } = own;
   const { kernels, session } = context;
-  const vole = new VoleSender(context);
+  const vole = new VoleSender(context, setup?.role === 'sender' ? setup.kept : undefined);
   onPhase?.('load');
 
   const offer = await channel.receive(bytes.offer);
-  await channel.send(vole.answer);
+  await channel.send(vole.respond(offer));
   const rowBytes = (ROW_BYTES + 4) * parameters.okvs.bins * parameters.senderBinCapacity;
   kernels.reserve(rowBytes + 2 * ITEM_BYTES * parameters.vole.length + 3 * ITEM_BYTES * capacity.sender);
   onPhase?.('reserve memory');

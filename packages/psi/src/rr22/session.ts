@@ -1,10 +1,10 @@
 /** What both parties of RR22 do before the first frame. @module */
 import { loadGroup } from '@2pm/crypto/group';
 import { type VoleContext, voleMessageBytes } from '@2pm/crypto/vole';
-import { loadKernels } from '@2pm/crypto/wasm';
+import { KernelPool } from '@2pm/crypto/wasm';
 import { BoundChannel } from '../bound-channel.ts';
 import { paddedItems } from '../items.ts';
-import { type Rr22Options, type Rr22Parameters, rr22Parameters, rr22Session } from './parameters.ts';
+import { checkSetup, type Rr22Options, type Rr22Parameters, rr22Parameters, rr22Session } from './parameters.ts';
 
 export interface Rr22Setup {
   parameters: Rr22Parameters;
@@ -16,14 +16,25 @@ export interface Rr22Setup {
   bytes: ReturnType<typeof voleMessageBytes>;
 }
 
-/** @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`. */
-export async function openSession(options: Rr22Options, role: 'receiver' | 'sender'): Promise<Rr22Setup> {
-  const { sid, capacity, rng, crypto, signal } = options;
+/**
+ * Runs one party. Its set is fixed before this returns.
+ * @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_BAD_SETUP`.
+ */
+export async function openSession<T>(
+  options: Rr22Options,
+  role: 'receiver' | 'sender',
+  run: (session: Rr22Setup) => Promise<T>,
+): Promise<T> {
+  const { sid, capacity, rng, crypto, setup, signal } = options;
+  checkSetup(options, role);
   const parameters = rr22Parameters(capacity);
   const set = paddedItems(options.items, capacity[role], rng);
-  const session = rr22Session(sid, capacity, parameters);
+  const session = rr22Session(sid, capacity, parameters, setup);
   const channel = new BoundChannel(options.channel, crypto, session, signal);
-  const [kernels, group] = [await loadKernels(), await loadGroup()];
-  const vole = { kernels, group, crypto, rng, session, parameters: parameters.vole };
-  return { parameters, set, channel, vole, bytes: voleMessageBytes(parameters.vole) };
+  const bytes = voleMessageBytes(parameters.vole, setup !== undefined);
+  const { pool = new KernelPool() } = options;
+  return pool.use(async (kernels) => {
+    const vole = { kernels, group: await loadGroup(), crypto, rng, session, parameters: parameters.vole };
+    return run({ parameters, set, channel, vole, bytes });
+  });
 }
