@@ -39,3 +39,23 @@ EXPORT(hash_correlations) void hash_correlations(const u32 *key, const u8 *block
     for (int j = 0; j < 4; j++) store(out + 16 * (i + j), words[j]), store(out + 16 * (n + i + j), words[4 + j]);
   }
 }
+
+// In place: values[i] = first 16 bytes of BLAKE3(key, (values[i] ^ mask) || items[indices[i]]).
+EXPORT(hash_with_items)
+void hash_with_items(const u32 *key, block *values, const u8 *mask, const block *items, const u32 *indices, u32 n) {
+  block joint = load(mask);
+  for (u32 i = 0; i < n; i += 4) {
+    u32 here = n - i < 4 ? n - i : 4;
+    block m[16], words[16];
+    for (u32 j = 0; j < 4; j++) {
+      u32 at = i + (j < here ? j : 0);
+      m[j] = xor(values[at], joint), m[4 + j] = items[indices[at]];
+    }
+    transpose4(m);
+    transpose4(m + 4);
+    for (int j = 8; j < 16; j++) m[j] = zero();
+    blake3_x4(key, m, wasm_i32x4_splat(32), words);
+    transpose4(words);
+    for (u32 j = 0; j < here; j++) values[i + j] = words[j];
+  }
+}

@@ -41,35 +41,56 @@ INLINE void transpose16(block m[16]) {
   }
 }
 
+// Sixteen products with the factor of the tables, byte-sliced, in place: m[byte] holds byte `byte` of all sixteen.
+INLINE void multiply16(const block *table, block m[16]) {
+  const block nibble_mask = wasm_i8x16_splat(15);
+  block nibbles[32];
+  for (u32 j = 0; j < 16; j++) {
+    nibbles[2 * j] = wasm_v128_and(m[j], nibble_mask);
+    nibbles[2 * j + 1] = wasm_u8x16_shr(m[j], 4);
+  }
+  for (u32 byte = 0; byte < 16; byte += 4) {
+    block s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero();
+    const block *t = table + 32 * byte;
+    for (u32 k = 0; k < 32; k++) {
+      block index = nibbles[k];
+      s0 = xor(s0, wasm_i8x16_swizzle(t[k], index)), s1 = xor(s1, wasm_i8x16_swizzle(t[k + 32], index));
+      s2 = xor(s2, wasm_i8x16_swizzle(t[k + 64], index)), s3 = xor(s3, wasm_i8x16_swizzle(t[k + 96], index));
+    }
+    m[byte] = s0, m[byte + 1] = s1, m[byte + 2] = s2, m[byte + 3] = s3;
+  }
+}
+
 // out[i] = in[i] * factor ^ (add ? out[i] : 0). `stride` bytes from input to input; outputs are contiguous.
 EXPORT(gf_multiply) void gf_multiply(const u8 *tables, const u8 *in, u32 stride, u8 *out, u32 n, u32 add) {
-  const block *table = (const block *)tables;
-  const block nibble_mask = wasm_i8x16_splat(15);
   for (u32 i = 0; i < n; i += 16) {
     u32 here = n - i < 16 ? n - i : 16;
-    block m[16], nibbles[32];
+    block m[16];
     for (u32 j = 0; j < 16; j++) m[j] = j < here ? load(in + (u64)stride * (i + j)) : zero();
     transpose16(m);
-    for (u32 j = 0; j < 16; j++) {
-      nibbles[2 * j] = wasm_v128_and(m[j], nibble_mask);
-      nibbles[2 * j + 1] = wasm_u8x16_shr(m[j], 4);
-    }
-    for (u32 byte = 0; byte < 16; byte += 4) {
-      block s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero();
-      const block *t = table + 32 * byte;
-      for (u32 k = 0; k < 32; k++) {
-        block index = nibbles[k];
-        s0 = xor(s0, wasm_i8x16_swizzle(t[k], index)), s1 = xor(s1, wasm_i8x16_swizzle(t[k + 32], index));
-        s2 = xor(s2, wasm_i8x16_swizzle(t[k + 64], index)), s3 = xor(s3, wasm_i8x16_swizzle(t[k + 96], index));
-      }
-      m[byte] = s0, m[byte + 1] = s1, m[byte + 2] = s2, m[byte + 3] = s3;
-    }
+    multiply16((const block *)tables, m);
     transpose16(m);
     for (u32 j = 0; j < here; j++) {
       u8 *to = out + 16 * (i + j);
       store(to, add ? xor(load(to), m[j]) : m[j]);
     }
   }
+}
+
+// Horner's rule in sixteen strands: for each next sixteen of the n blocks (a multiple of 16), sums[j] = sums[j] * factor
+// ^ in[j].
+EXPORT(gf_horner) void gf_horner(const u8 *tables, const block *in, u32 n, block *sums) {
+  block m[16], next[16];
+  for (u32 j = 0; j < 16; j++) m[j] = sums[j];
+  transpose16(m);
+  for (u32 i = 0; i < n; i += 16) {
+    for (u32 j = 0; j < 16; j++) next[j] = in[i + j];
+    transpose16(next);
+    multiply16((const block *)tables, m);
+    for (u32 j = 0; j < 16; j++) m[j] = xor(m[j], next[j]);
+  }
+  transpose16(m);
+  for (u32 j = 0; j < 16; j++) sums[j] = m[j];
 }
 
 // out[i] = a[i] * b[i], both varying.

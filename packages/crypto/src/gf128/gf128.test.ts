@@ -71,3 +71,20 @@ test('a fold is the sum of the powers of x times its blocks', async () => {
   );
   expect(read(kernels, out, 2)).toEqual(expected);
 });
+
+test('sixteen strands of Horner’s rule continue from call to call', async () => {
+  const kernels = await loadKernels();
+  const factor = random(16);
+  const [point] = blocksToIntegers(factor) as [bigint];
+  const tables = kernels.alloc(8192);
+  kernels.run.gf_tables(kernels.put(factor), tables);
+  const [blocks, sums] = [random(16 * 64), random(16 * 16)];
+  const [at, to] = [kernels.put(blocks), kernels.put(sums)];
+  kernels.run.gf_horner(tables, at, 16, to);
+  kernels.run.gf_horner(tables, at + 16 * 16, 48, to);
+  const values = blocksToIntegers(blocks);
+  const expected = blocksToIntegers(sums).map((sum, j) =>
+    [0, 16, 32, 48].reduce((value, from) => multiplyReference(value, point) ^ values[from + j]!, sum),
+  );
+  expect(read(kernels, to, 16)).toEqual(expected);
+});
