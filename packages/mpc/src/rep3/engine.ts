@@ -74,7 +74,7 @@ export class Rep3Engine implements Engine<Share> {
       case 'xor':
         return xorShares(bits(x), bits(y));
       case 'not':
-        return this.#not(bits(x));
+        return this.not(bits(x));
       case 'repeat':
         return repeat(x, gate.from ?? 1, gate.length);
       default:
@@ -94,7 +94,7 @@ export class Rep3Engine implements Engine<Share> {
       case 'truncate':
         return this.#truncate(words(x), Number(gate.constant));
       case 'and':
-        return this.#and(bits(x), bits(y));
+        return this.and(bits(x), bits(y));
       case 'zero':
         return this.#zero(words(x));
       case 'negative':
@@ -166,12 +166,12 @@ export class Rep3Engine implements Engine<Share> {
     return yield* this.#share(part);
   }
 
-  *#and(x: BitShare, y: BitShare): Interactive<BitShare> {
-    return yield* this.#andAll([[x, y]]);
+  protected *and(x: BitShare, y: BitShare): Interactive<BitShare> {
+    return yield* this.andAll([[x, y]]);
   }
 
   /** ANDs of several pairs, each of equal lengths, in one round and side by side in one share. */
-  *#andAll(pairs: readonly (readonly [BitShare, BitShare])[]): Interactive<BitShare> {
+  protected *andAll(pairs: readonly (readonly [BitShare, BitShare])[]): Interactive<BitShare> {
     const a = new Uint32Array(pairs.reduce((sum, [x]) => sum + x.a.length, 0));
     const prepare = (fromByte: number, toByte: number) => {
       const [from, to] = [fromByte / 4, toByte / 4];
@@ -191,23 +191,30 @@ export class Rep3Engine implements Engine<Share> {
     return { form: 'bits', a, b };
   }
 
-  /**
-   * Sign of d = (d0 + d1) + d2. Seat 0 knows u = d0 + d1 and shares its bits; v = d2 is shared by standing still.
-   * The sign is u63 ⊕ v63 ⊕ the carry out of bits 0..62, which a tree of (generate, propagate) pairs finds in 6 rounds.
-   */
+  /** Sign of d = (d0 + d1) + d2. Seat 0 knows u = d0 + d1 and shares its bits; v = d2 is shared by standing still. */
   *#negative(d: WordShare): Interactive<BitShare> {
     const u = yield* this.#shareSum(d);
-    const v = this.#onComponent2(d, (part) => this.#simd.slicePlanes(part));
+    return yield* this.signOfSum(
+      u,
+      this.#onComponent2(d, (part) => this.#simd.slicePlanes(part)),
+    );
+  }
+
+  /**
+   * Sign of u + v, both in bit planes: u63 ⊕ v63 ⊕ the carry out of bits 0..62, which a tree of (generate, propagate)
+   * pairs finds in 6 rounds after one.
+   */
+  protected *signOfSum(u: BitShare, v: BitShare): Interactive<BitShare> {
     const width = u.a.length / 64;
     const run = (share: BitShare, from: number, to: number) => planes(share, from, to, width);
     const p = xorShares(u, v);
-    const g = yield* this.#and(run(u, 0, 63), run(v, 0, 63));
+    const g = yield* this.and(run(u, 0, 63), run(v, 0, 63));
     // A pair (g, p) of a run of bits: it generates a carry, or hands on the one from below. Higher runs lie `half` planes
     // behind lower ones, and join: g = g' ⊕ p'g, p = p'p. Plane 31 has no partner in the first level, as 63 is the sign.
     const carry: BitShare = { form: 'bits', a: g.a.slice(0, 32 * width), b: g.b.slice(0, 32 * width) };
     for (let half = 32, high = g; half >= 1; half >>= 1, high = carry) {
       const pairs = half === 32 ? 31 : half;
-      const joined = yield* this.#andAll([
+      const joined = yield* this.andAll([
         [run(p, half, half + pairs), run(carry, 0, pairs)],
         // The lowest run has nothing below it, so nobody asks whether it hands a carry on.
         [run(p, half + 1, half + pairs), run(p, 1, pairs)],
@@ -224,10 +231,14 @@ export class Rep3Engine implements Engine<Share> {
   *#zero(d: WordShare): Interactive<BitShare> {
     const u = yield* this.#shareSum(d);
     const v = this.#onComponent2(d, (part) => this.#simd.slicePlanes(scale(part, -1n)));
-    const width = u.a.length / 64;
-    let equal = this.#not(xorShares(u, v));
+    return yield* this.conjunction(this.not(xorShares(u, v)));
+  }
+
+  /** Whether all 64 planes hold a 1, in 6 rounds. */
+  protected *conjunction(equal: BitShare): Interactive<BitShare> {
+    const width = equal.a.length / 64;
     for (let count = 32; count >= 1; count >>= 1) {
-      equal = yield* this.#and(planes(equal, 0, count, width), planes(equal, count, 2 * count, width));
+      equal = yield* this.and(planes(equal, 0, count, width), planes(equal, count, 2 * count, width));
     }
     return equal;
   }
@@ -305,7 +316,7 @@ export class Rep3Engine implements Engine<Share> {
     return new Uint32Array(words.buffer, 0, length);
   }
 
-  #not({ a, b }: BitShare): BitShare {
+  protected not({ a, b }: BitShare): BitShare {
     return { form: 'bits', a: this.#seat === 0 ? complement(a) : a, b: this.#seat === 2 ? complement(b) : b };
   }
 }
@@ -314,21 +325,21 @@ function* sendOnly(send: Uint8Array): Generator<Exchange, void, Uint8Array> {
   yield { send, expect: 0 };
 }
 
-function words(share: Share | undefined): WordShare {
+export function words(share: Share | undefined): WordShare {
   assert(share?.form === 'words', 'the circuit gives words where words are taken');
   return share;
 }
 
-function bits(share: Share | undefined): BitShare {
+export function bits(share: Share | undefined): BitShare {
   assert(share?.form === 'bits', 'the circuit gives bits where bits are taken');
   return share;
 }
 
-function both({ a, b }: WordShare, map: (part: BigUint64Array) => BigUint64Array): WordShare {
+export function both({ a, b }: WordShare, map: (part: BigUint64Array) => BigUint64Array): WordShare {
   return { form: 'words', a: map(a), b: map(b) };
 }
 
-function pairwise(
+export function pairwise(
   x: WordShare,
   y: WordShare,
   map: (left: BigUint64Array, right: BigUint64Array) => BigUint64Array,
@@ -336,7 +347,7 @@ function pairwise(
   return { form: 'words', a: map(x.a, y.a), b: map(x.b, y.b) };
 }
 
-function xorShares(x: BitShare, y: BitShare): BitShare {
+export function xorShares(x: BitShare, y: BitShare): BitShare {
   return { form: 'bits', a: xor(x.a, y.a), b: xor(x.b, y.b) };
 }
 
@@ -355,6 +366,6 @@ function repeat(share: Share | undefined, has: number, length: number): Share {
 }
 
 /** Planes `from` to `to` (excluded) of a bit-sliced share, without a copy. */
-function planes({ a, b }: BitShare, from: number, to: number, width: number): BitShare {
+export function planes({ a, b }: BitShare, from: number, to: number, width: number): BitShare {
   return { form: 'bits', a: a.subarray(from * width, to * width), b: b.subarray(from * width, to * width) };
 }
