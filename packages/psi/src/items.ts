@@ -31,6 +31,16 @@ export function paddedItems(items: Uint8Array, capacity: number, rng: Rng): Uint
   return padded;
 }
 
+/** A store of items, or the refusal of a set that holds one twice. */
+export function encodeDistinct<T>(encode: () => T): T {
+  try {
+    return encode();
+  } catch (cause) {
+    if (cause instanceof NodeError && cause.code === 'OKVS_DUPLICATE_KEY') throw duplicateItem(cause);
+    throw cause;
+  }
+}
+
 export function duplicateItem(cause?: unknown): NodeError {
   return new NodeError('PSI_DUPLICATE_ITEM', 'an item comes twice in one set', {
     fault: 'data',

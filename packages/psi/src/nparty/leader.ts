@@ -1,0 +1,158 @@
+/**
+ * Leader of n-party PSI (KMPRT, CCS 2017, §5), augmented semi-honest. Model, leakage and deviations: `card.ts`.
+ *
+ * Members hold shares s_i(x) that XOR to zero (`zero-shares.ts`). Each lets the leader evaluate a function on its items that
+ * is s_i on the member's set and random elsewhere, and that shows the leader nothing else: F_i(x) ⊕ Decode(D_i, x), with
+ * the hint D_i = Encode({y → F_i(y) ⊕ s_i(y)}) and F_i the OPRF of RR22,
+ * F_i(y) = H(Decode(K_i, y) − Δ_i·H_B(y, r)) = H(Decode(C_i, x)) for the leader's x. An item that all hold sums to zero.
+ *
+ * One store for all: the leader sends each member the same P ⊕ A. Members' views of it are one masked vector and transfers
+ * that hide A's noise, so that together they learn no more of P than one alone: nothing, under dual LPN. For the leader,
+ * F_i at y outside its set is H at a point shifted by Δ_i·(Decode(P, y) ⊕ H_B(y, r)): pseudo-random for each Δ_i by
+ * itself unless the bracket is zero, which has probability 2^-128 an item however many members share P.
+ * Hints: given what the leader may know, each is a uniform vector (`okvsAssign`), so that it hides the member's set; those
+ * in stores of one shape add up before they are decoded, once.
+ *
+ * Messages with each member: offer → ← answer → r, choice → ← correction → P ⊕ A → ← hint; about 168 bits an item of the
+ * leader and 84 of the member, plus 0.7 to 0.9 MB.
+ * @module
+ */
+import {
+  binCapacity,
+  type OkvsParameters,
+  okvsDecode,
+  okvsEncode,
+  okvsLength,
+  okvsOrder,
+  okvsRows,
+  ROW_BYTES,
+  type Rows,
+} from '@2pm/crypto/okvs';
+import { spreadNoise, VoleReceiver, voleMessageBytes, voleNoise } from '@2pm/crypto/vole';
+import { type Kernels, pieces } from '@2pm/crypto/wasm';
+import { FRAME_BYTES } from '../bound-channel.ts';
+import { encodeDistinct, ITEM_BYTES } from '../items.ts';
+import { outputTags } from '../rr22/tags.ts';
+import { receiveHints } from './hints.ts';
+import { LEADER, type NpartyOptions, SHARE_BYTES } from './parameters.ts';
+import { openSession, stoppingTogether } from './session.ts';
+
+const SHARE_WORDS = SHARE_BYTES / 4;
+
+/**
+ * Returns the ascending indices of the own items that all the other parties hold.
+ * @throws {NodeError} `PSI_BAD_PARTIES`, `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_DUPLICATE_ITEM`,
+ * `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `GROUP_BAD_ELEMENT`, `OKVS_FAILED` (retry with a new sid), and the channels'.
+ */
+export function npartyLeader(options: NpartyOptions): Promise<Uint32Array> {
+  return stoppingTogether(options.signal, (signal) => lead(options, signal));
+}
+
+async function lead(options: NpartyOptions, signal: AbortSignal): Promise<Uint32Array> {
+  const { capacities, rng, crypto, onPhase } = options;
+  const { parameters, set, peers, session, kernels, group } = await openSession(options, LEADER, signal);
+  const { query, vole } = parameters;
+  const bytes = voleMessageBytes(vole);
+  const context = { kernels, group, crypto, rng, session, codeSession: session, parameters: vole };
+  const noise = voleNoise(rng, vole);
+  const members = peers.map((peer) => ({
+    ...peer,
+    vole: new VoleReceiver({ ...context, session: peer.session }, noise),
+  }));
+  onPhase?.('load');
+  await Promise.all(members.map((member) => member.channel.send(member.vole.offer)));
+  const n = set.length / ITEM_BYTES;
+  kernels.reserve((ROW_BYTES + 4) * query.bins * query.binCapacity + 3 * ITEM_BYTES * (vole.length + n));
+  onPhase?.('reserve memory');
+
+  // All members have fixed their sets before they answer, we ours before the offers: only now is r drawn.
+  const answers = await Promise.all(members.map((member) => member.channel.receive(bytes.answer)));
+  onPhase?.('await answers');
+  const r = rng.fill(new Uint8Array(32));
+  await Promise.all(members.map((member) => member.channel.send(r)));
+  for (const [i, member] of members.entries()) {
+    await member.channel.send(member.vole.choose(answers[i] as Uint8Array));
+  }
+  onPhase?.('base transfers');
+
+  const rows = okvsRows(kernels, query, r, set);
+  onPhase?.('hash items');
+  const p = encodeDistinct(() => okvsEncode(kernels, crypto, rng, rows, vole.length));
+  onPhase?.('encode');
+  // From here on p holds P ⊕ A.
+  spreadNoise(context, noise, p);
+  onPhase?.('code');
+  const corrections = await Promise.all(
+    members.map(async ({ channel }) => {
+      const correction = await channel.receive(bytes.correction);
+      for (const [from, to] of pieces(okvsLength(query) * ITEM_BYTES, FRAME_BYTES)) {
+        await channel.sendFrame(kernels.bytes(p + from, to - from));
+      }
+      return correction;
+    }),
+  );
+  onPhase?.('send vector');
+
+  const [totals, slots] = [kernels.alloc(ITEM_BYTES * n), kernels.alloc(ITEM_BYTES * n)];
+  kernels.bytes(totals, ITEM_BYTES * n).fill(0);
+  for (const [i, member] of members.entries()) {
+    const mark = kernels.mark();
+    const c = member.vole.finish(corrections[i] as Uint8Array);
+    kernels.bytes(slots, ITEM_BYTES * n).fill(0);
+    okvsDecode(kernels, rows, c, slots);
+    outputTags(kernels, crypto, member.session, slots, n);
+    for (const [from, to] of pieces(n)) {
+      const [at, size] = [totals + ITEM_BYTES * from, to - from];
+      kernels.run.xor_blocks(at, slots + ITEM_BYTES * from, at, size);
+    }
+    kernels.release(mark);
+    onPhase?.('vole and decode');
+  }
+  const sums = new Uint32Array(SHARE_WORDS * n);
+  const stores = await Promise.all(
+    [...new Set(members.map(({ number }) => capacities[number] as number))].map(async (capacity) => {
+      const alike = members.filter(({ number }) => capacities[number] === capacity);
+      const shape = parameters.hints[alike[0]?.number ?? LEADER] as OkvsParameters;
+      const channels = alike.map(({ channel }) => channel);
+      return { capacity, shape, vector: await receiveHints(kernels, channels, shape) };
+    }),
+  );
+  onPhase?.('await hints');
+  for (const { capacity, shape, vector } of stores) {
+    if (capacity === n) {
+      okvsDecode(kernels, rows, vector, totals);
+      continue;
+    }
+    const mark = kernels.mark();
+    const others = okvsRows(kernels, { ...shape, binCapacity: binCapacity(n, shape.bins) }, r, set);
+    kernels.bytes(slots, ITEM_BYTES * n).fill(0);
+    okvsDecode(kernels, others, vector, slots);
+    addByItem(kernels, others, slots, sums);
+    kernels.release(mark);
+  }
+  addByItem(kernels, rows, totals, sums);
+  const matches = zeros(sums, options.items.length / ITEM_BYTES);
+  onPhase?.('join');
+  return matches;
+}
+
+/** Adds the shares in slots, which are in the order of the rows, to the sums of their items. */
+function addByItem(kernels: Kernels, rows: Rows, slots: number, sums: Uint32Array): void {
+  const order = okvsOrder(kernels, rows);
+  const words = kernels.words(slots, 4 * order.length);
+  for (let row = 0; row < order.length; row++) {
+    for (let k = 0; k < SHARE_WORDS; k++) sums[SHARE_WORDS * order[row]! + k]! ^= words[4 * row + k]!;
+  }
+}
+
+/** The indices, below `items`, whose sums are zero. */
+function zeros(sums: Uint32Array, items: number): Uint32Array {
+  const indices = new Uint32Array(items);
+  let found = 0;
+  for (let item = 0; item < items; item++) {
+    let any = 0;
+    for (let k = 0; k < SHARE_WORDS; k++) any |= sums[SHARE_WORDS * item + k]!;
+    if (any === 0) indices[found++] = item;
+  }
+  return indices.slice(0, found);
+}

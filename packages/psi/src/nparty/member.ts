@@ -1,0 +1,146 @@
+/**
+ * Every other party of n-party PSI (KMPRT, CCS 2017, §5), augmented semi-honest. Model, leakage and deviations: `card.ts`;
+ * construction and turns: `leader.ts`.
+ * @module
+ */
+import {
+  binCapacity,
+  type OkvsParameters,
+  okvsAssign,
+  okvsDecode,
+  okvsEncode,
+  okvsLength,
+  okvsOrder,
+  okvsRows,
+  ROW_BYTES,
+  type Rows,
+} from '@2pm/crypto/okvs';
+import { VoleSender, voleMessageBytes } from '@2pm/crypto/vole';
+import { type Kernels, pieces } from '@2pm/crypto/wasm';
+import { FRAME_BYTES } from '../bound-channel.ts';
+import { encodeDistinct, ITEM_BYTES } from '../items.ts';
+import { outputTags } from '../rr22/tags.ts';
+import { sendHint } from './hints.ts';
+import { badParties, LEADER, type NpartyOptions } from './parameters.ts';
+import { type NpartySetup, openSession, stoppingTogether } from './session.ts';
+import { addShares, agreeKey } from './zero-shares.ts';
+
+export interface NpartyMemberOptions extends NpartyOptions {
+  /** The own number, from 1 on. */
+  party: number;
+}
+
+/** Errors as of `npartyLeader`. Learns nothing. */
+export function npartyMember(options: NpartyMemberOptions): Promise<void> {
+  const { party, rng, signal: outer } = options;
+  return stoppingTogether(outer, async (signal) => {
+    if (!(party > LEADER)) throw badParties(`no member has the number ${party}`);
+    const setup = await openSession(options, party, signal);
+    const fellows = setup.peers.filter(({ number }) => number !== LEADER);
+    const keys = Promise.all(fellows.map((peer) => agreeKey(peer, party, rng)));
+    await Promise.all([serve(options, setup, keys), keys]);
+  });
+}
+
+async function serve(
+  { party, crypto, rng, onPhase }: NpartyMemberOptions,
+  { parameters, set, peers, session: run, kernels, group }: NpartySetup,
+  keys: Promise<Uint8Array[]>,
+): Promise<void> {
+  const { channel, session } = peers.find(({ number }) => number === LEADER) as NpartySetup['peers'][number];
+  const { query, vole: voleSizes } = parameters;
+  const bytes = voleMessageBytes(voleSizes);
+  const vole = new VoleSender({ kernels, group, crypto, rng, session, codeSession: run, parameters: voleSizes });
+  onPhase?.('load');
+
+  const offer = await channel.receive(bytes.offer);
+  await channel.send(vole.answer);
+  const n = set.length / ITEM_BYTES;
+  const shape = { ...query, binCapacity: binCapacity(n, query.bins) };
+  kernels.reserve((ROW_BYTES + 4) * shape.bins * shape.binCapacity + ITEM_BYTES * (3 * voleSizes.length + 2 * n));
+  onPhase?.('reserve memory');
+  const r = await channel.receive(32);
+  onPhase?.('await r');
+  const rows = okvsRows(kernels, shape, r, set);
+  onPhase?.('hash items');
+  const choice = await channel.receive(bytes.choice);
+  onPhase?.('await choice');
+  await channel.send(vole.expand(offer, choice));
+  onPhase?.('expand');
+
+  const slots = kernels.alloc(ITEM_BYTES * n);
+  const tables = kernels.alloc(8192);
+  kernels.run.gf_tables(kernels.put(vole.delta), tables);
+  productsWithValues(kernels, rows, tables, slots);
+  onPhase?.('multiply');
+  const k = vole.finish();
+  onPhase?.('code');
+  const frame = kernels.alloc(FRAME_BYTES);
+  for (const [from, to] of pieces(okvsLength(query) * ITEM_BYTES, FRAME_BYTES)) {
+    const vector = await channel.receiveFrame(to - from);
+    if (from === 0) onPhase?.('await vector');
+    kernels.bytes(frame, to - from).set(vector);
+    kernels.run.gf_multiply(tables, frame, ITEM_BYTES, k + from, (to - from) / ITEM_BYTES, 1);
+  }
+  onPhase?.('receive vector');
+
+  okvsDecode(kernels, rows, k, slots);
+  outputTags(kernels, crypto, session, slots, n);
+  onPhase?.('decode');
+  const shareKeys = await keys;
+  onPhase?.('await keys');
+  const order = okvsOrder(kernels, rows);
+  const items = kernels.alloc(set.length);
+  gather(new Uint32Array(set.buffer, set.byteOffset, set.length / 4), order, kernels.words(items, set.length / 4));
+  addShares(kernels, crypto, shareKeys, { items, n, out: slots });
+  onPhase?.('shares');
+  const hint = parameters.hints[party] as OkvsParameters;
+  const store = storeOf(kernels, rows, { hint, set, r, order, slots });
+  const vector = encodeDistinct(() => okvsEncode(kernels, crypto, rng, store));
+  onPhase?.('encode');
+  await sendHint(kernels, channel, hint, vector);
+  onPhase?.('send hint');
+}
+
+/** Δ·H_B(y) for every row, bins side by side. */
+function productsWithValues(kernels: Kernels, rows: Rows, tables: number, out: number): void {
+  let done = 0;
+  for (const [bin, count] of rows.counts.entries()) {
+    const from = rows.at + ROW_BYTES * bin * rows.parameters.binCapacity;
+    kernels.run.gf_multiply(tables, from, ROW_BYTES, out + ITEM_BYTES * done, count, 0);
+    done += count;
+  }
+}
+
+/** Rows in the shape of the hint that carry the slots, which come in `order`: those at hand where the shape is the same. */
+function storeOf(kernels: Kernels, rows: Rows, { hint, set, r, order, slots }: Store): Rows {
+  if (hint.items === rows.parameters.items) {
+    okvsAssign(kernels, rows, slots);
+    return rows;
+  }
+  const store = okvsRows(kernels, hint, r, set);
+  const rowOf = new Uint32Array(order.length);
+  for (let row = 0; row < order.length; row++) rowOf[order[row]!] = row;
+  const places = okvsOrder(kernels, store).map((item) => rowOf[item]!);
+  const values = kernels.alloc(ITEM_BYTES * order.length);
+  const size = 4 * order.length;
+  gather(kernels.words(slots, size), places, kernels.words(values, size));
+  okvsAssign(kernels, store, values);
+  return store;
+}
+
+interface Store {
+  hint: OkvsParameters;
+  set: Uint8Array;
+  r: Uint8Array;
+  order: Uint32Array;
+  slots: number;
+}
+
+/** Block i of `to` becomes block `places[i]` of `from`. */
+function gather(from: Uint32Array, places: Uint32Array, to: Uint32Array): void {
+  for (let i = 0; i < places.length; i++) {
+    const at = 4 * places[i]!;
+    for (let k = 0; k < 4; k++) to[4 * i + k] = from[at + k]!;
+  }
+}

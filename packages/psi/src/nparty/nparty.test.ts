@@ -1,0 +1,257 @@
+import { type Channel, channelPair, type Hash, isNodeError, type NodeId } from '@2pm/core';
+import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
+import { type ChannelFault, faultAt, faultyChannel } from '@2pm/testing/faulty-channel';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { digestKeys } from '../digest-keys.ts';
+import { npartyLeader } from './leader.ts';
+import { npartyMember } from './member.ts';
+
+const crypto = nodeCrypto;
+const rng = nodeRng;
+const random = (size: number) => rng.fill(new Uint8Array(size));
+const idOf = (party: number) => `0x${String(party + 10).repeat(20)}` as NodeId;
+const sidOf = (byte: string) => `0x${byte.repeat(32)}` as Hash;
+const code = (code: string) => expect.objectContaining({ code });
+
+interface Run {
+  sets: Uint8Array[];
+  capacities: number[];
+  /** Where a party means something else by the session. */
+  sids?: Record<number, Hash>;
+  declared?: Record<number, number[]>;
+  /** The end of `from` of the channel to `to`. */
+  wrap?: (channel: Channel, from: number, to: number) => Channel;
+}
+
+/** All parties in one process. When one fails its channels close, as a session's would. */
+async function run({ sets, capacities, sids = {}, declared = {}, wrap = (channel) => channel }: Run) {
+  const parties = [...sets.keys()];
+  const channels = parties.map(() => new Map<number, Channel>());
+  for (const low of parties) {
+    for (const high of parties.slice(low + 1)) {
+      const [a, b] = channelPair(idOf(high), idOf(low));
+      channels[low]!.set(high, wrap(a, low, high));
+      channels[high]!.set(low, wrap(b, high, low));
+    }
+  }
+  const results = await Promise.allSettled(
+    parties.map(async (party) => {
+      const own = { channels: channels[party]!, sid: sids[party] ?? sidOf('aa'), items: sets[party]!, rng, crypto };
+      const options = { ...own, capacities: declared[party] ?? capacities };
+      try {
+        return await (party === 0 ? npartyLeader(options) : npartyMember({ ...options, party }));
+      } catch (error) {
+        for (const channel of own.channels.values()) channel.close();
+        throw error;
+      }
+    }),
+  );
+  return { results, channels };
+}
+
+async function intersect(run_: Run): Promise<number[]> {
+  const { results } = await run(run_);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  return [...(results[0] as PromiseFulfilledResult<Uint32Array>).value];
+}
+
+const hexes = (set: Uint8Array) =>
+  Array.from({ length: set.length / 16 }, (_, i) => Buffer.from(set.subarray(16 * i, 16 * i + 16)).toString('hex'));
+
+/** The slow and obvious way. */
+function oracle([mine, ...others]: Uint8Array[]): number[] {
+  const held = others.map((set) => new Set(hexes(set)));
+  return hexes(mine!).flatMap((item, i) => (held.every((set) => set.has(item)) ? [i] : []));
+}
+
+/** Sets of these sizes with `common` items in all of them; half of the other items of each are also in the next party's set. */
+function setsOf(sizes: number[], common: number): Uint8Array[] {
+  const shared = random(16 * common);
+  const own = sizes.map((size) => random(16 * (size - common)));
+  return sizes.map((size, i) => {
+    const set = new Uint8Array(16 * size);
+    set.set(own[i]!, 0);
+    const lent = own[(i + 1) % sizes.length]!;
+    set.set(lent.subarray(0, 16 * Math.floor(Math.min(size - common, lent.length / 16) / 2)), 0);
+    set.set(shared, 16 * (size - common));
+    return set;
+  });
+}
+
+test.each([
+  [[100, 100, 100], 41],
+  [[0, 5, 5], 0],
+  [[1, 1, 1], 1],
+  [[3, 2000, 40], 2],
+  [[2000, 3, 1], 1],
+  [[300, 300, 300, 300], 77],
+  [[1500, 20, 1500, 3000], 13],
+  [[64, 64, 64, 64, 64, 64, 64], 9],
+])('of sets of %j items the leader learns exactly what all hold, at least %i', async (sizes, common) => {
+  const sets = setsOf(sizes, common);
+  const expected = oracle(sets);
+  expect(expected.length).toBeGreaterThanOrEqual(common);
+  expect(await intersect({ sets, capacities: sizes.map((size) => Math.max(1, size)) })).toEqual(expected);
+});
+
+test('sets of several bins intersect exactly, filled below their capacities, in stores of several shapes', async () => {
+  const sets = setsOf([50_000, 40_000, 34_000, 10_000], 7_000);
+  expect(await intersect({ sets, capacities: [60_000, 60_000, 80_000, 20_000] })).toEqual(oracle(sets));
+});
+
+test('random sets over a small universe of keys intersect as plain sets do', async () => {
+  const set = fc.uniqueArray(fc.integer({ min: 0, max: 12 }));
+  await fc.assert(
+    fc.asyncProperty(fc.array(set, { minLength: 3, maxLength: 5 }), async (all) => {
+      const sets = await Promise.all(all.map((keys) => digestKeys(keys.map((key) => `key ${key}`))));
+      expect(await intersect({ sets, capacities: all.map(() => 13) })).toEqual(oracle(sets));
+    }),
+    { numRuns: 2 },
+  );
+});
+
+test('what travels has the same lengths for the same capacities, whatever the sets hold', async () => {
+  const capacities = [300, 50, 300];
+  const traces = [];
+  for (const sets of [
+    [0, 0, 0].map(random),
+    setsOf([300, 50, 300], 50),
+    setsOf([7, 40, 290], 1),
+    setsOf([290, 1, 3], 0),
+  ]) {
+    const trace: Record<string, number[]> = {};
+    const wrap = (channel: Channel, from: number, to: number): Channel => ({
+      ...channel,
+      send: (frame) => {
+        const talk = `${from} to ${to}`;
+        trace[talk] = [...(trace[talk] ?? []), frame.length];
+        return channel.send(frame);
+      },
+    });
+    await intersect({ sets, capacities, wrap });
+    traces.push(trace);
+  }
+  expect(Object.keys(traces[0]!)).toHaveLength(6);
+  for (const trace of traces.slice(1)) expect(trace).toEqual(traces[0]);
+});
+
+test('a set is what it was at the call, whatever becomes of the caller’s buffer', async () => {
+  const sets = setsOf([20, 20, 20], 10);
+  const expected = oracle(sets);
+  const running = intersect({ sets, capacities: [20, 20, 20] });
+  for (const buffer of sets) rng.fill(buffer);
+  expect(await running).toEqual(expected);
+});
+
+test('parties with another session id or other capacities stop, and nobody gets a result', async () => {
+  const [sets, capacities] = [setsOf([10, 10, 10], 5), [10, 10, 10]];
+  for (const party of [0, 1, 2]) {
+    for (const odd of [{ sids: { [party]: sidOf('ab') } }, { declared: { [party]: [10, 10, 11] } }]) {
+      const { results } = await run({ sets, capacities, ...odd });
+      for (const result of results) {
+        expect(result).toMatchObject({ status: 'rejected', reason: { code: expect.any(String), fault: 'peer' } });
+      }
+      expect(results).toContainEqual(expect.objectContaining({ reason: code('PSI_SESSION_MISMATCH') }));
+    }
+  }
+});
+
+/**
+ * Frames of each talk at capacities of 100, and those to strike: every message, long ones at both ends. That every kind of
+ * fault shows at every frame is tested with the channel that all of them go through (`bound-channel.ts`).
+ */
+const FRAMES = {
+  '0 to 1': { count: 9, struck: [0, 1, 2, 8] },
+  '1 to 0': { count: 4, struck: [0, 1, 3] },
+  '1 to 2': { count: 1, struck: [0] },
+  '2 to 1': { count: 1, struck: [0] },
+};
+
+test('the faults below reach every message', async () => {
+  const { channels } = await run({ sets: setsOf([100, 100, 100], 10), capacities: [100, 100, 100] });
+  for (const [talk, { count }] of Object.entries(FRAMES)) {
+    const [from, to] = talk.split(' to ').map(Number) as [number, number];
+    expect([talk, channels[from]!.get(to)!.stats.framesSent]).toEqual([talk, count]);
+  }
+});
+
+async function strike(talk: string, frame: number, fault: ChannelFault) {
+  const wrap = (channel: Channel, from: number, to: number) =>
+    `${from} to ${to}` === talk ? faultyChannel(channel, faultAt(frame, fault)) : channel;
+  const { results } = await run({ sets: setsOf([5, 5, 5], 2), capacities: [100, 100, 100], wrap });
+  expect([talk, frame, results[0]!.status]).toEqual([talk, frame, 'rejected']);
+  const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+  for (const reason of reasons) expect([talk, frame, isNodeError(reason)]).toEqual([talk, frame, true]);
+  return reasons;
+}
+
+test.each([
+  ['of another session', { kind: 'flip', bit: 3 }],
+  ['lost with the connection', { kind: 'close' }],
+] as [string, ChannelFault][])('a frame %s ends the run with coded errors, whichever frame it is', async (_, fault) => {
+  for (const [talk, { struck }] of Object.entries(FRAMES)) {
+    for (const frame of struck) await strike(talk, frame, fault);
+  }
+});
+
+test.each([
+  ['truncated', { kind: 'truncate', bytes: 31 }],
+  ['oversized', { kind: 'oversize', bytes: 1 }],
+] as [string, ChannelFault][])('a frame %s ends the run with coded errors, whoever it is from', async (_, fault) => {
+  for (const talk of Object.keys(FRAMES)) expect(await strike(talk, 0, fault)).toContainEqual(code('PSI_BAD_LENGTH'));
+});
+
+test('a replayed frame ends the run with coded errors', async () => {
+  for (const talk of ['0 to 1', '1 to 0']) {
+    const reasons = await strike(talk, 1, { kind: 'duplicate' });
+    expect(reasons.map(({ code }) => code)).toContainEqual(
+      expect.stringMatching(/^PSI_(BAD_LENGTH|SESSION_MISMATCH)$/),
+    );
+  }
+});
+
+test('an abort of the signal ends a party with its reason, whomever it waits for', async () => {
+  for (const party of [0, 1, 2]) {
+    const others = [0, 1, 2].filter((other) => other !== party);
+    const channels = new Map(others.map((other) => [other, channelPair(idOf(other), idOf(party))[0]]));
+    const controller = new AbortController();
+    const options = { channels, sid: sidOf('aa'), capacities: [5, 5, 5], items: random(80), rng, crypto };
+    const signalled = { ...options, signal: controller.signal };
+    const running = party === 0 ? npartyLeader(signalled) : npartyMember({ ...signalled, party });
+    controller.abort(new Error('stop'));
+    await expect(running).rejects.toThrow('stop');
+  }
+});
+
+test('sets that are no sets, too large, or no items are refused, whoever brings them', async () => {
+  const capacities = [10, 10, 10];
+  const twice = random(160);
+  twice.copyWithin(0, 144);
+  for (const [bad, expected] of [
+    [random(15), 'PSI_BAD_ITEMS'],
+    [random(176), 'PSI_OVER_CAPACITY'],
+    [twice, 'PSI_DUPLICATE_ITEM'],
+  ] as const) {
+    for (const party of [0, 1, 2]) {
+      const sets = setsOf([10, 10, 10], 3);
+      sets[party] = bad;
+      const { results } = await run({ sets, capacities });
+      expect(results[party]).toMatchObject({ status: 'rejected', reason: code(expected) });
+      expect(results[0]!.status).toBe('rejected');
+    }
+  }
+});
+
+test('numbers of parties, capacities and channels that do not fit are refused', async () => {
+  const options = { channels: new Map<number, Channel>(), sid: sidOf('aa'), items: random(16), rng, crypto };
+  const refused = (capacities: number[], party = 0) =>
+    party === 0 ? npartyLeader({ ...options, capacities }) : npartyMember({ ...options, capacities, party });
+  await expect(refused([1, 1])).rejects.toEqual(code('PSI_BAD_PARTIES'));
+  await expect(refused(Array(17).fill(1))).rejects.toEqual(code('PSI_BAD_PARTIES'));
+  await expect(refused([1, 1, 1])).rejects.toEqual(code('PSI_BAD_PARTIES'));
+  for (const party of [-1, 3, 1.5]) await expect(refused([1, 1, 1], party)).rejects.toEqual(code('PSI_BAD_PARTIES'));
+  for (const size of [0, 1.5, 2 ** 24]) {
+    await expect(refused([1, size, 1])).rejects.toEqual(code('PSI_BAD_CAPACITY'));
+  }
+});
