@@ -62,6 +62,20 @@ export class Lineage {
     return { input: at, conditions };
   }
 
+  /** The `join/1` node under a joined one, itself and all between (`chain`), and the conditions by which matches were kept. */
+  join(joined: number): { join: number; chain: number[]; conditions: number[] } {
+    const chain = [joined];
+    const conditions: number[] = [];
+    let at = joined;
+    for (let node = this.node(at); node.op === 'keep/1'; node = this.node(at)) {
+      conditions.push(node.args[1] as number);
+      at = node.args[0] as number;
+      chain.push(at);
+    }
+    if (this.node(at).op !== 'join/1') throw malformed(this.node(at), 'it stands on no join');
+    return { join: at, chain, conditions };
+  }
+
   #mayLack(node: PlanNode, index: number): boolean {
     if (node.type.kind !== 'column' || node.op === 'is-null/1') return false;
     if (node.op !== 'column/1') return node.args.some((arg) => this.#nullable.has(arg));
@@ -83,6 +97,11 @@ export class Lineage {
         if (this.#tables.get(condition) !== first) throw malformed(node, 'its condition is of another table');
         return index;
       }
+      case 'keyed':
+        if (node.op !== 'keyed/1' || this.plan.nodes[first ?? -1]?.type.kind !== 'table') {
+          throw malformed(node, 'it takes no rows of a table');
+        }
+        return first;
       case 'column':
       case 'local': {
         const tables = new Set<number>();

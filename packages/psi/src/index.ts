@@ -1,3 +1,8 @@
+export { bucketsCard } from './buckets/card.ts';
+export { type BucketOptions, type BucketParameters, bucketParameters } from './buckets/parameters.ts';
+export { bucketMatches, rr22BucketsReceiver } from './buckets/receiver.ts';
+export { rr22BucketsSender } from './buckets/sender.ts';
+export { type BucketStore, memoryBucketStore } from './buckets/store.ts';
 export { type Capacity, tagBytesFor } from './capacity.ts';
 export { digestKeys } from './digest-keys.ts';
 export { ecdhCard } from './ecdh/card.ts';
@@ -6,6 +11,8 @@ export { type EvaluationCap, evaluationCap } from './ecdh/evaluation-cap.ts';
 export { type EcdhKey, type EcdhOptions, ecdhKey, type KeyName } from './ecdh/parameters.ts';
 export { type EcdhReceiverOptions, ecdhReceiver, type KeptTags, type TagCache } from './ecdh/receiver.ts';
 export { type EcdhSenderOptions, type EcdhSource, ecdhSender } from './ecdh/sender.ts';
+export { type Intersection, intersect, intersectionCard } from './intersect.ts';
+export { CONTRIBUTION_BYTES, joinKey, joinTags } from './join/tags.ts';
 export { npartyCard } from './nparty/card.ts';
 export { npartyLeader } from './nparty/leader.ts';
 export { type NpartyMemberOptions, npartyMember } from './nparty/member.ts';

@@ -21,12 +21,20 @@ export function describeTask(
       .map(({ name, classification }) => (classification === undefined ? name : `${name} (${classification})`));
     lines.push(`Reads from ${contract.id}: ${shown.join(', ') || 'the number of rows only'}`);
   }
+  for (const intersection of nodesOf(plan, 'intersect/1')) {
+    const { args, attrs, line } = lineage.node(intersection);
+    const tables = args.map((arg) => lineage.node(lineage.base(lineage.table(arg)).input).attrs.table);
+    lines.push(
+      `${attrs.to} learns which of its rows are in all of ${tables.join(', ')}: "${attrs.name}" (line ${line})`,
+    );
+  }
   for (const reveal of nodesOf(plan, 'reveal/1')) {
     const node = lineage.node(reveal);
     const within = slice(plan, [reveal]).map((index) => lineage.node(index));
     const local = [
       ...new Set(within.filter((each) => each.type.kind === 'local').map((each) => WORDS[each.op] ?? each.op)),
     ];
+    if (within.some((each) => each.op === 'join/1')) local.push('matched rows');
     const filtered = within.some((each) => each.op === 'where/1') ? ' over filtered rows' : '';
     const stacked = within.some((each) => each.op === 'stack/1')
       ? ', for each holder apart'

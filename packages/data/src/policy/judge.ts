@@ -6,6 +6,7 @@
 import {
   type ColumnType,
   type Decision,
+  matchingSeats,
   NodeError,
   type NodeId,
   nodesOf,
@@ -172,10 +173,10 @@ function operationReasons(
   const named = new Set<string>();
   for (const [index, node] of lineage.plan.nodes.entries()) {
     const { type } = node;
-    const local = type.kind === 'table' || type.kind === 'column' || type.kind === 'local';
+    const local = ['table', 'column', 'local', 'keyed'].includes(type.kind) && 'role' in type;
     const mine = local
       ? roles.includes(type.role) && lineage.node(lineage.base(lineage.table(index)).input).attrs.table === table
-      : type.kind === 'shared' && node.args.some((arg) => own.has(arg));
+      : ['shared', 'joined', 'held'].includes(type.kind) && node.args.some((arg) => own.has(arg));
     if (!mine) continue;
     own.add(index);
     if (allowed(node.op) || named.has(node.op)) continue;
@@ -261,7 +262,48 @@ function permitReasons(
   const operations = operationsOf([...permit.operations, ...PLUMBING]);
   reasons.push(...operationReasons(lineage, roles, table, (op) => operations.has(op), 'does not permit'));
   reasons.push(...revealReasons(lineage, table, roles, permit, minGroupSize));
+  reasons.push(...matchReasons(task, lineage, table, roles, permit));
   return reasons;
+}
+
+/** Where rows of the table are matched with those of others. */
+function matchReasons(
+  task: JudgedTask,
+  lineage: Lineage,
+  table: string,
+  roles: readonly string[],
+  permit: Permit,
+): Reason[] {
+  const { plan, spec } = task;
+  const matchers = matchingSeats(plan, spec);
+  return nodesOf(plan, 'join/1', 'intersect/1').flatMap((index): Reason[] => {
+    const { op, args, attrs, line } = lineage.node(index);
+    if (!args.some((arg) => isKeyed(lineage, arg, roles, table))) return [];
+    const reasons: Reason[] = [];
+    if (op === 'join/1' && matchers.get(index) === undefined) {
+      const fix = 'name a seat that brings no rows into the join';
+      reasons.push({ code: 'POLICY_NO_MATCHER', message: 'no seat may see the tags of the join', line, fix });
+    }
+    if (op === 'intersect/1' && !roles.includes(attrs.to ?? '') && !permit.reveals.includes('intersection')) {
+      const message = `"${attrs.name}" tells ${attrs.to} which rows of "${table}" it also has, which the policy does not permit`;
+      reasons.push({ code: 'POLICY_REVEAL', message, line, fix: 'use join() and reveal totals, or ask the holder' });
+    }
+    const { maxKeys } = permit.limits;
+    for (const arg of args) {
+      const { type } = lineage.node(arg);
+      if (maxKeys === undefined || type.kind !== 'keyed' || roles.includes(type.role) || type.length <= maxKeys)
+        continue;
+      const message = `${type.role} may bring ${type.length} keys to match with "${table}", the policy permits ${maxKeys}`;
+      reasons.push({ code: 'POLICY_MAX_KEYS', message, line, fix: `give by() a capacity of ${maxKeys} or less` });
+    }
+    return reasons;
+  });
+}
+
+function isKeyed(lineage: Lineage, node: number, roles: readonly string[], table: string): boolean {
+  const { type } = lineage.node(node);
+  if (type.kind !== 'keyed' || !roles.includes(type.role)) return false;
+  return lineage.node(lineage.base(lineage.table(node)).input).attrs.table === table;
 }
 
 function revealReasons(
@@ -276,6 +318,7 @@ function revealReasons(
     const node = lineage.node(reveal);
     const inputs = slice(plan, [reveal]).filter((index) => {
       const { op, args } = lineage.node(index);
+      if (op === 'join/1') return args.some((arg) => isKeyed(lineage, arg, roles, table));
       if (op !== 'total/1' && op !== 'stack/1') return false;
       const local = lineage.node(args[0] as number);
       if (local.type.kind !== 'local' || !roles.includes(local.type.role)) return false;
@@ -283,7 +326,9 @@ function revealReasons(
     });
     if (inputs.length === 0) return [];
     const name = node.attrs.name ?? '';
-    const single = inputs.some((index) => lineage.node(lineage.node(index).args[0] as number).op === 'rows/1');
+    const single =
+      opensSlots(lineage, reveal) ||
+      inputs.some((index) => lineage.node(lineage.node(index).args[0] as number).op === 'rows/1');
     const stacked = inputs.some((index) => lineage.node(index).op === 'stack/1');
     const kind = single ? 'rows' : stacked ? 'per-holder' : 'aggregate';
     if (!permit.reveals.includes(kind)) {
@@ -308,6 +353,20 @@ function revealReasons(
       fix: `reveal it with minGroupSize: ${minGroupSize} or more`,
     }));
   });
+}
+
+/** Whether a slot of a join can be seen in the reveal: a path from it meets no sum. */
+function opensSlots(lineage: Lineage, reveal: number): boolean {
+  const seen = new Set<number>();
+  const stack = [reveal];
+  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
+    if (seen.has(index)) continue;
+    seen.add(index);
+    const { op, args } = lineage.node(index);
+    if (op === 'matched/1' || op === 'joined-column/1') return true;
+    if (op !== 'sum/1') stack.push(...args);
+  }
+  return false;
 }
 
 const WORDS = { aggregate: 'totals', 'per-holder': 'values of each single holder', rows: 'single rows' } as const;

@@ -47,9 +47,10 @@ export const Permit = z.strictObject({
   operations: z.array(OperationName).min(1),
   /**
    * `aggregate`: totals over all holders, protected by the minimum group size; `per-holder`: one value for each holder,
-   * protected likewise; `rows`: single rows, and anything computed from them.
+   * protected likewise; `rows`: single rows, and anything computed from them; `intersection`: another holder learns which
+   * of its own rows are here as well.
    */
-  reveals: z.array(z.enum(['aggregate', 'per-holder', 'rows'])).min(1),
+  reveals: z.array(z.enum(['aggregate', 'per-holder', 'rows', 'intersection'])).min(1),
   columns: z.union([z.literal('any'), Columns]),
   /** Purposes of which the task must state one, word for word. Without it any purpose will do. */
   purposes: z.array(z.string().min(1)).min(1).optional(),
@@ -62,6 +63,11 @@ export const Permit = z.strictObject({
   limits: z
     .strictObject({
       maxTasksPerDay: z.number().int().positive().optional(),
+      /**
+       * Most keys that another holder may match with these rows: whoever may bring all possible ones learns all rows, and
+       * by sums much of them.
+       */
+      maxKeys: z.number().int().positive().optional(),
       /** Last day (UTC) on which it holds. */
       validUntil: z
         .string()

@@ -10,6 +10,9 @@
  *
  * Exactly that table: the count of another filter protects nothing. A support must itself be such a count, because a
  * withheld entry tells whether its support was large enough. Counts by slot do not protect a sum over the slots.
+ *
+ * What comes out of a join is protected by the number of exactly its matches, once it is summed; the conditions that its
+ * matches were chosen by are judged with it, as they stand under the same sum.
  * Not covered: differences between two reveals that are each large enough.
  * @module
  */
@@ -22,8 +25,8 @@ export interface Unprotected {
   what: string;
 }
 
-/** Guards on all paths from the reveal down to one node: canonical names of counts. */
-type Guards = { scalar: Set<string>; slots: Set<string> };
+/** Guards on all paths from the reveal down to one node: canonical names of counts, and whether each path sums. */
+type Guards = { scalar: Set<string>; slots: Set<string>; summed: boolean };
 
 /** Problems of one reveal with regard to the values of `roles`; none means that it is protected. */
 export function unprotected(
@@ -36,7 +39,7 @@ export function unprotected(
   const guards = new Map<number, Guards>();
   const [opened] = lineage.node(reveal).args;
   if (opened === undefined) return [{ reason: 'unknown', line: lineage.node(reveal).line, what: 'reveal/1' }];
-  guards.set(opened, { scalar: new Set(), slots: new Set() });
+  guards.set(opened, { scalar: new Set(), slots: new Set(), summed: false });
   // Arguments come before their uses, so a descending walk has met every path to a node when it reaches it.
   for (let index = opened; index >= 0; index--) {
     const have = guards.get(index);
@@ -45,6 +48,15 @@ export function unprotected(
     if (node.op === 'total/1' || node.op === 'stack/1') {
       const problem = judgeInput(lineage, node, roles, have);
       if (problem !== undefined) problems.push(problem);
+      continue;
+    }
+    if (node.op === 'matched/1' || node.op === 'joined-column/1') {
+      const { join, conditions } = lineage.join(node.args[0] as number);
+      const fine = have.summed && have.scalar.has(`matches ${lineage.key(node.args[0] as number)}`);
+      if (touchesJoin(lineage, join, roles) && !fine) {
+        problems.push({ reason: 'unprotected', line: node.line, what: 'number or sum over matches' });
+      }
+      for (const condition of conditions) meet(guards, condition, have);
       continue;
     }
     if (node.type.kind === 'constant') continue;
@@ -57,6 +69,11 @@ export function unprotected(
       const scalar = new Set(have.scalar);
       const slots = new Set(have.slots);
       for (const support of supports) {
+        const matches = matchesCounted(lineage, support, roles);
+        if (matches !== undefined) {
+          if ((node.attrs.min ?? 0) >= minGroupSize) for (const name of matches) scalar.add(name);
+          continue;
+        }
         const count = countName(lineage, support);
         if (count === undefined) {
           if (touches(lineage, support, roles)) problems.push({ reason: 'support', line: node.line, what: node.op });
@@ -65,11 +82,15 @@ export function unprotected(
           else if (lengthOf(lineage.node(support)) === lengthOf(node)) slots.add(count.name);
         }
       }
-      if (value !== undefined) meet(guards, value, { scalar, slots });
+      if (value !== undefined) meet(guards, value, { ...have, scalar, slots });
       continue;
     }
-    const below = node.op === 'sum/1' ? { scalar: have.scalar, slots: new Set<string>() } : have;
-    for (const arg of node.args) meet(guards, arg, below);
+    const below = node.op === 'sum/1' ? { scalar: have.scalar, slots: new Set<string>(), summed: true } : have;
+    for (const arg of node.args) {
+      // What takes part of a vector may take a single match, and a sum over that is no sum over all.
+      const whole = node.op === 'sum/1' || lengthOf(lineage.node(arg)) === lengthOf(node);
+      meet(guards, arg, { ...below, summed: below.summed && whole });
+    }
   }
   return problems;
 }
@@ -80,7 +101,13 @@ function meet(guards: Map<number, Guards>, index: number, next: Guards): void {
   const both = (a: Set<string>, b: Set<string>) => new Set([...a].filter((name) => b.has(name)));
   guards.set(
     index,
-    known === undefined ? next : { scalar: both(known.scalar, next.scalar), slots: both(known.slots, next.slots) },
+    known === undefined
+      ? next
+      : {
+          scalar: both(known.scalar, next.scalar),
+          slots: both(known.slots, next.slots),
+          summed: known.summed && next.summed,
+        },
   );
 }
 
@@ -168,14 +195,38 @@ function countName(lineage: Lineage, support: number): { name: string; scalar: b
   }
 }
 
-function touches(lineage: Lineage, root: number, roles: readonly string[]): boolean {
+/**
+ * Names of the matches that a support counts: those of its join node, and of all from which it keeps some, for they are
+ * no fewer. undefined where it counts something else, or chooses by what is no column of the join.
+ */
+function matchesCounted(lineage: Lineage, support: number, roles: readonly string[]): string[] | undefined {
+  const node = lineage.node(support);
+  const counted = node.op === 'sum/1' ? lineage.node(node.args[0] as number) : undefined;
+  if (counted?.op !== 'matched/1') return undefined;
+  const { chain, conditions } = lineage.join(counted.args[0] as number);
+  if (conditions.some((condition) => touches(lineage, condition, roles, ['local']))) return undefined;
+  return chain.map((joined) => `matches ${lineage.key(joined)}`);
+}
+
+function touchesJoin(lineage: Lineage, join: number, roles: readonly string[]): boolean {
+  const { type } = lineage.node(join);
+  return type.kind === 'joined' && type.roles.some((role) => roles.includes(role));
+}
+
+function touches(
+  lineage: Lineage,
+  root: number,
+  roles: readonly string[],
+  kinds: readonly string[] = ['local', 'keyed'],
+): boolean {
   const seen = new Set<number>();
   const stack = [root];
   for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
     if (seen.has(index)) continue;
     seen.add(index);
     const node = lineage.node(index);
-    if (node.type.kind === 'local' && roles.includes(node.type.role)) return true;
+    const { type } = node;
+    if (kinds.includes(type.kind) && 'role' in type && roles.includes(type.role)) return true;
     stack.push(...node.args);
   }
   return false;

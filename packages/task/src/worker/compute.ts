@@ -22,6 +22,9 @@ import {
 } from '@2pm/core';
 import { COMPUTE_PROTOCOL, Hello, type MemberCost } from '../messages.ts';
 import { type Roster, roleSizes } from '../roster.ts';
+import { blaming } from './blame.ts';
+import { receiveBulk, sendBulk } from './bulk.ts';
+import { matchers, matchPeers, matchRows } from './match.ts';
 import type { Rendezvous } from './rendezvous.ts';
 
 export interface AttemptContext {
@@ -68,10 +71,13 @@ async function compute(context: AttemptContext): Promise<AttemptOutcome> {
     .filter((role) => roster.roles[role]?.includes(self))
     .sort();
 
-  // Who talks to whom: seats to each other, data holders to every seat.
+  // Who talks to whom: seats to each other, data holders to every seat, and to those whose rows theirs are matched with.
+  const matched = matchPeers(plan, roster, self);
   const isHolder = (node: NodeId) => Object.values(roster.roles).some((members) => members.includes(node));
   const counterparts = roster.members.filter(
-    (node) => node !== self && (seats.includes(node) ? mySeat >= 0 || isHolder(self) : mySeat >= 0 && isHolder(node)),
+    (node) =>
+      node !== self &&
+      (matched.has(node) || (seats.includes(node) ? mySeat >= 0 || isHolder(self) : mySeat >= 0 && isHolder(node))),
   );
 
   const channels = new Map<NodeId, Channel>();
@@ -87,18 +93,22 @@ async function compute(context: AttemptContext): Promise<AttemptOutcome> {
       Promise.all(counterparts.map(async (peer) => channels.set(peer, await openChannel(context, sid, peer)))),
     ]);
 
+    const shared = await matchRows({ ...context, sid, channels });
     onProgress('sharing', 'splitting inputs into shares');
     const inputs = new Map<string, Uint8Array[]>();
     const messages = new Map<string, Uint8Array[]>();
     for (const role of myRoles) {
-      const values = vectors.get(role) ?? [];
+      const values = backend
+        .inputNodes(plan, role)
+        .map((node) => shared.get(node) ?? vectors.get(node) ?? missingInput(node));
       messages.set(role, backend.shareInputs(values, { sid, rng: context.rng, crypto: context.crypto }));
     }
     await Promise.all(
       seats.map(async (seat, index) => {
         const channel = channels.get(seat);
         if (channel === undefined) return;
-        for (const role of myRoles) await blaming(seat, channel.send(messages.get(role)?.[index] ?? new Uint8Array()));
+        for (const role of myRoles)
+          await blaming(seat, sendBulk(channel, messages.get(role)?.[index] ?? new Uint8Array()));
       }),
     );
     let output: SeatOutput | undefined;
@@ -116,7 +126,7 @@ async function compute(context: AttemptContext): Promise<AttemptOutcome> {
             const frame =
               member === self
                 ? messages.get(role)?.[mySeat]
-                : await blaming(member, channels.get(member)?.receive({ signal }) ?? missing(member));
+                : await blaming(member, receiveInput(channels.get(member), member, signal));
             inputs.get(role)?.splice(position, 1, frame ?? new Uint8Array());
           }
         }),
@@ -128,7 +138,7 @@ async function compute(context: AttemptContext): Promise<AttemptOutcome> {
         seat: mySeat,
         roles: roleSizes(roster),
         inputs,
-        matchers: new Map(),
+        matchers: matchers(plan, spec),
         channels: new Map(
           seats.flatMap((seat, index) => {
             const channel = channels.get(seat);
@@ -151,22 +161,27 @@ async function compute(context: AttemptContext): Promise<AttemptOutcome> {
   }
 }
 
-async function localVectors(context: AttemptContext, roles: readonly string[]): Promise<Map<string, BigInt64Array[]>> {
+/** The vectors of all `total/1` and `stack/1` nodes of the own roles, by node. */
+async function localVectors(context: AttemptContext, roles: readonly string[]): Promise<Map<number, BigInt64Array>> {
   const { backend, data, request, signal, onProgress } = context;
-  const vectors = new Map<string, BigInt64Array[]>();
+  const { plan } = request;
+  const vectors = new Map<number, BigInt64Array>();
   for (const role of roles) {
-    const wanted = backend.inputNodes(request.plan, role).map((index) => request.plan.nodes[index]?.args[0] ?? -1);
-    if (wanted.length > 0 && data === undefined) {
+    const inputs = backend.inputNodes(plan, role).filter((node) => plan.nodes[node]?.op !== 'keyed/1');
+    if (inputs.length === 0) continue;
+    if (data === undefined) {
       throw new NodeError('TASK_NO_DATA', 'this node has no data for the task', { fault: 'data' });
     }
     onProgress('local', 'computing on own rows');
-    const values = await data?.compute(request, role, [...new Set(wanted)], { signal });
-    vectors.set(
-      role,
-      wanted.map((index) => values?.get(index) ?? new BigInt64Array()),
-    );
+    const argument = (node: number) => plan.nodes[node]?.args[0] ?? -1;
+    const values = await data.compute(request, role, [...new Set(inputs.map(argument))], { signal });
+    for (const node of inputs) vectors.set(node, values.get(argument(node)) ?? missingInput(node));
   }
   return vectors;
+}
+
+function missingInput(node: number): never {
+  throw new NodeError('TASK_NO_INPUT', `the data gave nothing for operation ${node} of the plan`, { fault: 'node' });
 }
 
 /** The lower id dials. Both then say what they mean by this session, and stop unless it is the same. */
@@ -197,21 +212,8 @@ async function openChannel(context: AttemptContext, sid: Hash, peer: NodeId): Pr
   return channel;
 }
 
-/** Marks an error of a channel with the peer at its other end. */
-export async function blaming<T>(peer: NodeId, work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof Error && !('peer' in error)) Object.defineProperty(error, 'peer', { value: peer });
-    throw error;
-  }
-}
-
-export function blamed(error: unknown): NodeId | undefined {
-  return error instanceof Error && 'peer' in error ? (error.peer as NodeId) : undefined;
-}
-
-function missing(member: NodeId): Promise<never> {
+function receiveInput(channel: Channel | undefined, member: NodeId, signal: AbortSignal): Promise<Uint8Array> {
+  if (channel !== undefined) return receiveBulk(channel, { signal });
   return Promise.reject(new NodeError('TASK_NO_CHANNEL', `no channel to ${member}`, { fault: 'node' }));
 }
 
