@@ -3,8 +3,10 @@
  *
  * Construction: Masny and Rindal, "Endemic Oblivious Transfer" (CCS 2019), Diffie-Hellman instantiation with one sender
  * scalar for all transfers, over ristretto255.
- * Corruption model: stated by the paper for malicious parties, in the random-oracle model; relied on here for semi-honest
- * ones only. Every received point is checked.
+ * Corruption model: malicious, as the paper states it: in the random-oracle model, and because one message of the sender
+ * serves all transfers, under the interactive Diffie-Hellman assumption. Endemic: a corrupt party may fix the keys that it
+ * gets, which extension bears (`consistency.ts`). No message of a sender makes the receiver's keys depend on its choices
+ * otherwise than by Diffie-Hellman, so base transfers leave no room for selective failure. Every received point is checked.
  * Rounds and bytes: 32 bytes from the sender, 64 a transfer from the receiver, in any order.
  * Leakage: none beyond the outputs. Deviation: keys also hash the session, both points and the sender's point.
  * @module

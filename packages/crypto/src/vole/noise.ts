@@ -14,14 +14,16 @@ import { forestOf, type VoleParameters } from './parameters.ts';
 export interface VoleNoise {
   /** For each tree, the leaf that is not zero. */
   points: readonly number[];
-  /** For each tree, the value there: 16 bytes. */
+  /** For each tree, the value there: 16 bytes, of which `valueBytes` are random and the others zero. */
   values: Uint8Array;
 }
 
 export function voleNoise(rng: Rng, parameters: VoleParameters): VoleNoise {
   const { trees, leaves } = forestOf(parameters);
   const points = Array.from({ length: trees }, () => below(rng, leaves));
-  return { points, values: rng.fill(new Uint8Array(16 * trees)) };
+  const values = rng.fill(new Uint8Array(16 * trees));
+  for (let j = 0; j < trees; j++) values.fill(0, 16 * j + parameters.valueBytes, 16 * (j + 1));
+  return { points, values };
 }
 
 /** Number of the leaf of tree j in a vector of 2m positions. */

@@ -17,14 +17,25 @@ export interface VoleParameters {
   length: number;
   /** Weight of the noise = number of trees; the code has 2·length positions. */
   noiseWeight: number;
+  /** Whether both parties show that they kept to the protocol; see `check.ts`. */
+  checked: boolean;
+  /**
+   * Elements of A, low bytes of a block, the others zero. They need only be closed under addition: the code is binary.
+   * What they mask has to be added to them as well.
+   */
+  valueBytes: number;
 }
 
 /** @throws {NodeError} `VOLE_BAD_LENGTH` outside 1 to 2^25. */
-export function voleParameters(atLeast: number): VoleParameters {
+export function voleParameters(
+  atLeast: number,
+  { checked = false, valueBytes = 16 }: Partial<Pick<VoleParameters, 'checked' | 'valueBytes'>> = {},
+): VoleParameters {
   if (!Number.isInteger(atLeast) || atLeast < 1 || atLeast > 2 ** 25) {
     throw new NodeError('VOLE_BAD_LENGTH', `${atLeast} correlations asked for`, { fault: 'caller' });
   }
-  return { code: CODE, length: Math.max(4096, Math.ceil(atLeast / 128) * 128), noiseWeight: NOISE_WEIGHT };
+  const length = Math.max(4096, Math.ceil(atLeast / 128) * 128);
+  return { code: CODE, length, noiseWeight: NOISE_WEIGHT, checked, valueBytes };
 }
 
 export function forestOf({ length, noiseWeight }: VoleParameters): Omit<Forest, 'tweak'> {
