@@ -16,9 +16,12 @@ export function checkCapacity({ receiver, sender }: Capacity, largest: number): 
   }
 }
 
-/** ⌈(40 + log2(nx·ny)) / 8⌉: all nx·ny pairs together match falsely with probability at most nx·ny / 2^(8·bytes) ≤ 2^-40. */
-export function tagBytesFor({ receiver, sender }: Capacity): number {
-  return Math.ceil((40 + Math.log2(receiver) + Math.log2(sender)) / 8);
+/**
+ * ⌈(40 + log2(parts·nx·ny)) / 8⌉: all nx·ny pairs of as many runs as there are parts match falsely with probability at most
+ * parts·nx·ny / 2^(8·bytes) ≤ 2^-40.
+ */
+export function tagBytesFor({ receiver, sender }: Capacity, parts = 1): number {
+  return Math.ceil((40 + Math.log2(parts) + Math.log2(receiver) + Math.log2(sender)) / 8);
 }
 
 export function badCapacity(message: string): NodeError {

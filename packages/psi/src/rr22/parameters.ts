@@ -28,6 +28,8 @@ export interface Rr22Options {
   items: Uint8Array;
   rng: Rng;
   crypto: CryptoProvider;
+  /** Number of runs that one bound on false matches is for, the same on both sides. One by default. */
+  parts?: number;
   /** Base transfers made before with this peer, in this role; without it the run makes its own. Both sides must agree. */
   setup?: PairSetup;
   /** Where to take the working memory from and leave it for later runs; without it the run's own, dropped with it. */
@@ -52,7 +54,7 @@ const LARGEST_CAPACITY = 2 ** 23;
 const SHORTEST_TAG = 8;
 
 /** @throws {NodeError} `PSI_BAD_CAPACITY`. */
-export function rr22Parameters(capacity: Capacity): Rr22Parameters {
+export function rr22Parameters(capacity: Capacity, parts = 1): Rr22Parameters {
   const { receiver, sender } = capacity;
   checkCapacity(capacity, LARGEST_CAPACITY);
   const okvs = okvsParameters(receiver);
@@ -60,7 +62,7 @@ export function rr22Parameters(capacity: Capacity): Rr22Parameters {
     okvs,
     senderBinCapacity: binCapacity(sender, okvs.bins),
     vole: voleParameters(okvsLength(okvs)),
-    tagBytes: Math.max(SHORTEST_TAG, tagBytesFor(capacity)),
+    tagBytes: Math.max(SHORTEST_TAG, tagBytesFor(capacity, parts)),
   };
 }
 
