@@ -3,6 +3,9 @@ import { type Channel, type CryptoProvider, type Hash, NodeError, type ProtocolC
 import { ecdhCard } from './ecdh/card.ts';
 import { ecdhReceiver } from './ecdh/receiver.ts';
 import { ecdhSender } from './ecdh/sender.ts';
+import { npartyCard } from './nparty/card.ts';
+import { npartyLeader } from './nparty/leader.ts';
+import { npartyMember } from './nparty/member.ts';
 import { rr22Card } from './rr22/card.ts';
 import { rr22Receiver } from './rr22/receiver.ts';
 import { rr22Sender } from './rr22/sender.ts';
@@ -32,30 +35,43 @@ export function intersectionCard(capacities: readonly number[], security: 'semi-
       fault: 'caller',
     });
   }
-  if (capacities.length !== 2) {
-    throw new NodeError('PSI_UNSUPPORTED', `no protocol for ${capacities.length} parties`, { fault: 'caller' });
-  }
+  if (capacities.length > 2) return npartyCard(capacities.length);
   return Math.max(...capacities) <= SMALL ? ecdhCard : rr22Card;
 }
 
 /** Ascending indices of the own items that all others hold too, for the receiver; undefined for the others. */
 export async function intersect(options: Intersection): Promise<Uint32Array | undefined> {
-  const { sid, parties, receiver, items, rng, crypto, signal } = options;
+  const { parties, receiver } = options;
   const card = intersectionCard(
     parties.map(({ capacity }) => capacity),
     options.security,
   );
-  const own = parties.findIndex(({ channel }) => channel === undefined);
-  const [first, second] = parties;
-  const channel = parties[1 - own]?.channel;
-  if (first === undefined || second === undefined || channel === undefined) {
-    throw new NodeError('PSI_UNSUPPORTED', 'an intersection of two has one channel', { fault: 'node' });
-  }
-  const [receiving, sending] = receiver === 0 ? [first, second] : [second, first];
-  const capacity = { receiver: receiving.capacity, sender: sending.capacity };
-  const run = { channel, sid, capacity, items, rng, crypto, signal };
+  if (parties.length > 2) return intersectMany(options);
+  const [own, other] = [
+    parties.findIndex(({ channel }) => channel === undefined),
+    parties.find(({ channel }) => channel),
+  ];
+  const capacities = { receiver: parties[receiver]?.capacity ?? 0, sender: parties[1 - receiver]?.capacity ?? 0 };
+  if (other?.channel === undefined) throw new RangeError('an intersection of two has one channel');
+  const { sid, items, rng, crypto, signal } = options;
+  const run = { channel: other.channel, sid, capacity: capacities, items, rng, crypto, signal };
   const small = card.id === ecdhCard.id;
   if (own === receiver) return small ? ecdhReceiver(run) : rr22Receiver(run);
   await (small ? ecdhSender(run) : rr22Sender(run));
+  return undefined;
+}
+
+/** Here the receiver leads and is party 0; the others follow in their order. */
+async function intersectMany({ parties, receiver, ...common }: Intersection): Promise<Uint32Array | undefined> {
+  const [leader, ...members] = [receiver, ...parties.keys()].filter((place, i) => i === 0 || place !== receiver);
+  const order = [leader, ...members].map((place) => parties[place ?? -1]);
+  const channels = new Map(
+    order.flatMap((party, number) => (party?.channel === undefined ? [] : [[number, party.channel] as const])),
+  );
+  const self = order.findIndex((party) => party?.channel === undefined);
+  const { sid, items, rng, crypto, signal } = common;
+  const run = { channels, sid, capacities: order.map((party) => party?.capacity ?? 0), items, rng, crypto, signal };
+  if (self === 0) return npartyLeader(run);
+  await npartyMember({ ...run, party: self });
   return undefined;
 }

@@ -1,0 +1,53 @@
+import { type Channel, channelPair, type Hash, type NodeId } from '@2pm/core';
+import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
+import { expect, test } from 'vitest';
+import { intersect, intersectionCard } from './intersect.ts';
+
+const random = (size: number) => nodeRng.fill(new Uint8Array(size));
+const id = (party: number) => `0x${String(party).padStart(40, '0')}` as NodeId;
+
+/** Sets of digests that have the first `common` in common; every party but the receiver must learn nothing. */
+async function run(capacities: readonly number[], receiver: number, common: number) {
+  const shared = Array.from({ length: common }, () => random(16));
+  const sets = capacities.map((capacity) => {
+    const own = Array.from({ length: Math.max(0, capacity - common) }, () => random(16));
+    return Buffer.concat([...own, ...shared].slice(0, capacity));
+  });
+  const channels = capacities.map(() => new Map<number, Channel>());
+  for (let a = 0; a < capacities.length; a++) {
+    for (let b = a + 1; b < capacities.length; b++) {
+      const [mine, theirs] = channelPair(id(b), id(a));
+      channels[a]?.set(b, mine);
+      channels[b]?.set(a, theirs);
+    }
+  }
+  const sid = `0x${Buffer.from(random(32)).toString('hex')}` as Hash;
+  const found = await Promise.all(
+    capacities.map((_, self) =>
+      intersect({
+        ...{ sid, security: 'semi-honest', receiver, items: sets[self] ?? new Uint8Array() },
+        ...{ rng: nodeRng, crypto: nodeCrypto, signal: new AbortController().signal },
+        parties: capacities.map((capacity, party) => {
+          const channel = channels[self]?.get(party);
+          return channel === undefined ? { capacity } : { capacity, channel };
+        }),
+      }),
+    ),
+  );
+  const own = capacities[receiver] ?? 0;
+  const expected = Array.from({ length: common }, (_, i) => own - common + i);
+  expect(found.map((one) => (one === undefined ? undefined : [...one]))).toEqual(
+    capacities.map((_, party) => (party === receiver ? expected : undefined)),
+  );
+}
+
+test.each([
+  ['psi-ecdh-semi-honest', [20, 30]],
+  ['psi-rr22-semi-honest', [700, 30]],
+  ['psi-nparty-semi-honest', [30, 40, 20]],
+  ['psi-nparty-semi-honest', [30, 40, 20, 50]],
+] as const)('by %s, whoever of the parties learns it', async (protocol, capacities) => {
+  expect(intersectionCard(capacities, 'semi-honest').id).toContain(protocol);
+  for (const receiver of capacities.keys()) await run(capacities, receiver, 7);
+  await run(capacities, 0, 0);
+});
