@@ -5,6 +5,7 @@
  * @module
  */
 import { type Attributes, NodeError, type Operation, type Plan, type PlanNode, type ValueType } from '@2pm/core';
+import { type Elementary, elementaryBounds, rescaledBounds } from './check-numeric.ts';
 
 type Of<K extends ValueType['kind']> = Extract<ValueType, { kind: K }>;
 type Column = Of<'column'>;
@@ -17,6 +18,7 @@ const MAX_PLAN_NODES = 100_000;
 const MAX_ROWS = 1_000_000;
 const MAX_JOINED = 8;
 const MAX_SETS = 16;
+const MAX_LENGTH = 2 ** 27;
 
 /** Which attributes each operation must have; all others must be absent. eq/1 and ne/1 have `category` with one argument. */
 const ATTRIBUTES: Partial<Record<Operation, readonly (keyof Attributes)[]>> = {
@@ -28,6 +30,15 @@ const ATTRIBUTES: Partial<Record<Operation, readonly (keyof Attributes)[]>> = {
   'keyed/1': ['key', 'columns', 'capacity', 'duplicates'],
   'joined-column/1': ['role', 'name'],
   'intersect/1': ['name', 'to'],
+  'rescale/1': ['fractionBits'],
+  'reciprocal/1': ['fractionBits'],
+  'exp/1': ['fractionBits'],
+  'log/1': ['fractionBits'],
+  'sigmoid/1': ['fractionBits'],
+  'repeat/1': ['length'],
+  'slice/1': ['offset', 'length'],
+  'transpose/1': ['rows'],
+  'matmul/1': ['inner'],
   'suppress/1': ['min'],
   'reveal/1': ['name', 'to'],
 };
@@ -52,6 +63,7 @@ export function checkPlan(plan: Plan): void {
   for (const [index, node] of plan.nodes.entries()) {
     guard(`operation ${index} (${node.op}, line ${node.line})`, () => checkNode(plan, node, index, names));
   }
+  guard('the joins', () => checkJoins(plan));
   guard('the result', () => checkResult(plan));
 }
 
@@ -98,13 +110,18 @@ function checkHead(plan: Plan): void {
   }
 }
 
+/** Tags of one join are under one key: rows in two of them could be followed from one to the other. */
+function checkJoins(plan: Plan): void {
+  const joined = plan.nodes.flatMap(({ op, args }) => (op === 'join/1' ? args : []));
+  demand(new Set(joined).size === joined.length, 'rows enter two of them');
+}
+
 function checkNode(plan: Plan, node: PlanNode, index: number, names: Set<string>): void {
   demand(
     node.args.every((arg) => arg < index),
     'an argument is not computed before it is used',
   );
-  const literal = (node.op === 'eq/1' || node.op === 'ne/1') && node.args.length === 1;
-  const expected = literal ? ['category'] : (ATTRIBUTES[node.op] ?? []);
+  const expected = attributesOf(node);
   const present = Object.keys(node.attrs).filter((key) => node.attrs[key as keyof Attributes] !== undefined);
   demand(
     present.length === expected.length && expected.every((key) => present.includes(key)),
@@ -119,6 +136,13 @@ function checkNode(plan: Plan, node: PlanNode, index: number, names: Set<string>
     demand(!names.has(name), `"${name}" is revealed twice`);
     names.add(name);
   }
+}
+
+/** Of a comparison with a category, which has one argument, and of a root of shares, which has a scale. */
+function attributesOf({ op, args, type }: PlanNode): readonly (keyof Attributes)[] {
+  if ((op === 'eq/1' || op === 'ne/1') && args.length === 1) return ['category'];
+  if (op === 'sqrt/1' && type.kind === 'shared') return ['fractionBits'];
+  return ATTRIBUTES[op] ?? [];
 }
 
 /** Field by field, in any order. */
@@ -243,6 +267,112 @@ function derive(plan: Plan, node: PlanNode): ValueType {
     case 'sum/1':
       arity(1);
       return args[0]?.kind === 'column' ? localSum(plan, columnOf(args[0], 'int')) : sharedSum(args[0]);
+    case 'rescale/1': {
+      arity(1);
+      const x = sharedOf(args[0], 'int');
+      const fractionBits = attrs.fractionBits as number;
+      demand(fractionBits < x.fractionBits, 'does not lessen the fraction bits');
+      return shared({ ...x, fractionBits }, rescaledBounds(bounds(x), x.fractionBits - fractionBits));
+    }
+    case 'minimum/1':
+    case 'maximum/1': {
+      arity(2);
+      const lead = principal(args, 'int');
+      demand(lead.kind === 'shared', 'does not apply to columns');
+      demand(scaleOf(args[0] as ValueType) === scaleOf(args[1] as ValueType), 'the scales differ');
+      const [a, b] = [bounds(args[0] as ValueType), bounds(args[1] as ValueType)];
+      const [low, high] = [hull(a, b), { lo: a.lo > b.lo ? a.lo : b.lo, hi: a.hi < b.hi ? a.hi : b.hi }];
+      return shared(lead, op === 'minimum/1' ? { lo: low.lo, hi: high.hi } : { lo: high.lo, hi: low.hi });
+    }
+    case 'abs/1': {
+      arity(1);
+      const x = sharedOf(args[0], 'int');
+      const { lo, hi } = bounds(x);
+      if (lo >= 0n) return x;
+      return shared(x, { lo: hi <= 0n ? -hi : 0n, hi: -lo > hi ? -lo : hi });
+    }
+    case 'min/1':
+    case 'max/1':
+    case 'argmax/1': {
+      arity(1);
+      const x = unstacked(args[0], 'int');
+      if (op !== 'argmax/1') return shared({ ...x, length: 1 }, bounds(x));
+      return shared({ dtype: 'int', fractionBits: 0, length: 1 }, { lo: 0n, hi: BigInt(x.length - 1) });
+    }
+    case 'reciprocal/1':
+    case 'exp/1':
+    case 'log/1':
+    case 'sigmoid/1':
+      arity(1);
+      return elementary(op, args[0], attrs.fractionBits as number);
+    case 'dot/1': {
+      const [x, ...others] = args.map((arg) => unstacked(arg, 'int'));
+      demand(x !== undefined && others.length > 0, 'takes at least two vectors');
+      const ranges = others.map((y) => range('mul/1', bounds(x), bounds(y)));
+      const like = others[0] as Shared;
+      for (const y of others) {
+        sameShape(x, y);
+        demand(y.fractionBits === like.fractionBits, 'the scales differ');
+      }
+      const { lo, hi } = ranges.reduce(hull);
+      const n = BigInt(x.length);
+      return product(x, like, others.length, { lo: lo * n, hi: hi * n });
+    }
+    case 'combine/1': {
+      const [weights, ...columns] = args.map((arg) => unstacked(arg, 'int'));
+      demand(weights !== undefined && weights.length === columns.length, 'takes one weight for each vector');
+      const like = columns[0] as Shared;
+      for (const column of columns) {
+        sameShape(like, column);
+        demand(column.fractionBits === like.fractionBits, 'the scales differ');
+      }
+      const ranges = columns.map((column) => range('mul/1', bounds(weights), bounds(column)));
+      return product(weights, like, like.length, ranges.reduce((a, b) => range('add/1', a, b)));
+    }
+    case 'repeat/1': {
+      arity(1);
+      const x = as('shared', args[0]);
+      demand(x.length === 1 && x.stacked === undefined, 'repeats a single element');
+      return shared({ ...x, length: lengthWithin(attrs.length as number) }, bounds(x));
+    }
+    case 'slice/1': {
+      arity(1);
+      const x = unstacked(args[0], 'int');
+      const [offset, length] = [attrs.offset as number, attrs.length as number];
+      demand(offset + length <= x.length, 'reaches beyond the end');
+      return shared({ ...x, length }, bounds(x));
+    }
+    case 'concat/1': {
+      const parts = args.map((arg) => unstacked(arg, 'int'));
+      demand(parts.length > 0, 'takes at least one vector');
+      const [first] = parts as [Shared];
+      for (const part of parts) demand(part.fractionBits === first.fractionBits, 'the scales differ');
+      const length = lengthWithin(parts.reduce((sum, part) => sum + part.length, 0));
+      return shared({ ...first, length }, parts.map((part) => bounds(part)).reduce(hull));
+    }
+    case 'transpose/1': {
+      arity(1);
+      const x = unstacked(args[0], 'int');
+      demand(x.length % (attrs.rows as number) === 0, 'is no matrix of so many rows');
+      return x;
+    }
+    case 'matmul/1': {
+      arity(2);
+      const [x, y] = [unstacked(args[0], 'int'), unstacked(args[1], 'int')];
+      const inner = attrs.inner as number;
+      demand(x.length % inner === 0 && y.length % inner === 0, 'the matrices have no such common dimension');
+      const { lo, hi } = range('mul/1', bounds(x), bounds(y));
+      const length = lengthWithin((x.length / inner) * (y.length / inner));
+      return product(x, y, length, { lo: lo * BigInt(inner), hi: hi * BigInt(inner) });
+    }
+    case 'unstack/1': {
+      arity(1);
+      const x = as('shared', args[0]);
+      const role = plan.roles[x.stacked ?? ''];
+      demand(role !== undefined && role.min === role.max, 'is not stacked by a role with a fixed number of members');
+      const { stacked: _, ...one } = x;
+      return { ...one, length: lengthWithin(x.length * role.max) };
+    }
     case 'select/1': {
       arity(3);
       const [condition, yes, no] = [sharedOf(args[0], 'bool'), sharedOf(args[1], 'int'), sharedOf(args[2], 'int')];
@@ -304,6 +434,7 @@ function derive(plan: Plan, node: PlanNode): ValueType {
       return byRecipient(args);
     case 'sqrt/1':
       arity(1);
+      if (args[0]?.kind === 'shared') return elementary(op, args[0], attrs.fractionBits as number);
       return byRecipient(args);
   }
 }
@@ -325,6 +456,30 @@ function sharedOf(type: ValueType | undefined, dtype: Shared['dtype']): Shared {
   const value = as('shared', type);
   demand(value.dtype === dtype, `expected a shared ${dtype}, got ${value.dtype}`);
   return value;
+}
+
+function unstacked(type: ValueType | undefined, dtype: Shared['dtype']): Shared {
+  const value = sharedOf(type, dtype);
+  demand(value.stacked === undefined, 'does not apply to stacked values');
+  return value;
+}
+
+function lengthWithin(length: number): number {
+  demand(length <= MAX_LENGTH, `has more than ${MAX_LENGTH} elements`);
+  return length;
+}
+
+function product(x: Shared, y: Shared, length: number, range: Bounds): Shared {
+  const fractionBits = x.fractionBits + y.fractionBits;
+  demand(fractionBits <= 62, 'has more than 62 fraction bits');
+  return shared({ dtype: 'int', length, fractionBits }, range);
+}
+
+function elementary(op: Elementary, type: ValueType | undefined, fractionBits: number): Shared {
+  const x = sharedOf(type, 'int');
+  const range = elementaryBounds(op, bounds(x), x.fractionBits, fractionBits);
+  demand(range !== undefined, 'is not defined, or too large, on the whole range of its argument');
+  return shared({ ...x, fractionBits }, range);
 }
 
 function shared(like: Pick<Shared, 'length' | 'dtype' | 'fractionBits' | 'stacked'>, { lo, hi }: Bounds): Shared {

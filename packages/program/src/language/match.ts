@@ -118,7 +118,20 @@ export function join<const S extends readonly [Side, Side, ...Side[]]>(...sides:
   const columns = Object.fromEntries(rows.map((one) => [roleOf(refOf(one)), KeyedRows.columnsOf(one)]));
   const length = Math.min(...refs.map(lengthOf));
   const shape: Shape = { kind: 'joined', roles: refs.map(roleOf), length };
-  return new Joined((refs[0] as Ref).trace.emit('join/1', refs, shape), columns as Brought<S>);
+  const { trace } = refs[0] as Ref;
+  const joined = trace.emit('join/1', refs, shape);
+  const taken = trace.nodes.some(
+    ({ op, args }, index) =>
+      op === 'join/1' && index !== joined.index && args.some((arg) => refs.some((ref) => ref.index === arg)),
+  );
+  if (taken) {
+    fail(
+      'PROGRAM_KEY',
+      'these rows are in another join already',
+      'Join all sides at once, or give by() another capacity',
+    );
+  }
+  return new Joined(joined, columns as Brought<S>);
 }
 
 export interface PsiOptions<Role extends string> {

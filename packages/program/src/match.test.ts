@@ -1,0 +1,238 @@
+/** Programs that match rows by keys. */
+import type { Plan, PlanNode } from '@2pm/core';
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import { checkPlan } from './check-plan.ts';
+import { describePlan } from './describe.ts';
+import { bool, category, defineTask, int, key, passes, type SharedVector, table } from './language/index.ts';
+import type { ProgramError } from './language/program-error.ts';
+import { type Context, trace } from './language/task.ts';
+import { traceInSandbox } from './sandbox/trace-in-sandbox.ts';
+
+const accounts = table(
+  { balance: int({ min: 10, max: 1_000 }), segment: category(['basic', 'gold']), active: bool({ nullable: true }) },
+  {
+    maxRows: 1_000,
+    keys: {
+      email: key.email('email'),
+      person: passes([key.name('name'), key.date('born')], key.phone('phone', { callingCode: '49' })),
+    },
+  },
+);
+const orders = table(
+  { spend: int({ min: 0, max: 100 }) },
+  { maxRows: 500, keys: { email: key.email('mail'), digits: key.digits('customer') } },
+);
+const tables = { accounts, orders, plain: table({ x: int({ min: 0, max: 1 }) }, { maxRows: 5 }) };
+const roles = {
+  bank: { min: 1, max: 1, tables: ['accounts'] },
+  shop: { min: 1, max: 1, tables: ['orders'] },
+  other: { min: 1, max: 1, tables: ['orders'] },
+  many: { min: 2, max: 3, tables: ['orders', 'plain'] },
+} as const;
+type C = Context<typeof tables, typeof roles>;
+
+function program(run: (context: C) => ReturnType<Parameters<typeof defineTask>[0]['run']>): Plan {
+  const plan = trace(defineTask({ name: 'match', tables, roles, run }));
+  checkPlan(plan);
+  return plan;
+}
+
+const bank = ({ each }: C) =>
+  each('bank', ({ accounts }) => accounts.by('email', { columns: ['balance', 'segment', 'active'] }));
+const shop = ({ each }: C) => each('shop', ({ orders }) => orders.by('email', { columns: ['spend'], capacity: 200 }));
+const typeOf = (plan: Plan, op: PlanNode['op']) => plan.nodes.find((node) => node.op === op)?.type;
+
+describe('a join', () => {
+  it('has as many slots as the least of its capacities, and shared columns of them', () => {
+    const plan = program((c) => {
+      const joined = c.join(bank(c), shop(c));
+      expect(joined.length).toBe(200);
+      const balance = joined.column('bank', 'balance');
+      expectTypeOf(balance).toEqualTypeOf<SharedVector<'int'>>();
+      expectTypeOf(joined.column('bank', 'active')).toEqualTypeOf<SharedVector<'bool'>>();
+      return c.reveal({ sum: balance.sum(), n: joined.count() }, { to: 'analyst', minGroupSize: 5 });
+    });
+    expect(typeOf(plan, 'join/1')).toEqual({ kind: 'joined', roles: ['bank', 'shop'], length: 200 });
+    // Where there is no match the column is 0, below its declared least value.
+    expect(typeOf(plan, 'joined-column/1')).toMatchObject({ lo: '0', hi: '1000', length: 200 });
+    expect(plan.tables.accounts?.keys?.person).toEqual([
+      [
+        { column: 'name', rule: 'name/v1' },
+        { column: 'born', rule: 'date/v1' },
+      ],
+      [{ column: 'phone', rule: 'e164/v1', callingCode: '49' }],
+    ]);
+  });
+
+  it('is protected by the number of exactly its matches', () => {
+    const plan = program((c) => {
+      const gold = c.join(bank(c), shop(c)).whereIs('bank', 'segment', 'gold');
+      return c.reveal(gold.column('shop', 'spend').sum(), { to: 'analyst', minGroupSize: 5 });
+    });
+    const kept = plan.nodes.findIndex(({ op }) => op === 'keep/1');
+    const suppress = plan.nodes.find(({ op }) => op === 'suppress/1');
+    const support = plan.nodes[suppress?.args[1] ?? -1];
+    expect([suppress?.args.length, support?.op]).toEqual([2, 'sum/1']);
+    expect(plan.nodes[support?.args[0] ?? -1]).toMatchObject({ op: 'matched/1', args: [kept] });
+  });
+
+  it('says in plain words what is matched, and that nobody learns whom', () => {
+    const [, join, reveal] = describePlan(
+      program((c) => c.reveal(c.join(bank(c), shop(c)).count(), { to: 'analyst', minGroupSize: 5, name: 'n' })),
+    );
+    expect(join).toContain('accounts by email and orders by email are matched');
+    expect(join).toContain('accounts.email (as email/v1)');
+    expect(join).toContain('Nobody learns who matched');
+    expect(reveal).toContain('learns "n"');
+    expect(reveal).toContain('the number of matches of accounts by email with orders by email');
+  });
+});
+
+describe('an intersection', () => {
+  it('needs no reveal, and is an exit of its own for each holder that learns it', () => {
+    const plan = program((c) => c.psi(bank(c), shop(c), { to: ['bank', 'shop'], name: 'common' }));
+    const exits = plan.nodes.filter(({ op }) => op === 'intersect/1');
+    expect(exits.map(({ attrs, type }) => [attrs, type])).toEqual([
+      [
+        { name: 'common_bank', to: 'bank' },
+        { kind: 'held', role: 'bank' },
+      ],
+      [
+        { name: 'common_shop', to: 'shop' },
+        { kind: 'held', role: 'shop' },
+      ],
+    ]);
+    expect([plan.recipients, plan.result]).toEqual([['analyst'], {}]);
+    expect(describePlan(plan)[1]).toContain(
+      'bank learns which of its accounts by email are also among orders by email',
+    );
+  });
+
+  it('is the same plan in the sandbox', async () => {
+    const source = `
+      import { defineTask, key, table } from '@2pm/program';
+      const t = table({}, { maxRows: 9, keys: { id: key.sha256('id') } });
+      export default defineTask({
+        name: 'three', tables: { t },
+        roles: { a: { min: 1, max: 1, tables: ['t'] }, b: { min: 1, max: 1, tables: ['t'] }, c: { min: 1, max: 1, tables: ['t'] } },
+        run: ({ each, psi }) => psi(each('a', (x) => x.t.by('id')), each('b', (x) => x.t.by('id')), each('c', (x) => x.t.by('id')), { to: 'b' }),
+      });`;
+    const plan = await traceInSandbox(new TextEncoder().encode(source));
+    checkPlan(plan);
+    expect(typeOf(plan, 'intersect/1')).toEqual({ kind: 'held', role: 'b' });
+  });
+});
+
+describe('what cannot be matched is refused at its line', () => {
+  const cases: [code: string, why: string, run: (c: C) => unknown][] = [
+    ['PROGRAM_NAME', 'a key that is not declared', ({ each }) => each('bank', (t) => t.accounts.by('mail' as 'email'))],
+    ['PROGRAM_KEY', 'a role of several members', ({ each }) => each('many', (t) => t.orders.by('email'))],
+    ['PROGRAM_KEY', 'one side', (c) => c.join(...([bank(c)] as unknown as [never, never]))],
+    ['PROGRAM_KEY', 'a role twice', (c) => c.join(bank(c), bank(c))],
+    [
+      'PROGRAM_KEY',
+      'keys of different rules',
+      (c) =>
+        c.join(
+          bank(c),
+          c.each('shop', (t) => t.orders.by('digits')),
+        ),
+    ],
+    [
+      'PROGRAM_KEY',
+      'an intersection by several passes',
+      () => {
+        const persons = table({}, { maxRows: 5, keys: { p: passes(key.email('a'), key.email('b')) } });
+        return trace(
+          defineTask({
+            ...{ name: 'x', tables: { persons } },
+            roles: { a: { min: 1, max: 1, tables: ['persons'] }, b: { min: 1, max: 1, tables: ['persons'] } },
+            run: ({ each, psi }) =>
+              psi(
+                each('a', (t) => t.persons.by('p')),
+                each('b', (t) => t.persons.by('p')),
+                { to: 'a' },
+              ),
+          }),
+        );
+      },
+    ],
+    [
+      'PROGRAM_KEY',
+      'rows in two joins',
+      (c) => {
+        c.join(bank(c), shop(c));
+        const other = c.each('other', (t) => t.orders.by('email'));
+        c.join(bank(c), other);
+      },
+    ],
+    ['PROGRAM_ROLE', 'a receiver that brings nothing', (c) => c.psi(bank(c), shop(c), { to: 'other' as 'bank' })],
+    [
+      'PROGRAM_PLACEMENT',
+      'rows without a key',
+      (c) => c.join(bank(c), c.each('shop', (t) => t.orders.count()) as never),
+    ],
+    ['PROGRAM_NAME', 'a column that was not brought', (c) => c.join(bank(c), shop(c)).column('shop', 'x' as 'spend')],
+    [
+      'PROGRAM_TYPE',
+      'an undeclared category',
+      (c) => c.join(bank(c), shop(c)).whereIs('bank', 'segment', 'x' as 'gold'),
+    ],
+    [
+      'PROGRAM_LENGTH',
+      'a condition of other slots',
+      (c) => {
+        const few = c.each('bank', (t) => t.accounts.by('email', { capacity: 7 }));
+        const other = c.each('other', (t) => t.orders.by('email'));
+        return c.join(bank(c), shop(c)).where(c.join(few, other).matched);
+      },
+    ],
+    ['PROGRAM_CONSTANT', 'no capacity', ({ each }) => each('bank', (t) => t.accounts.by('email', { capacity: 0 }))],
+    [
+      'PROGRAM_PLACEMENT',
+      'keyed rows as if they were numbers',
+      (c) => (bank(c) as unknown as { total(): unknown }).total(),
+    ],
+  ];
+  it.each(cases)('%s: %s', (code, _, run) => {
+    let refused: ProgramError | undefined;
+    try {
+      program((c) => {
+        run(c);
+      });
+    } catch (error) {
+      refused = error as ProgramError;
+    }
+    expect(refused?.code).toBe(code);
+    expect(refused?.line).toBeGreaterThan(0);
+  });
+});
+
+describe('a forged plan is refused by the checker', () => {
+  const good = () => program((c) => c.reveal(c.join(bank(c), shop(c)).count(), { to: 'analyst', name: 'n' }));
+  const forge = (op: PlanNode['op'], change: (node: PlanNode, plan: Plan) => void) => {
+    const plan = structuredClone(good());
+    change(plan.nodes.find((node) => node.op === op) as PlanNode, plan);
+    return () => checkPlan(plan);
+  };
+  it.each<[string, () => void]>([
+    ['a capacity that is not its type’s', forge('keyed/1', (node) => Object.assign(node.attrs, { capacity: 7 }))],
+    ['a key that the table lacks', forge('keyed/1', (node) => Object.assign(node.attrs, { key: 'nokey' }))],
+    ['more slots than the least capacity', forge('join/1', (node) => Object.assign(node.type, { length: 900 }))],
+    ['one side', forge('join/1', (node) => node.args.pop())],
+    ['the same side twice', forge('join/1', (node) => node.args.splice(1, 1, node.args[0] as number))],
+    [
+      'keys of different rules',
+      forge('join/1', (_, plan) => {
+        plan.tables.orders = {
+          maxRows: 500,
+          columns: plan.tables.orders?.columns ?? {},
+          keys: { email: [[{ column: 'mail', rule: 'exact/v1' }]] },
+        };
+      }),
+    ],
+    ['a role of several members', forge('keyed/1', (_, plan) => Object.assign(plan.roles.bank ?? {}, { max: 2 }))],
+  ])('%s', (_, check) => {
+    expect(check).toThrow(expect.objectContaining({ code: 'PLAN_INVALID' }));
+  });
+});
