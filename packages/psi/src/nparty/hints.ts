@@ -9,7 +9,6 @@ import { type BoundChannel, FRAME_BYTES } from '../bound-channel.ts';
 import { SHARE_BYTES } from './parameters.ts';
 
 const BLOCK = 16;
-const COLUMNS_PER_FRAME = FRAME_BYTES / SHARE_BYTES;
 const WORDS = SHARE_BYTES / 4;
 
 /** `vector`: address of the blocks of a store of this shape. */
@@ -20,7 +19,7 @@ export async function sendHint(
   vector: number,
 ): Promise<void> {
   const packed = kernels.alloc(FRAME_BYTES + BLOCK);
-  for (const [from, to] of pieces(okvsLength(shape), COLUMNS_PER_FRAME)) {
+  for (const [from, to] of pieces(okvsLength(shape), FRAME_BYTES / SHARE_BYTES)) {
     kernels.run.pack_tags(vector + BLOCK * from, to - from, SHARE_BYTES, packed);
     await channel.sendFrame(kernels.bytes(packed, SHARE_BYTES * (to - from)));
   }
@@ -34,19 +33,21 @@ export async function receiveHints(
 ): Promise<number> {
   const columns = okvsLength(shape);
   const vector = kernels.alloc(BLOCK * columns);
-  kernels.bytes(vector, BLOCK * columns).fill(0);
-  const frame = kernels.alloc(FRAME_BYTES);
+  const size = BLOCK * Math.ceil((SHARE_BYTES * columns) / BLOCK);
+  const [packed, frame] = [kernels.alloc(size), kernels.alloc(FRAME_BYTES)];
+  kernels.bytes(packed, size).fill(0);
   const receive = async (channel: BoundChannel) => {
-    for (const [from, to] of pieces(columns, COLUMNS_PER_FRAME)) {
-      const size = SHARE_BYTES * (to - from);
-      const received = await channel.receiveFrame(size);
-      kernels.bytes(frame, size).set(received);
-      const [part, sum] = [kernels.words(frame, size / 4), kernels.words(vector + BLOCK * from, 4 * (to - from))];
-      for (let i = 0; i < to - from; i++) {
-        for (let k = 0; k < WORDS; k++) sum[4 * i + k]! ^= part[WORDS * i + k]!;
-      }
+    for (const [from, to] of pieces(SHARE_BYTES * columns, FRAME_BYTES)) {
+      const received = await channel.receiveFrame(to - from);
+      kernels.bytes(frame, FRAME_BYTES).set(received);
+      kernels.bytes(frame + received.length, FRAME_BYTES - received.length).fill(0);
+      kernels.run.xor_blocks(packed + from, frame, packed + from, Math.ceil((to - from) / BLOCK));
     }
   };
   await Promise.all(channels.map(receive));
+  const [from, to] = [kernels.words(packed, WORDS * columns), kernels.words(vector, 4 * columns)];
+  for (let i = 0; i < columns; i++) {
+    for (let k = 0; k < 4; k++) to[4 * i + k] = k < WORDS ? from[WORDS * i + k]! : 0;
+  }
   return vector;
 }

@@ -18,11 +18,11 @@
  * @module
  */
 import {
-  binCapacity,
   type OkvsParameters,
   okvsDecode,
   okvsEncode,
   okvsLength,
+  okvsMarked,
   okvsOrder,
   okvsRows,
   ROW_BYTES,
@@ -34,7 +34,7 @@ import { FRAME_BYTES } from '../bound-channel.ts';
 import { encodeDistinct, ITEM_BYTES } from '../items.ts';
 import { outputTags } from '../rr22/tags.ts';
 import { receiveHints } from './hints.ts';
-import { LEADER, type NpartyOptions, SHARE_BYTES } from './parameters.ts';
+import { forItems, LEADER, type NpartyOptions, SHARE_BYTES } from './parameters.ts';
 import { openSession, stoppingTogether } from './session.ts';
 
 const SHARE_WORDS = SHARE_BYTES / 4;
@@ -108,7 +108,6 @@ async function lead(options: NpartyOptions, signal: AbortSignal): Promise<Uint32
     kernels.release(mark);
     onPhase?.('vole and decode');
   }
-  const sums = new Uint32Array(SHARE_WORDS * n);
   const stores = await Promise.all(
     [...new Set(members.map(({ number }) => capacities[number] as number))].map(async (capacity) => {
       const alike = members.filter(({ number }) => capacities[number] === capacity);
@@ -119,40 +118,38 @@ async function lead(options: NpartyOptions, signal: AbortSignal): Promise<Uint32
   );
   onPhase?.('await hints');
   for (const { capacity, shape, vector } of stores) {
-    if (capacity === n) {
-      okvsDecode(kernels, rows, vector, totals);
-      continue;
-    }
     const mark = kernels.mark();
-    const others = okvsRows(kernels, { ...shape, binCapacity: binCapacity(n, shape.bins) }, r, set);
-    kernels.bytes(slots, ITEM_BYTES * n).fill(0);
-    okvsDecode(kernels, others, vector, slots);
-    addByItem(kernels, others, slots, sums);
+    if (capacity === n) okvsDecode(kernels, rows, vector, totals);
+    else addDecoded(kernels, okvsRows(kernels, forItems(shape, n), r, set), vector, rows, totals);
     kernels.release(mark);
   }
-  addByItem(kernels, rows, totals, sums);
-  const matches = zeros(sums, options.items.length / ITEM_BYTES);
+  const matches = okvsMarked(kernels, rows, zeros(kernels, totals, n), options.items.length / ITEM_BYTES);
   onPhase?.('join');
   return matches;
 }
 
-/** Adds the shares in slots, which are in the order of the rows, to the sums of their items. */
-function addByItem(kernels: Kernels, rows: Rows, slots: number, sums: Uint32Array): void {
+/** Adds what the items, here as `rows` of another shape, decode to onto their totals, which are in the order of `as`. */
+function addDecoded(kernels: Kernels, rows: Rows, vector: number, as: Rows, totals: number): void {
   const order = okvsOrder(kernels, rows);
-  const words = kernels.words(slots, 4 * order.length);
-  for (let row = 0; row < order.length; row++) {
-    for (let k = 0; k < SHARE_WORDS; k++) sums[SHARE_WORDS * order[row]! + k]! ^= words[4 * row + k]!;
+  const slots = kernels.alloc(ITEM_BYTES * order.length);
+  kernels.bytes(slots, ITEM_BYTES * order.length).fill(0);
+  okvsDecode(kernels, rows, vector, slots);
+  const rowOf = new Uint32Array(order.length);
+  for (let row = 0; row < order.length; row++) rowOf[order[row]!] = row;
+  const [from, to] = [kernels.words(slots, 4 * order.length), kernels.words(totals, 4 * order.length)];
+  for (const [row, item] of okvsOrder(kernels, as).entries()) {
+    for (let k = 0; k < SHARE_WORDS; k++) to[4 * row + k]! ^= from[4 * rowOf[item]! + k]!;
   }
 }
 
-/** The indices, below `items`, whose sums are zero. */
-function zeros(sums: Uint32Array, items: number): Uint32Array {
-  const indices = new Uint32Array(items);
-  let found = 0;
-  for (let item = 0; item < items; item++) {
+/** The address of marks: 1 for each of the blocks whose share is zero. */
+function zeros(kernels: Kernels, totals: number, n: number): number {
+  const at = kernels.alloc(n);
+  const [marks, words] = [kernels.bytes(at, n), kernels.words(totals, 4 * n)];
+  for (let row = 0; row < n; row++) {
     let any = 0;
-    for (let k = 0; k < SHARE_WORDS; k++) any |= sums[SHARE_WORDS * item + k]!;
-    if (any === 0) indices[found++] = item;
+    for (let k = 0; k < SHARE_WORDS; k++) any |= words[4 * row + k]!;
+    marks[row] = any === 0 ? 1 : 0;
   }
-  return indices.slice(0, found);
+  return at;
 }

@@ -4,7 +4,6 @@
  * @module
  */
 import {
-  binCapacity,
   type OkvsParameters,
   okvsAssign,
   okvsDecode,
@@ -12,6 +11,7 @@ import {
   okvsLength,
   okvsOrder,
   okvsRows,
+  okvsValues,
   ROW_BYTES,
   type Rows,
 } from '@2pm/crypto/okvs';
@@ -21,7 +21,7 @@ import { FRAME_BYTES } from '../bound-channel.ts';
 import { encodeDistinct, ITEM_BYTES } from '../items.ts';
 import { outputTags } from '../rr22/tags.ts';
 import { sendHint } from './hints.ts';
-import { badParties, LEADER, type NpartyOptions } from './parameters.ts';
+import { badParties, forItems, LEADER, type NpartyOptions } from './parameters.ts';
 import { type NpartySetup, openSession, stoppingTogether } from './session.ts';
 import { addShares, agreeKey } from './zero-shares.ts';
 
@@ -43,7 +43,7 @@ export function npartyMember(options: NpartyMemberOptions): Promise<void> {
 }
 
 async function serve(
-  { party, crypto, rng, onPhase }: NpartyMemberOptions,
+  { party, capacities, crypto, rng, onPhase }: NpartyMemberOptions,
   { parameters, set, peers, session: run, kernels, group }: NpartySetup,
   keys: Promise<Uint8Array[]>,
 ): Promise<void> {
@@ -56,7 +56,7 @@ async function serve(
   const offer = await channel.receive(bytes.offer);
   await channel.send(vole.answer);
   const n = set.length / ITEM_BYTES;
-  const shape = { ...query, binCapacity: binCapacity(n, query.bins) };
+  const shape = forItems(query, n);
   kernels.reserve((ROW_BYTES + 4) * shape.bins * shape.binCapacity + ITEM_BYTES * (3 * voleSizes.length + 2 * n));
   onPhase?.('reserve memory');
   const r = await channel.receive(32);
@@ -89,13 +89,12 @@ async function serve(
   onPhase?.('decode');
   const shareKeys = await keys;
   onPhase?.('await keys');
-  const order = okvsOrder(kernels, rows);
-  const items = kernels.alloc(set.length);
-  gather(new Uint32Array(set.buffer, set.byteOffset, set.length / 4), order, kernels.words(items, set.length / 4));
-  addShares(kernels, crypto, shareKeys, { items, n, out: slots });
+  const values = kernels.alloc(ITEM_BYTES * n);
+  okvsValues(kernels, rows, values);
+  addShares(kernels, crypto, shareKeys, { values, n, out: slots });
   onPhase?.('shares');
   const hint = parameters.hints[party] as OkvsParameters;
-  const store = storeOf(kernels, rows, { hint, set, r, order, slots });
+  const store = storeOf(kernels, rows, { hint, set, r, slots, same: n === capacities[LEADER] });
   const vector = encodeDistinct(() => okvsEncode(kernels, crypto, rng, store));
   onPhase?.('encode');
   await sendHint(kernels, channel, hint, vector);
@@ -112,35 +111,30 @@ function productsWithValues(kernels: Kernels, rows: Rows, tables: number, out: n
   }
 }
 
-/** Rows in the shape of the hint that carry the slots, which come in `order`: those at hand where the shape is the same. */
-function storeOf(kernels: Kernels, rows: Rows, { hint, set, r, order, slots }: Store): Rows {
-  if (hint.items === rows.parameters.items) {
+/** Rows in the shape of the hint that carry the slots, which are in the order of `rows`: those themselves if they fit. */
+function storeOf(kernels: Kernels, rows: Rows, { hint, same, set, r, slots }: Store): Rows {
+  if (same) {
     okvsAssign(kernels, rows, slots);
     return rows;
   }
   const store = okvsRows(kernels, hint, r, set);
+  const order = okvsOrder(kernels, rows);
   const rowOf = new Uint32Array(order.length);
   for (let row = 0; row < order.length; row++) rowOf[order[row]!] = row;
-  const places = okvsOrder(kernels, store).map((item) => rowOf[item]!);
   const values = kernels.alloc(ITEM_BYTES * order.length);
-  const size = 4 * order.length;
-  gather(kernels.words(slots, size), places, kernels.words(values, size));
+  const [from, to] = [kernels.words(slots, 4 * order.length), kernels.words(values, 4 * order.length)];
+  for (const [row, item] of okvsOrder(kernels, store).entries()) {
+    for (let k = 0; k < 4; k++) to[4 * row + k] = from[4 * rowOf[item]! + k]!;
+  }
   okvsAssign(kernels, store, values);
   return store;
 }
 
 interface Store {
   hint: OkvsParameters;
+  /** Whether the rows at hand have the shape of the hint. */
+  same: boolean;
   set: Uint8Array;
   r: Uint8Array;
-  order: Uint32Array;
   slots: number;
-}
-
-/** Block i of `to` becomes block `places[i]` of `from`. */
-function gather(from: Uint32Array, places: Uint32Array, to: Uint32Array): void {
-  for (let i = 0; i < places.length; i++) {
-    const at = 4 * places[i]!;
-    for (let k = 0; k < 4; k++) to[4 * i + k] = from[at + k]!;
-  }
 }

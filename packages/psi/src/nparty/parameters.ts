@@ -1,6 +1,6 @@
 /** What the parties agree on before the first frame, and the names of their sessions. @module */
 import { type Channel, type CryptoProvider, fromHex, type Hash, hashValue, NodeError, type Rng } from '@2pm/core';
-import { type OkvsParameters, okvsLength, okvsParameters } from '@2pm/crypto/okvs';
+import { binCapacity, type OkvsParameters, okvsLength, okvsParameters } from '@2pm/crypto/okvs';
 import { type VoleParameters, voleParameters } from '@2pm/crypto/vole';
 import { badCapacity } from '../capacity.ts';
 import { NPARTY_ID } from './card.ts';
@@ -51,6 +51,11 @@ export function npartyParameters(capacities: readonly number[]): NpartyParameter
   const hints = capacities.map(okvsParameters);
   const query = hints[LEADER] as OkvsParameters;
   return { query, vole: voleParameters(okvsLength(query)), hints };
+}
+
+/** The store's parameters for who looks up as many items in it, or fills as many rows. */
+export function forItems(store: OkvsParameters, items: number): OkvsParameters {
+  return { ...store, items, binCapacity: binCapacity(items, store.bins) };
 }
 
 /** 32 bytes that bind protocol, sid, capacities and all parameters; and, where given, the pair that talks. */

@@ -1,5 +1,5 @@
 /**
- * Shares of zero among the members, for any item, without a message: s_i(x) = ⊕_j F(K_ij, x) over the other members j, so
+ * Shares of zero among the members, for any item, without a message: s_i(x) = ⊕_j F(K_ij, H(x)) over the other members j, so
  * that each key comes twice in the sum of all. Who lacks the key of two members finds any shares but a full set of the
  * remaining ones random.
  * Reference: KMPRT, CCS 2017, §5 (unconditional zero-sharing). F is AES-128, cut to `SHARE_BYTES`; a permutation differs
@@ -26,19 +26,22 @@ export async function agreeKey({ channel, session, number }: Peer, own: number, 
   return sha256Bytes(concatBytes(TAG, session, ...both)).subarray(0, KEY_BYTES);
 }
 
-/** XORs the shares of the `n` items at `items` onto the blocks at `out`. */
+/**
+ * XORs the shares of n items onto the blocks at `out`. `values`: address of the items' hashes under r, the same 16 bytes
+ * for an item at every member; two of 2^27 items share one, and so their shares, with probability below 2^-74.
+ */
 export function addShares(
   kernels: Kernels,
   crypto: CryptoProvider,
   keys: readonly Uint8Array[],
-  { items, n, out }: { items: number; n: number; out: number },
+  { values, n, out }: { values: number; n: number; out: number },
 ): void {
   const mark = kernels.mark();
   const buffer = kernels.alloc(ITEM_BYTES * CHUNK);
   for (const [from, to] of pieces(n, CHUNK)) {
     const size = ITEM_BYTES * (to - from);
     for (const key of keys) {
-      kernels.bytes(buffer, size).set(crypto.aes128Ecb(key, kernels.bytes(items + ITEM_BYTES * from, size)));
+      kernels.bytes(buffer, size).set(crypto.aes128Ecb(key, kernels.bytes(values + ITEM_BYTES * from, size)));
       kernels.run.xor_blocks(out + ITEM_BYTES * from, buffer, out + ITEM_BYTES * from, to - from);
     }
   }
