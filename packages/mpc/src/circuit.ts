@@ -4,7 +4,10 @@
  * @module
  */
 
-/** words: total stack constant scale add sub mul dot matmul truncate sum inject; bits: negative zero parity xor and not; either: repeat. */
+/**
+ * words: total stack constant scale add sub mul dot matmul truncate sum inject slice concat transpose shuffle join; bits:
+ * negative zero parity xor and not; either: repeat.
+ */
 export type GateOperation =
   /** Sum of the members' vectors, or the vectors side by side: `input` says where in a member's message. */
   | 'total'
@@ -28,6 +31,12 @@ export type GateOperation =
   | 'sum'
   /** Each element several times over, next to each other. */
   | 'repeat'
+  /** Elements `offset`, `offset` + `step`, …, `length` of them. */
+  | 'slice'
+  /** The arguments one after another. */
+  | 'concat'
+  /** Of a row-major matrix with `inner` rows. */
+  | 'transpose'
   /** Sign bit of the word as a two's complement integer. */
   | 'negative'
   /** Whether the word is 0. */
@@ -38,7 +47,29 @@ export type GateOperation =
   | 'and'
   | 'not'
   /** Bit to the word 0 or 1. */
-  | 'inject';
+  | 'inject'
+  /** Columns of one height side by side, their rows in an order that no seat knows. An argument may hold several columns. */
+  | 'shuffle'
+  /** Rows of several relations that have a tag in common; see `Joining`. */
+  | 'join';
+
+/**
+ * Argument r of a join is relation r: for each pass two columns that make a tag, then the columns that it brings. The
+ * result has a slot for each row of the lowest relation, the first of them if there are several: a column of 1 where the
+ * slot holds a match across all relations and 0 elsewhere, then the columns that the relations brought, in order. Slots
+ * without a match hold values of rows that have nothing to do with each other: no output may show them.
+ */
+export interface Joining {
+  relations: readonly { rows: number; columns: number }[];
+  passes: number;
+  /** The seat that matches; undefined in circuits that do not run. */
+  matcher: number | undefined;
+}
+
+/** Rows of the result of a join. */
+export function joinedRows({ relations }: Joining): number {
+  return Math.min(...relations.map(({ rows }) => rows));
+}
 
 export interface Gate {
   op: GateOperation;
@@ -48,10 +79,17 @@ export interface Gate {
   length: number;
   /** Of `constant` and `scale`, modulo 2^64; of `truncate`, the bits cut off, 1 to 62. */
   constant?: bigint;
-  /** Of `matmul`: columns of the first and rows of the second argument. */
+  /** Of `matmul`: columns of the first and rows of the second argument; of `transpose`: rows of the argument. */
   inner?: number;
   /** Of `repeat`: elements of the argument. */
   from?: number;
+  /** Of `shuffle`: height of the columns. */
+  rows?: number;
+  /** Of `join`. */
+  join?: Joining;
+  /** Of `slice`: the first element, and the distance from one to the next. */
+  offset?: number;
+  step?: number;
   /** Of `total` and `stack`: first word and number of words in each member's message. */
   input?: { role: string; offset: number; length: number };
 }
@@ -70,8 +108,9 @@ export class CircuitBuilder {
   readonly #known = new Map<string, number>();
 
   add(gate: Gate): number {
-    const { op, args, length, constant, inner, input } = gate;
-    const key = [op, args, length, constant, inner, input?.role, input?.offset].join('|');
+    const { op, args, length, constant, inner, rows, offset, step, join, input } = gate;
+    const place = [offset, step, input?.role, input?.offset];
+    const key = [op, args, length, constant, inner, rows, JSON.stringify(join), ...place].join('|');
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     this.#known.set(key, this.gates.length);
@@ -101,6 +140,31 @@ export class CircuitBuilder {
       throw new RangeError(`matrices have no common dimension of ${inner}`);
     }
     return this.add({ op: 'matmul', args: [x, y], form: 'words', length: rows * columns, inner });
+  }
+
+  /** `length` elements from `offset` on, each `step`-th. */
+  slice(x: number, offset: number, length: number, step = 1): number {
+    const has = this.at(x).length;
+    if (offset < 0 || offset + step * (length - 1) >= has) throw new RangeError(`no such part of ${has} elements`);
+    return offset === 0 && length === has
+      ? x
+      : this.add({ op: 'slice', args: [x], form: 'words', length, offset, step });
+  }
+
+  concat(parts: readonly number[]): number {
+    const [only, second] = parts;
+    if (only !== undefined && second === undefined) return only;
+    const length = parts.reduce((sum, part) => sum + this.at(part).length, 0);
+    return this.add({ op: 'concat', args: parts, form: 'words', length });
+  }
+
+  /** Of a row-major matrix. */
+  transpose(x: number, rows: number): number {
+    const { length } = this.at(x);
+    if (length % rows !== 0) throw new RangeError(`${length} elements are no matrix of ${rows} rows`);
+    return rows === 1 || rows === length
+      ? x
+      : this.add({ op: 'transpose', args: [x], form: 'words', length, inner: rows });
   }
 
   /** x / 2^bits to a neighbouring integer, the nearer the likelier; x in [-2^62, 2^62). */
@@ -134,6 +198,14 @@ export class CircuitBuilder {
   asBits(gate: number): number {
     const { form, length } = this.at(gate);
     return form === 'bits' ? gate : this.bits('parity', length, [gate]);
+  }
+
+  /** The rows of some columns, words of one height each, in an order that nobody knows; one gate for each column. */
+  shuffle(columns: readonly number[]): number[] {
+    const rows = this.at(columns[0] ?? -1).length;
+    const length = rows * columns.length;
+    const block = this.add({ op: 'shuffle', args: columns, form: 'words', length, rows });
+    return columns.map((_, column) => this.slice(block, column * rows, rows));
   }
 
   /** Stretches a vector to a multiple of its length; each element stands for a run of neighbours. */

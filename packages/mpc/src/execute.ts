@@ -16,6 +16,11 @@ export interface Exchange {
   prepare?: (from: number, to: number) => void;
   /** Bytes of the answer: known from the plan, never from the data. */
   expect: number;
+  /**
+   * The same against the ring: bytes to the seat that usually answers, and the length of what the seat that is usually
+   * sent to has to say. That comes behind the answer.
+   */
+  back?: { send: Uint8Array; expect: number };
 }
 
 /** Takes a back-end's rounds for the operation, each one exchange. */
@@ -79,12 +84,19 @@ export async function execute<Share>(
     if (round === rounds) break;
 
     running.sort((a, b) => a.index - b.index);
-    const answer = await exchange(together(running.map((one) => one.exchange)));
-    let offset = 0;
+    const whole = together(running.map((one) => one.exchange));
+    const answer = await exchange(whole);
+    let [offset, behind] = [0, whole.expect];
     const next: Running<Share>[] = [];
     for (const { index, generator, exchange: mine } of running) {
-      const step = generator.next(answer.subarray(offset, offset + mine.expect));
+      const parts = [answer.subarray(offset, offset + mine.expect)];
       offset += mine.expect;
+      if (mine.back !== undefined && mine.back.expect > 0) {
+        parts.push(answer.subarray(behind, behind + mine.back.expect));
+        behind += mine.back.expect;
+      }
+      const [first = new Uint8Array(0), second] = parts;
+      const step = generator.next(second === undefined ? first : first.length === 0 ? second : concatBytes(...parts));
       if (step.done === true) values.set(index, step.value);
       else next.push({ index, generator, exchange: step.value });
     }
@@ -99,9 +111,17 @@ function together(exchanges: readonly Exchange[]): Exchange {
   const [first, second] = exchanges;
   if (first !== undefined && second === undefined) return first;
   for (const { send, prepare } of exchanges) prepare?.(0, send.length);
+  const back = exchanges.flatMap((one) => one.back ?? []);
   return {
-    send: concatBytes(...exchanges.map(({ send }) => send)),
-    expect: exchanges.reduce((sum, { expect }) => sum + expect, 0),
+    ...joined(exchanges),
+    ...(back.length === 0 ? {} : { back: joined(back) }),
+  };
+}
+
+function joined(of: readonly { send: Uint8Array; expect: number }[]): { send: Uint8Array; expect: number } {
+  return {
+    send: concatBytes(...of.map(({ send }) => send)),
+    expect: of.reduce((sum, { expect }) => sum + expect, 0),
   };
 }
 

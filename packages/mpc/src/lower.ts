@@ -6,6 +6,7 @@
  */
 import { NodeError, nodesOf, type Plan, type PlanNode, type RoleSizes } from '@2pm/core';
 import { type Circuit, CircuitBuilder, prune } from './circuit.ts';
+import { joinedPlace, joinGate, keyedWords, sharedKeyed } from './lower-join.ts';
 
 const WORD_LIMIT = 2n ** 63n;
 const COMPARE_LIMIT = 2n ** 62n;
@@ -14,26 +15,39 @@ const COMPARE_LIMIT = 2n ** 62n;
 interface Lowered {
   gate: number;
   ok?: number;
+  /** Of joined rows, whose gate is the mask: the `join/1` node, and its gate. */
+  join?: { node: number; block: number };
 }
 
 /** Input nodes of a role in plan order: the order in which a holder packs their arguments. */
 export function inputNodes(plan: Plan, role: string): number[] {
-  return nodesOf(plan, 'total/1', 'stack/1').filter((index) => inputType(plan, index).role === role);
+  const keyed = sharedKeyed(plan);
+  return nodesOf(plan, 'total/1', 'stack/1', 'keyed/1').filter(
+    (index) => (plan.nodes[index]?.op !== 'keyed/1' || keyed.has(index)) && inputType(plan, index).role === role,
+  );
 }
 
 export function inputType(plan: Plan, index: number): { role: string; length: number } {
+  const own = plan.nodes[index]?.type;
+  if (own?.kind === 'keyed') return { role: own.role, length: keyedWords(plan, index) };
   const type = plan.nodes[plan.nodes[index]?.args[0] ?? -1]?.type;
   if (type?.kind !== 'local') throw unsupported(plan, index, 'takes a vector that is local to the holders of a role');
   return type;
 }
 
 /**
- * `reveals`: which reveal nodes to serve, all of them unless given; what none of them needs is left out.
+ * `reveals`: which reveal nodes to serve, all of them unless given; what none of them needs is left out. `matchers`: for
+ * each join the seat that matches, which only a circuit that is to run must know.
  * @throws {NodeError} `MPC_UNSUPPORTED` with the line of the analyst's program; `MPC_BAD_ROLES`.
  */
-export function lower(plan: Plan, roles: RoleSizes, reveals: readonly number[] = nodesOf(plan, 'reveal/1')): Circuit {
+export function lower(
+  plan: Plan,
+  roles: RoleSizes,
+  reveals: readonly number[] = nodesOf(plan, 'reveal/1'),
+  matchers: ReadonlyMap<number, number> = new Map(),
+): Circuit {
   const builder = new CircuitBuilder();
-  const lowering = new Lowering(plan, roles, builder);
+  const lowering = new Lowering(plan, roles, builder, matchers);
   const inputWords = new Map<string, number>();
   for (const [role, { min, max }] of Object.entries(plan.roles)) {
     const members = roles[role] ?? 0;
@@ -61,12 +75,14 @@ class Lowering {
   readonly #plan: Plan;
   readonly #roles: RoleSizes;
   readonly #builder: CircuitBuilder;
+  readonly #matchers: ReadonlyMap<number, number>;
   readonly #lowered = new Map<number, Lowered>();
 
-  constructor(plan: Plan, roles: RoleSizes, builder: CircuitBuilder) {
+  constructor(plan: Plan, roles: RoleSizes, builder: CircuitBuilder, matchers: ReadonlyMap<number, number>) {
     this.#plan = plan;
     this.#roles = roles;
     this.#builder = builder;
+    this.#matchers = matchers;
   }
 
   reveal(index: number): Lowered {
@@ -77,9 +93,9 @@ class Lowering {
     const stack = [arg];
     for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
       const { type, op, args } = this.#node(i);
-      if (needed.has(i) || this.#lowered.has(i) || type.kind !== 'shared') continue;
+      if (needed.has(i) || this.#lowered.has(i) || (type.kind !== 'shared' && type.kind !== 'joined')) continue;
       needed.add(i);
-      if (op === 'total/1' || op === 'stack/1') continue;
+      if (op === 'total/1' || op === 'stack/1' || op === 'join/1') continue;
       if (args.some((before) => before >= i)) throw this.#unsupported(i, 'uses a value that comes after it');
       stack.push(...args);
     }
@@ -89,7 +105,8 @@ class Lowering {
 
   #lower(index: number): Lowered {
     const node = this.#node(index);
-    const { type, args } = node;
+    const { type, args, attrs } = node;
+    if (type.kind === 'joined') return this.#joined(index);
     if (type.kind !== 'shared') throw this.#unsupported(index, 'is not shared');
     if (magnitude(type.lo, type.hi) >= WORD_LIMIT) throw this.#unsupported(index, 'may leave the range of 64 bits');
     const length = this.#length(index);
@@ -181,9 +198,44 @@ class Lowering {
       }
       case 'suppress/1':
         return this.#suppress(index, length);
+      case 'matched/1':
+        return { gate: this.#plainGate(index, x) };
+      case 'joined-column/1': {
+        const { gate: mask, join } = this.#masked(index, x);
+        const place = join && joinedPlace(this.#plan, join.node, attrs.role, attrs.name);
+        if (join === undefined || place === undefined)
+          throw this.#unsupported(index, 'is of a column that nobody brought');
+        const column = b.slice(join.block, place * length, length);
+        return { gate: b.words('mul', length, [column, b.asWords(mask)]) };
+      }
       default:
         throw this.#unsupported(index, `${node.op} is not an operation on shared values`);
     }
+  }
+
+  /** Rows that were matched: the mask, and where the columns are. */
+  #joined(index: number): Lowered {
+    const [{ op, args, type }, b] = [this.#node(index), this.#builder];
+    const length = type.kind === 'joined' ? type.length : 0;
+    const [rows = -1, condition = -1] = args;
+    if (op === 'keep/1') {
+      const { gate: mask, join } = this.#masked(index, rows);
+      const bit = this.#plainGate(index, condition);
+      if (join === undefined || b.at(bit).length !== length) throw this.#unsupported(index, 'keeps what is not joined');
+      const both = [mask, bit].every((gate) => b.at(gate).form === 'words');
+      const gate = both ? b.words('mul', length, [mask, bit]) : b.bits('and', length, [b.asBits(mask), b.asBits(bit)]);
+      return { gate, join };
+    }
+    if (op !== 'join/1' || args.length < 2) throw this.#unsupported(index, `${op} matches no rows`);
+    const relations = args.map((arg) => {
+      const { role, length: words } = inputType(this.#plan, arg);
+      if (this.#roles[role] !== 1) throw this.#unsupported(index, `takes rows of one holder, and ${role} has several`);
+      const input = { role, offset: this.inputOffsets.get(arg) ?? 0, length: words };
+      return b.add({ op: 'stack', args: [], form: 'words', length: words, input });
+    });
+    const block = joinGate(b, this.#plan, index, relations, this.#matchers.get(index));
+    if (block === undefined) throw this.#unsupported(index, 'compares keys of different kinds');
+    return { gate: b.slice(block, 0, length), join: { node: index, block } };
   }
 
   /** x < y, by the sign of x - y. */

@@ -5,6 +5,7 @@
  */
 import { NodeError, type Plan, type RoleSizes } from '@2pm/core';
 import { inputNodes } from './lower.ts';
+import { type PlainJoin, plainJoin, plainJoinedColumn } from './plain-join.ts';
 
 /** Vectors of each member of each role, in the order of `inputNodes`. */
 export type PlainInputs = ReadonlyMap<string, readonly (readonly BigInt64Array[])[]>;
@@ -13,11 +14,28 @@ export type PlainInputs = ReadonlyMap<string, readonly (readonly BigInt64Array[]
 export function evaluatePlain(plan: Plan, roles: RoleSizes, inputs: PlainInputs): Map<number, (bigint | null)[]> {
   const opened = new Map<number, (bigint | null)[]>();
   const values: ((bigint | null)[] | undefined)[] = [];
+  const joins = new Map<number, PlainJoin>();
   const scales = plan.nodes.map(({ type }) => ('fractionBits' in type ? type.fractionBits : 0));
+
+  const input = (node: number, role: string) =>
+    (inputs.get(role) ?? []).map((member) => member[inputNodes(plan, role).indexOf(node)] ?? new BigInt64Array(0));
+  const joined = (index: number): PlainJoin => {
+    const { op, args } = plan.nodes[index] ?? { op: 'join/1', args: [] };
+    const [before, keep] = [joins.get(args[0] ?? -1), values[args[1] ?? -1]];
+    if (op === 'keep/1' && before !== undefined) {
+      return { ...before, slots: before.slots.map((rows, slot) => (keep?.[slot] === 1n ? rows : undefined)) };
+    }
+    const vectors = args.map((arg) => {
+      const type = plan.nodes[arg]?.type;
+      return input(arg, type?.kind === 'keyed' ? type.role : '')[0] ?? new BigInt64Array(0);
+    });
+    return plainJoin(plan, index, vectors);
+  };
 
   for (const [index, { op, args, type, attrs }] of plan.nodes.entries()) {
     if (type.kind === 'constant') values[index] = [BigInt(type.value)];
     if (op === 'reveal/1') opened.set(index, values[args[0] ?? -1] ?? []);
+    if (type.kind === 'joined') joins.set(index, joined(index));
     if (type.kind !== 'shared') continue;
     const length = type.length * (type.stacked === undefined ? 1 : (roles[type.stacked] ?? 0));
     const at = (place: number, i: number, scale = scales[args[place] ?? -1] ?? 0): bigint => {
@@ -41,10 +59,17 @@ export function evaluatePlain(plan: Plan, roles: RoleSizes, inputs: PlainInputs)
       case 'stack/1': {
         const local = plan.nodes[args[0] ?? -1]?.type;
         if (local?.kind !== 'local') break;
-        const place = inputNodes(plan, local.role).indexOf(index);
-        const vectors = (inputs.get(local.role) ?? []).map((member) => [...(member[place] ?? [])]);
+        const vectors = input(index, local.role).map((vector) => [...vector]);
         values[index] =
           op === 'stack/1' ? vectors.flat() : each((i) => vectors.reduce((sum, vector) => sum + (vector[i] ?? 0n), 0n));
+        break;
+      }
+      case 'matched/1':
+        values[index] = (joins.get(args[0] ?? -1)?.slots ?? []).map((rows) => BigInt(rows !== undefined));
+        break;
+      case 'joined-column/1': {
+        const rows = joins.get(args[0] ?? -1);
+        values[index] = rows && plainJoinedColumn(rows, attrs.role, attrs.name);
         break;
       }
       case 'add/1':

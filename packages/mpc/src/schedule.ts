@@ -32,12 +32,16 @@ export function schedule({ gates }: Circuit, costs: RoundCosts): Schedule {
 
 export function scheduleHash(circuit: Circuit, { start }: Schedule): Hash {
   return hashValue('2pm/mpc-schedule/1', {
-    gates: circuit.gates.map(({ op, args, length, constant, inner, input }, index) => [
+    gates: circuit.gates.map(({ op, args, length, constant, inner, rows, offset, step, join, input }, index) => [
       op,
       args,
       length,
       constant === undefined ? null : constant.toString(),
       inner ?? null,
+      rows ?? null,
+      join === undefined ? null : { ...join, matcher: join.matcher ?? null },
+      offset ?? null,
+      step ?? null,
       input === undefined ? null : [input.role, input.offset, input.length],
       start[index] ?? 0,
     ]),

@@ -20,6 +20,7 @@ import { schedule, scheduleHash } from '../schedule.ts';
 import { Rep3Engine, ROUND_COSTS } from './engine.ts';
 import { inputShare, readInputs, shareInputs } from './inputs.ts';
 import { Links } from './links.ts';
+import { Masks, SEED_BYTES } from './masks.ts';
 import { open, outputBytes } from './outputs.ts';
 import { loadSimd } from './simd.ts';
 
@@ -38,13 +39,18 @@ export const rep3SemiHonest: SharedBackend = {
 
 /** Rounds: those of the schedule, one before and one after. Closes no channel: the caller does, also after an error. */
 async function runSeat(context: SeatContext): Promise<SeatOutput> {
-  return runCircuit(lower(context.plan, context.roles), context);
+  return runCircuit(lower(context.plan, context.roles, undefined, context.matchers), context);
 }
 
 /** The same for a circuit that is not, or not only, the plan's. The plan is bound into the session all the same. */
 export async function runCircuit(circuit: Circuit, context: SeatContext): Promise<SeatOutput> {
-  const { plan, sid, seat, roles, signal, onProgress } = context;
+  const { plan, sid, seat, roles, rng, crypto, signal, onProgress } = context;
   if (![0, 1, 2].includes(seat)) throw new NodeError('MPC_BAD_SEAT', `there is no seat ${seat}`, { fault: 'caller' });
+  for (const { join } of circuit.gates) {
+    if (join !== undefined && ![0, 1, 2].includes(join.matcher ?? -1)) {
+      throw new NodeError('MPC_NO_MATCHER', `no seat is told to match rows: ${join.matcher}`, { fault: 'caller' });
+    }
+  }
   signal.throwIfAborted();
   const inputs = readInputs(circuit, context);
   const planned = schedule(circuit, ROUND_COSTS);
@@ -61,7 +67,8 @@ export async function runCircuit(circuit: Circuit, context: SeatContext): Promis
   const rounds = planned.rounds + 2;
   const keys = await links.setUp(inputs);
   onProgress?.(1, rounds);
-  const engine = new Rep3Engine(seat, keys, await loadSimd(), (gate) => inputShare(inputs, gate));
+  const own = new Masks(crypto, rng.fill(new Uint8Array(SEED_BYTES)), sid);
+  const engine = new Rep3Engine(seat, keys, await loadSimd(), (gate) => inputShare(inputs, gate), own);
   const shares = await execute(
     circuit,
     planned,

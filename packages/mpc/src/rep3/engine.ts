@@ -4,7 +4,7 @@
  * In each round a seat sends to the previous seat and hears from the next. Per element and seat, sent:
  *   mul 1 round, 8 bytes; and 1 round, 1 bit; dot, matmul 1 round, 8 bytes a result; zero 7 rounds, 63 bits;
  *   negative 8 rounds, 181 bits; inject, truncate 2 rounds, 8 bytes. Seat 0 sends 64 more in zero, negative (bits),
- *   inject, and in truncate 16, 32 or 64, as many as hold the bits cut off.
+ *   inject, and in truncate 16, 32 or 64, as many as hold the bits cut off. For shuffle and join see their files.
  * Leakage to a seat: none beyond the lengths; every received word is masked by a stream that it does not know.
  * Each mask is the next stretch of a stream of a pairwise key, in the order of the schedule: no byte of it serves twice.
  * @module
@@ -12,27 +12,35 @@
 import { assert } from '@2pm/core';
 import type { Gate } from '../circuit.ts';
 import type { Engine, Exchange, Interactive } from '../execute.ts';
+import { joinRelations } from './join.ts';
 import {
   add,
   blockSums,
   complement,
   crossProduct,
+  joined,
   lowestBits,
   maskedProduct,
   maskWords,
   scale,
   spread,
+  strided,
   sub,
+  transposed,
   widen,
   xor,
   xorTo,
 } from './kernels.ts';
 import type { Masks } from './masks.ts';
 import { type BitShare, bytesOf, packedLength, type Share, toPacked, toWords, type WordShare } from './share.ts';
+import { shuffle } from './shuffle.ts';
 import { narrow, narrowBytes, type Simd } from './simd.ts';
 
 /** Rounds of the interactive operations. */
-export const ROUND_COSTS = { mul: 1, dot: 1, matmul: 1, truncate: 2, and: 1, zero: 7, negative: 8, inject: 2 } as const;
+export const ROUND_COSTS = {
+  ...{ mul: 1, dot: 1, matmul: 1, truncate: 2, and: 1, zero: 7, negative: 8, inject: 2 },
+  ...{ shuffle: 2, join: 3 },
+} as const;
 
 export class Rep3Engine implements Engine<Share> {
   readonly costs = ROUND_COSTS;
@@ -41,14 +49,17 @@ export class Rep3Engine implements Engine<Share> {
   readonly #keys: { a: Masks; b: Masks };
   readonly #simd: Simd;
   readonly #inputs: (gate: Gate) => WordShare;
+  readonly #own: Masks | undefined;
   /** The components that are nothing but zeros are views of this. Nobody writes here. */
   #zeros = new ArrayBuffer(0);
 
-  constructor(seat: number, keys: { a: Masks; b: Masks }, simd: Simd, inputs: (gate: Gate) => WordShare) {
+  /** `own`: a stream that no other seat knows; without it the engine cannot join. */
+  constructor(seat: number, keys: { a: Masks; b: Masks }, simd: Simd, inputs: (gate: Gate) => WordShare, own: Masks) {
     this.#seat = seat;
     this.#keys = keys;
     this.#simd = simd;
     this.#inputs = inputs;
+    this.#own = own;
   }
 
   local(gate: Gate, args: readonly Share[]): Share {
@@ -77,6 +88,14 @@ export class Rep3Engine implements Engine<Share> {
         return this.not(bits(x));
       case 'repeat':
         return repeat(x, gate.from ?? 1, gate.length);
+      case 'slice':
+        return both(words(x), (part) => strided(part, gate.offset ?? 0, gate.step ?? 1, gate.length));
+      case 'concat': {
+        const parts = args.map(words);
+        return { form: 'words', a: joined(parts.map(({ a }) => a)), b: joined(parts.map(({ b }) => b)) };
+      }
+      case 'transpose':
+        return both(words(x), (part) => transposed(part, gate.inner ?? 1));
       default:
         throw new Error(`${gate.op} is not local`);
     }
@@ -101,6 +120,11 @@ export class Rep3Engine implements Engine<Share> {
         return this.#negative(words(x));
       case 'inject':
         return this.#inject(bits(x), gate.length);
+      case 'shuffle':
+        return this.#shuffle(args.map(words), gate.rows ?? gate.length);
+      case 'join':
+        assert(this.#own !== undefined, 'who joins has a stream of its own');
+        return joinRelations(this.#seat, this.#keys, this.#own, gate, args.map(words));
       default:
         throw new Error(`${gate.op} is not interactive`);
     }
@@ -288,6 +312,16 @@ export class Rep3Engine implements Engine<Share> {
       both(product, (part) => scale(part, 2n)),
       sub,
     );
+  }
+
+  *#shuffle(args: readonly WordShare[], height: number): Interactive<WordShare> {
+    const columns = args.flatMap((arg) =>
+      Array.from({ length: arg.a.length / height }, (_, c) =>
+        both(arg, (part) => part.subarray(c * height, (c + 1) * height)),
+      ),
+    );
+    const [shuffled] = yield* shuffle(this.#seat, this.#keys, 0, [{ height, columns, opened: 0 }]);
+    return words(shuffled?.share);
   }
 
   /** A public vector is its own component 0. */

@@ -53,6 +53,32 @@ export function maskWords(z: BigUint64Array, f: BigUint64Array, g: BigUint64Arra
   for (let i = 0; i < z.length; i++) z[i] = z[i]! + f[i]! - g[i]!;
 }
 
+/** out[i] = x[order[i]] + y[order[i]] + z[i]. */
+export function gatherSum(
+  out: BigUint64Array,
+  x: BigUint64Array,
+  y: BigUint64Array,
+  order: Uint32Array,
+  z: BigUint64Array,
+): void {
+  for (let i = 0; i < out.length; i++) out[i] = x[order[i]!]! + y[order[i]!]! + z[i]!;
+}
+
+/** out[i] = x[order[i]] + z[i]. */
+export function gatherAdd(out: BigUint64Array, x: BigUint64Array, order: Uint32Array, z: BigUint64Array): void {
+  for (let i = 0; i < out.length; i++) out[i] = x[order[i]!]! + z[i]!;
+}
+
+/** out[i] = x[order[i]] - z[i]. */
+export function gatherSub(out: BigUint64Array, x: BigUint64Array, order: Uint32Array, z: BigUint64Array): void {
+  for (let i = 0; i < out.length; i++) out[i] = x[order[i]!]! - z[i]!;
+}
+
+/** out[i] = x[order[i]]. */
+export function gather(out: BigUint64Array, x: BigUint64Array, order: Uint32Array): void {
+  for (let i = 0; i < out.length; i++) out[i] = x[order[i]!]!;
+}
+
 export function xor(x: Uint32Array, y: Uint32Array): Uint32Array {
   const out = new Uint32Array(x.length);
   for (let i = 0; i < out.length; i++) out[i] = x[i]! ^ y[i]!;
@@ -118,5 +144,31 @@ export function spread(bits: Uint32Array, length: number, times: number): Uint32
       from++;
     }
   }
+  return out;
+}
+
+/** `length` elements, each `step`-th from `offset` on. */
+export function strided(x: BigUint64Array, offset: number, step: number, length: number): BigUint64Array {
+  if (step === 1) return x.subarray(offset, offset + length);
+  const out = new BigUint64Array(length);
+  for (let i = 0, at = offset; i < length; i++, at += step) out[i] = x[at]!;
+  return out;
+}
+
+export function joined(parts: readonly BigUint64Array[]): BigUint64Array {
+  const out = new BigUint64Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** A row-major matrix of `rows` rows, column by column. */
+export function transposed(x: BigUint64Array, rows: number): BigUint64Array {
+  const out = new BigUint64Array(x.length);
+  const columns = x.length / rows;
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = x[i * columns + j]!;
   return out;
 }

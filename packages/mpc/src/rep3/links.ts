@@ -87,10 +87,19 @@ export class Links {
     };
   }
 
-  /** One round: a frame to the previous seat, one of `expect` bytes from the next. Empty ones are not sent. */
+  /**
+   * One round: a frame to the previous seat, one of `expect` bytes from the next; and `back`, the other way round, which
+   * comes behind it. Empty ones are not sent.
+   */
   async exchange(round: Exchange): Promise<Uint8Array> {
-    const [answer] = await settle(this.#receiveCut(round.expect), this.#sendCut(round));
-    return answer;
+    const { expect, back = { send: new Uint8Array(0), expect: 0 } } = round;
+    const [answer, behind] = await settle(
+      this.#receiveCut(this.#next, expect),
+      this.#receiveCut(this.#previous, back.expect),
+      this.#sendCut(this.#previous, round),
+      this.#sendCut(this.#next, back),
+    );
+    return back.expect === 0 ? answer : expect === 0 ? behind : concatBytes(answer, behind);
   }
 
   /**
@@ -131,18 +140,17 @@ export class Links {
     return taggedHash('2pm/mpc-transcript/1', fromHex(this.#binding), ...streams) as Hash;
   }
 
-  async #sendCut({ send, prepare }: Exchange): Promise<void> {
+  async #sendCut({ logged }: Link, { send, prepare }: Pick<Exchange, 'send' | 'prepare'>): Promise<void> {
     for (let offset = 0; offset < send.length; offset += FRAME_BYTES) {
       const end = Math.min(send.length, offset + FRAME_BYTES);
       if (prepare !== undefined) {
         for (let from = offset; from < end; from += PIECE_BYTES) prepare(from, Math.min(end, from + PIECE_BYTES));
       }
-      await this.#send(this.#previous.logged, send.subarray(offset, end));
+      await this.#send(logged, send.subarray(offset, end));
     }
   }
 
-  async #receiveCut(expect: number): Promise<Uint8Array> {
-    const { logged, seat } = this.#next;
+  async #receiveCut({ logged, seat }: Link, expect: number): Promise<Uint8Array> {
     if (expect <= FRAME_BYTES) return expect === 0 ? new Uint8Array(0) : this.#receive(logged, expect, seat);
     const out = new Uint8Array(expect);
     for (let offset = 0; offset < expect; offset += FRAME_BYTES) {
