@@ -1,22 +1,43 @@
 /**
  * Two-party PSI, each party a process of its own, over a loopback socket.
  *
- *   node bench/psi.js [--n 1048576] [--protocol rr22] [--warm] [--phases] [--json]   (phases on stderr: wall and CPU ms)
+ *   node bench/psi.js [--n 1048576] [--protocol rr22] [--kept] [--warm [--again]] [--phases] [--json]
+ *   node bench/psi.js --protocol rr22-buckets --n 100000000 [--buckets 191] [--memory] [--kill 20] [--json]
  *
  * Both sets have n random items of 16 bytes, half of them common; the result is checked. `wall_ms` runs from both parties
  * being ready to the receiver having its answer, `cpu_ms` is user and system time of both in that span, `bytes` both
  * directions, `rss_mb` the larger of the two peaks. Fresh processes run their first code unoptimised; with --warm each
- * party has run a set of 2^14 before, as a node that has been up for a while.
+ * party has run a set of 2^14 before, as a node that has been up for a while; with --again one of n, in the memory that
+ * this run uses. --kept prints a second row, of a pair whose base transfers were made before (`setup_ms`). --phases gives
+ * wall and CPU ms of each phase on stderr.
+ *
+ * rr22-buckets cuts both sets into files below the directory for temporary files (--memory: into memory) and runs bucket by
+ * bucket; its time includes the cut. With --kill the receiver's process is killed after so many buckets and both start
+ * again; times and bytes are then those of the second start.
  */
 import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { emptyStats, Inbox } from '../packages/core/dist/index.js';
 import { nodeCrypto, nodeRng } from '../packages/crypto/dist/node/provider.js';
-import { rr22Receiver, rr22Sender } from '../packages/psi/dist/index.js';
+import { KernelPool } from '../packages/crypto/dist/wasm/index.js';
+import { fileBucketStore } from '../packages/node/dist/psi-buckets/file-store.js';
+import {
+  bucketMatches,
+  memoryBucketStore,
+  rr22BucketsReceiver,
+  rr22BucketsSender,
+  rr22Receiver,
+  rr22ReceiverSetup,
+  rr22Sender,
+  rr22SenderSetup,
+} from '../packages/psi/dist/index.js';
 
 const { values } = parseArgs({
   options: {
@@ -25,20 +46,49 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     phases: { type: 'boolean', default: false },
     warm: { type: 'boolean', default: false },
+    again: { type: 'boolean', default: false },
+    kept: { type: 'boolean', default: false },
+    buckets: { type: 'string' },
+    memory: { type: 'boolean', default: false },
+    kill: { type: 'string' },
     party: { type: 'string' },
+    setup: { type: 'boolean', default: false },
+    dir: { type: 'string' },
   },
 });
 const n = Number(values.n);
-const protocols = { rr22: { receiver: rr22Receiver, sender: rr22Sender } };
+const protocols = {
+  rr22: { receiver: rr22Receiver, sender: rr22Sender },
+  'rr22-buckets': { receiver: rr22BucketsReceiver, sender: rr22BucketsSender },
+};
+const setups = { receiver: rr22ReceiverSetup, sender: rr22SenderSetup };
+
+const outOfCore = values.protocol === 'rr22-buckets';
 
 if (values.party === undefined) await compare();
 else await party(values.party);
 
-/** The parent: starts both parties, lets them go at once, and adds up. */
+/** The parent: a row for each way to begin. */
 async function compare() {
   if (!(values.protocol in protocols)) throw new Error(`unknown protocol ${values.protocol}`);
+  const dir = mkdtempSync(join(tmpdir(), '2pm-bench-psi-'));
+  try {
+    if (values.kill !== undefined) await race(dir, false, Number(values.kill));
+    await race(dir, false);
+    if (values.kept) await race(dir, true);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+/** Starts both parties, lets them go at once, and adds up; or kills the receiver after so many buckets. */
+async function race(dir, kept, killAfter) {
   const start = (name) => {
-    const args = ['--party', name, '--n', String(n), '--protocol', values.protocol, ...(values.warm ? ['--warm'] : [])];
+    const flags = ['warm', 'again', 'memory', 'phases'].filter((flag) => values[flag]).map((flag) => `--${flag}`);
+    const args = ['--party', name, '--n', String(n), '--protocol', values.protocol, '--dir', join(dir, name), ...flags];
+    if (kept) args.push('--setup');
+    if (values.buckets !== undefined) args.push('--buckets', values.buckets);
+    if (killAfter !== undefined) args.push('--kill', String(killAfter));
     return fork(fileURLToPath(import.meta.url), args);
   };
   const message = async (child) => (await once(child, 'message'))[0];
@@ -51,6 +101,13 @@ async function compare() {
   const results = Promise.all([message(receiver), message(sender)]);
   receiver.send('go');
   sender.send('go');
+  if (killAfter !== undefined) {
+    receiver.on('message', ({ done }) => {
+      if (done === killAfter) for (const child of [receiver, sender]) child.kill('SIGKILL');
+    });
+    await Promise.all([once(receiver, 'exit'), once(sender, 'exit')]);
+    return;
+  }
   const [r, s] = await results;
   const result = {
     name: 'psi',
@@ -61,6 +118,8 @@ async function compare() {
     bytes: r.bytes,
     bits_per_item: round((r.bytes * 8) / n),
     rss_mb: round(Math.max(r.rss, s.rss)),
+    ...(kept ? { setup: 'kept', setup_ms: round(Math.max(r.setup, s.setup)) } : {}),
+    ...(values.kill === undefined ? {} : { killed_after: Number(values.kill) }),
   };
   console.log(values.json ? JSON.stringify(result) : result);
   if (values.phases) {
@@ -72,50 +131,99 @@ async function compare() {
 
 /** A child: one party. */
 async function party(name) {
-  const items = sample(name === 'receiver' ? 0 : n / 2);
+  const first = name === 'receiver' ? 0 : Math.floor(n / 2);
+  const items = outOfCore ? undefined : sample(first, n);
   const socket = await (name === 'receiver' ? accept() : dial());
   socket.setNoDelay(true);
   const channel = framed(socket);
+  const shared = { channel, rng: nodeRng, crypto: nodeCrypto };
+  const pool = new KernelPool();
+  const before = performance.now();
+  const setup = values.setup ? { setup: await setups[name]({ ...shared, sid: sidOf('5c') }) } : {};
+  const setupMs = performance.now() - before;
   const run = (sid, size, own, onPhase) =>
     protocols[values.protocol][name]({
-      channel,
-      sid: `0x${sid.repeat(32)}`,
+      ...shared,
+      ...setup,
+      ...own,
+      pool,
+      sid: sidOf(sid),
       capacity: { receiver: size, sender: size },
-      items: own,
-      rng: nodeRng,
-      crypto: nodeCrypto,
       onPhase,
     });
-  if (values.warm) await run('5d', 2 ** 14, items.subarray(0, Math.min(2 ** 18, items.length)));
-  const before = channel.stats.bytesSent + channel.stats.bytesReceived;
+  const store = values.memory ? memoryBucketStore() : fileBucketStore(values.dir);
+  const all = outOfCore
+    ? {
+        items: () => pieces(first),
+        store,
+        ...(values.buckets === undefined ? {} : { buckets: Number(values.buckets) }),
+        onProgress: ({ buckets }) => progress(buckets),
+      }
+    : { items };
+  if (values.warm && !outOfCore) {
+    const size = values.again ? n : Math.min(n, 2 ** 14);
+    await run('5d', size, { items: items.slice(0, 16 * size) });
+  }
+  const bytesBefore = channel.stats.bytesSent + channel.stats.bytesReceived;
   process.send('connected');
   await once(process, 'message');
   const phases = [];
   const started = { wall: performance.now(), cpu: cpuMs() };
   let last = started;
-  const found = await run('5e', n, items, (phase) => {
+  const note = (phase) => {
     const [now, cpu] = [performance.now(), cpuMs()];
     phases.push([phase, `${round(now - last.wall)} (cpu ${round(cpu - last.cpu)})`]);
     last = { wall: now, cpu };
-  });
+  };
+  const progress = (buckets) => {
+    note(`bucket ${buckets}`);
+    if (values.kill !== undefined && process.connected) process.send({ done: buckets });
+  };
+  const found = await run('5e', n, all, note);
   const wall = performance.now() - started.wall;
   const cpu = cpuMs() - started.cpu;
-  if (name === 'receiver') check(found);
+  if (name === 'receiver') check(outOfCore ? await placesIn(store) : found);
   process.send({
     wall,
     cpu,
-    bytes: channel.stats.bytesSent + channel.stats.bytesReceived - before,
+    bytes: channel.stats.bytesSent + channel.stats.bytesReceived - bytesBefore,
     rss: process.resourceUsage().maxRSS / 1024,
+    setup: setupMs,
     phases,
   });
   process.disconnect();
   socket.end();
 }
 
-/** Items first … first + n − 1 of a fixed pseudo-random list. */
-function sample(first) {
+function sidOf(byte) {
+  return `0x${byte.repeat(32)}`;
+}
+
+/** Items \`first\` … first + size − 1 of a fixed pseudo-random list. */
+function sample(first, size) {
   const key = createHash('sha256').update('2pm/bench/psi').digest().subarray(0, 16);
-  return nodeCrypto.aes128Ctr(key, new Uint8Array(8), BigInt(Math.floor(first)), 16 * n);
+  return nodeCrypto.aes128Ctr(key, new Uint8Array(8), BigInt(first), 16 * size);
+}
+
+/** The same list from \`first\` on, n items, piece by piece. */
+function* pieces(first) {
+  const step = 2 ** 16;
+  for (let at = 0; at < n; at += step) yield sample(first + at, Math.min(step, n - at));
+}
+
+/** The results of all buckets as one ascending list. */
+async function placesIn(store) {
+  const hit = new Uint8Array(n);
+  let count = 0;
+  for await (const places of bucketMatches(store)) {
+    for (const place of places) hit[place] = 1;
+    count += places.length;
+  }
+  const found = new Uint32Array(count);
+  let at = 0;
+  for (let place = 0; place < n; place++) if (hit[place] === 1) found[at++] = place;
+  if (at !== count) throw new Error('a match was reported twice');
+  return found;
 }
 
 function check(found) {
