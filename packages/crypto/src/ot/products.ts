@@ -71,44 +71,37 @@ function* chunks(kernels: Kernels, { at, count }: Received): Generator<{ from: n
 }
 
 /**
- * The sender's factors, one for each 64 transfers, and for each use of the transfers: `factors[k]` under `keys[k >> 1]`.
- * Returns shares and messages, one each for each use.
+ * The sender's factors, one for each 64 transfers, times the same choice words: one vector or two, for which the two halves
+ * of a pad serve. Returns shares and a message for each vector.
  */
 export function sendWordProducts(
-  context: Omit<PadContext, 'key'>,
-  keys: readonly Uint8Array[],
+  context: PadContext,
   run: Sent,
   factors: readonly BigUint64Array[],
-): { shares: BigUint64Array[]; messages: Uint8Array[] } {
+): { share: BigUint64Array; message: Uint8Array }[] {
   const { kernels } = context;
-  const shares = factors.map(({ length }) => new BigUint64Array(length));
-  const messages = factors.map(({ length }) => new Uint8Array(WORD_PRODUCT_BYTES * length));
+  const out = factors.map(({ length }) => ({
+    share: new BigUint64Array(length),
+    message: new Uint8Array(WORD_PRODUCT_BYTES * length),
+  }));
   for (const { from, to, at } of chunks(kernels, run)) {
     const [first, last] = [from / WORD_TRANSFERS, to / WORD_TRANSFERS];
     const n = last - first;
+    const [zero, one] = bothPads(context, at, run.delta, to - from);
     const [message, share] = [kernels.alloc(WORD_PRODUCT_BYTES * n), kernels.alloc(8 * n)];
-    for (const [pair, key] of keys.entries()) {
-      const mark = kernels.mark();
-      const [zero, one] = bothPads({ ...context, key }, at, run.delta, to - from);
-      for (const lane of [0, 1]) {
-        const use = 2 * pair + lane;
-        const factor = factors[use];
-        if (factor === undefined) continue;
-        const a = kernels.put(bytesOf(factor.subarray(first, last)));
-        kernels.run.gilboa_send(zero, one, lane, a, n, message, share);
-        messages[use]?.set(kernels.bytes(message, WORD_PRODUCT_BYTES * n), WORD_PRODUCT_BYTES * first);
-        bytesOf(shares[use]!).set(kernels.bytes(share, 8 * n), 8 * first);
-      }
-      kernels.release(mark);
+    for (const [lane, factor] of factors.entries()) {
+      const a = kernels.put(bytesOf(factor.subarray(first, last)));
+      kernels.run.gilboa_send(zero, one, lane, a, n, message, share);
+      out[lane]!.message.set(kernels.bytes(message, WORD_PRODUCT_BYTES * n), WORD_PRODUCT_BYTES * first);
+      bytesOf(out[lane]!.share).set(kernels.bytes(share, 8 * n), 8 * first);
     }
   }
-  return { shares, messages };
+  return out;
 }
 
-/** The receiver's shares, one vector for each message. */
+/** The receiver's shares, a vector for each message. */
 export function receiveWordProducts(
-  context: Omit<PadContext, 'key'>,
-  keys: readonly Uint8Array[],
+  context: PadContext,
   run: Received,
   messages: readonly Uint8Array[],
 ): BigUint64Array[] {
@@ -117,19 +110,12 @@ export function receiveWordProducts(
   for (const { from, to, at } of chunks(kernels, run)) {
     const [first, last] = [from / WORD_TRANSFERS, to / WORD_TRANSFERS];
     const n = last - first;
-    const [message, share] = [kernels.alloc(WORD_PRODUCT_BYTES * n), kernels.alloc(8 * n)];
-    for (const [pair, key] of keys.entries()) {
-      const mark = kernels.mark();
-      const held = pads({ ...context, key }, at, to - from);
-      for (const lane of [0, 1]) {
-        const sent = messages[2 * pair + lane];
-        if (sent === undefined) continue;
-        const part = sent.subarray(WORD_PRODUCT_BYTES * first, WORD_PRODUCT_BYTES * last);
-        kernels.bytes(message, part.length).set(part);
-        kernels.run.gilboa_receive(at, held, lane, message, n, share);
-        bytesOf(shares[2 * pair + lane]!).set(kernels.bytes(share, 8 * n), 8 * first);
-      }
-      kernels.release(mark);
+    const held = pads(context, at, to - from);
+    const share = kernels.alloc(8 * n);
+    for (const [lane, message] of messages.entries()) {
+      const sent = kernels.put(message.subarray(WORD_PRODUCT_BYTES * first, WORD_PRODUCT_BYTES * last));
+      kernels.run.gilboa_receive(at, held, lane, sent, n, share);
+      bytesOf(shares[lane]!).set(kernels.bytes(share, 8 * n), 8 * first);
     }
   }
   return shares;

@@ -102,18 +102,26 @@ describe('products', () => {
   test('of words: shares add up to factor times choice word, each use of the transfers apart', async () => {
     const { sent, received, sending, receiving, choices, length, session } = await batch();
     const n = length / 64;
-    const factors = [0, 1, 2].map(() => new BigUint64Array(random(8 * n).buffer));
+    const random64 = () => new BigUint64Array(random(8 * n).buffer);
+    const factors = [random64(), random64()];
     factors[0]!.set([0n, 1n, 2n ** 64n - 1n, 2n ** 63n]);
-    const keys = [padKey(session, 0), padKey(session, 1)];
-    const { shares, messages } = sendWordProducts(sending, keys, sent, factors);
-    expect(messages.map((message) => message.length)).toEqual([260 * n, 260 * n, 260 * n]);
-    const theirs = receiveWordProducts(receiving, keys, received, messages);
     const words = new BigUint64Array(choices.buffer);
-    for (const [use, factor] of factors.entries()) {
-      const sums = factor.map((_, i) => modulo(shares[use]![i]! + theirs[use]![i]!));
-      expect(sums).toEqual(factor.map((value, i) => modulo(value * words[i]!)));
+    const seen = new Set<string>();
+    for (const use of [0, 1]) {
+      const key = padKey(session, use);
+      const products = sendWordProducts({ ...sending, key }, sent, factors);
+      const messages = products.map(({ message }) => message);
+      expect(messages.map((message) => message.length)).toEqual([260 * n, 260 * n]);
+      const theirs = receiveWordProducts({ ...receiving, key }, received, messages);
+      for (const [lane, { share }] of products.entries()) {
+        seen.add(String(share));
+        const sums = share.map((mine, i) => modulo(mine + theirs[lane]![i]!));
+        expect(sums).toEqual(factors[lane]!.map((value, i) => modulo(value * words[i]!)));
+      }
+      const [alone] = receiveWordProducts({ ...receiving, key }, received, messages.slice(0, 1));
+      expect(alone).toEqual(theirs[0]);
     }
-    expect(new Set(shares.map(String)).size).toBe(3);
+    expect(seen.size).toBe(4);
   });
 
   test('of bits as bits, without a message', async () => {

@@ -1,0 +1,456 @@
+import { type Channel, type Hash, Plan } from '@2pm/core';
+import { nodeCrypto } from '@2pm/crypto/node';
+import { seededRng } from '@2pm/testing/seeded-rng';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Circuit, CircuitBuilder, type Gate } from '../circuit.ts';
+import { evaluatePlain } from '../plain.ts';
+import { type Simulation, simulateSeats } from '../simulate.ts';
+import { additiveSemiHonest, runAdditiveCircuit } from './backend.ts';
+import { open } from './outputs.ts';
+
+const SID = `0x${'ab'.repeat(32)}` as Hash;
+const EDGE = 2n ** 62n;
+
+/** A plan of one holder with two vectors, whose operations stand for themselves. */
+function planOf(
+  length: number,
+  bound: bigint,
+  operations: readonly [op: string, attrs?: Record<string, number>][],
+): Plan {
+  const range = { fractionBits: 0, lo: `${-bound}`, hi: `${bound}` };
+  const nodes: unknown[] = [];
+  const node = (op: string, args: number[], type: object, attrs = {}) =>
+    nodes.push({ op, args, attrs, type, line: nodes.length + 1 }) - 1;
+  const inputs = [0, 1].map(() => {
+    const local = node('count/1', [], { kind: 'local', role: 'h', length, ...range });
+    return node('total/1', [local], { kind: 'shared', length, dtype: 'int', ...range });
+  });
+  for (const [op, attrs] of operations) {
+    const bool = ['lt/1', 'eq/1'].includes(op);
+    const type = bool
+      ? { length, fractionBits: 0, lo: '0', hi: '1' }
+      : { length, fractionBits: 0, lo: `${-bound * bound}`, hi: `${bound * bound}` };
+    const value = node(op, inputs, { kind: 'shared', dtype: bool ? 'bool' : 'int', ...type }, attrs);
+    node('reveal/1', [value], { kind: 'opened', to: 'analyst', ...type }, { name: 'r', to: 'analyst' });
+  }
+  return Plan.parse({
+    ...{ v: 1, language: '2pm/1', name: 'test', tables: {}, recipients: ['analyst'], nodes, result: 5 },
+    roles: { h: { min: 1, max: 1, tables: [] } },
+  });
+}
+
+const PLAN = planOf(3, 2n ** 30n, [['suppress/1', { min: 5 }], ['mul/1'], ['lt/1'], ['eq/1']]);
+const ROWS = [BigInt64Array.of(11n, 12n, -13n), BigInt64Array.of(4n, 12n, 6n)];
+
+function simulate(plan: Plan, rows: readonly BigInt64Array[], more: Partial<Simulation> = {}) {
+  const inputs = new Map([['h', [rows]]]);
+  const simulation = { plan, sid: SID, roles: { h: 1 }, inputs, rng: seededRng(1), crypto: nodeCrypto, ...more };
+  return { result: simulateSeats(additiveSemiHonest, simulation), expected: evaluatePlain(plan, { h: 1 }, inputs) };
+}
+
+/** Runs a circuit on the holder's words and adds the shares of its outputs up. */
+async function runCircuit(circuit: Circuit, inputs: readonly bigint[], seed = 1, more: Partial<Simulation> = {}) {
+  const widths = circuit.outputs.map(({ value }) => circuit.gates[value] as Gate);
+  const { seats, opened } = await simulateSeats(
+    {
+      ...additiveSemiHonest,
+      check: () => {},
+      runSeat: (context) => runAdditiveCircuit(circuit, context),
+      open: (_plan, _roles, node, shares) => {
+        const { form, length } = widths[node] as Gate;
+        const [x, y] = shares.map((share) => share.slice().buffer);
+        if (form === 'bits') {
+          const [p, q] = [new Uint32Array(x ?? []), new Uint32Array(y ?? [])];
+          return Array.from({ length }, (_, i) => BigInt(((p[i >> 5]! ^ q[i >> 5]!) >>> (i & 31)) & 1));
+        }
+        const [p, q] = [new BigUint64Array(x ?? []), new BigUint64Array(y ?? [])];
+        return Array.from({ length }, (_, i) => BigInt.asIntN(64, p[i]! + q[i]!));
+      },
+    },
+    {
+      ...{ plan: PLAN, sid: SID, roles: { h: 1 }, rng: seededRng(seed), crypto: nodeCrypto, ...more },
+      inputs: new Map([['h', [[BigInt64Array.from(inputs)]]]]),
+    },
+  );
+  return { seats, values: circuit.outputs.map((_, node) => (opened.get(node) ?? []).map((value) => value ?? 0n)) };
+}
+
+/** Gates one by one, on integers: what a circuit means. */
+function evaluate(circuit: Circuit, inputs: readonly bigint[]): bigint[][] {
+  const values: bigint[][] = [];
+  for (const { op, args, length, constant = 0n, inner = 1, from = 1, input } of circuit.gates) {
+    const [x = [], y = []] = args.map((arg) => values[arg] ?? []);
+    const each = (of: (i: number) => bigint | boolean) =>
+      Array.from({ length }, (_, i) => BigInt.asIntN(64, BigInt(of(i))));
+    const sum = (terms: bigint[]) => terms.reduce((total, term) => total + term, 0n);
+    const block = (terms: bigint[], i: number) =>
+      terms.slice((i * terms.length) / length, ((i + 1) * terms.length) / length);
+    values.push(
+      {
+        total: () => each((i) => inputs[(input?.offset ?? 0) + i]!),
+        stack: () => each((i) => inputs[(input?.offset ?? 0) + i]!),
+        constant: () => each(() => constant),
+        scale: () => each((i) => x[i]! * constant),
+        add: () => each((i) => x[i]! + y[i]!),
+        sub: () => each((i) => x[i]! - y[i]!),
+        mul: () => each((i) => x[i]! * y[i]!),
+        dot: () =>
+          each((i) =>
+            sum(
+              block(
+                x.map((factor, k) => factor * y[k]!),
+                i,
+              ),
+            ),
+          ),
+        matmul: () => {
+          const columns = y.length / inner;
+          return each((i) => {
+            const [row, column] = [Math.floor(i / columns), i % columns];
+            return sum(Array.from({ length: inner }, (_, k) => x[row * inner + k]! * y[k * columns + column]!));
+          });
+        },
+        sum: () => each((i) => sum(block(x, i))),
+        repeat: () => each((i) => x[Math.floor((i * from) / length)]!),
+        negative: () => each((i) => x[i]! < 0n),
+        zero: () => each((i) => x[i] === 0n),
+        parity: () => each((i) => x[i]! & 1n),
+        xor: () => each((i) => x[i]! ^ y[i]!),
+        and: () => each((i) => x[i]! & y[i]!),
+        not: () => each((i) => 1n - x[i]!),
+        inject: () => each((i) => x[i]!),
+      }[op as 'total']?.() ?? [],
+    );
+  }
+  return circuit.outputs.map(({ value }) => values[value] ?? []);
+}
+
+/** A circuit over one input vector; every gate's result is an output. */
+function circuitOf(
+  length: number,
+  build: (b: CircuitBuilder, input: (offset: number, length: number) => number) => void,
+) {
+  const builder = new CircuitBuilder();
+  const input = (offset: number, size: number) =>
+    builder.add({ op: 'total', args: [], form: 'words', length: size, input: { role: 'h', offset, length: size } });
+  build(builder, input);
+  const { gates } = builder;
+  return { gates, outputs: gates.map((_, value) => ({ node: value, value })), inputWords: new Map([['h', length]]) };
+}
+
+const word = fc.oneof(
+  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+  fc.bigInt({ min: -2n, max: 2n }),
+  fc.constantFrom(-(2n ** 63n), 2n ** 63n - 1n, 2n ** 32n, -(2n ** 32n), 2n ** 31n),
+);
+
+describe('a run opens to what the circuit says in the clear', () => {
+  test('for random circuits of every exact gate', async () => {
+    const step = fc.record({ op: fc.nat(), picks: fc.tuple(fc.nat(), fc.nat()), constant: word });
+    const cases = fc.record({
+      length: fc.integer({ min: 1, max: 70 }),
+      steps: fc.array(step, { minLength: 20, maxLength: 40 }),
+      seed: fc.nat(),
+      values: fc.array(word, { minLength: 140, maxLength: 140 }),
+    });
+    const tried = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(cases, async ({ length, steps, seed, values }) => {
+        const circuit = circuitOf(2 * length, (b, input) => {
+          const words = [input(0, length), input(length, length)];
+          const bits = [b.bits('negative', length, [words[0]!])];
+          const one = [b.words('sum', 1, [words[0]!])];
+          for (const { op, picks, constant } of steps) {
+            const [x, y] = picks.map((pick) => words[pick % words.length]!) as [number, number];
+            const [p, q] = picks.map((pick) => bits[pick % bits.length]!) as [number, number];
+            const ways = [
+              () => words.push(b.words('add', length, [x, y])),
+              () => words.push(b.words('sub', length, [x, y])),
+              () => words.push(b.words('mul', length, [x, y])),
+              () => words.push(b.words('scale', length, [x], constant)),
+              () => words.push(b.words('constant', length, [], constant)),
+              () => words.push(b.words('inject', length, [p])),
+              () => words.push(b.repeat(one[picks[0] % one.length]!, length)),
+              () => one.push(b.words('dot', 1, [x, y])),
+              () => one.push(b.words('sum', 1, [x])),
+              () => one.push(b.matmul(x, y, length)),
+              () => words.push(b.matmul(x, one[picks[1] % one.length]!, 1)),
+              () => bits.push(b.bits('negative', length, [x])),
+              () => bits.push(b.bits('zero', length, [x])),
+              () => bits.push(b.bits('zero', length, [b.words('sub', length, [x, x])])),
+              () => bits.push(b.bits('parity', length, [x])),
+              () => bits.push(b.bits('xor', length, [p, q])),
+              () => bits.push(b.bits('and', length, [p, q])),
+              () => bits.push(b.bits('not', length, [p])),
+            ];
+            ways[op % ways.length]?.();
+          }
+        });
+        for (const { op } of circuit.gates) tried.add(op);
+        const { values: opened } = await runCircuit(circuit, values.slice(0, 2 * length), seed);
+        expect(opened).toEqual(evaluate(circuit, values));
+      }),
+      { numRuns: 8 },
+    );
+    expect(tried.size).toBeGreaterThan(15);
+  });
+
+  test('for matrices of any shape', async () => {
+    const shapes = [
+      [1, 1, 1],
+      [2, 3, 4],
+      [5, 2, 1],
+      [1, 4, 7],
+      [3, 1, 3],
+      [7, 5, 3],
+    ] as const;
+    const circuit = circuitOf(80, (b, input) => {
+      for (const [rows, inner, columns] of shapes) {
+        b.matmul(input(0, rows * inner), input(35, inner * columns), inner);
+      }
+    });
+    const inputs = fc.sample(word, { numRuns: 80, seed: 3 });
+    expect((await runCircuit(circuit, inputs)).values).toEqual(evaluate(circuit, inputs));
+  });
+
+  test('for products of so many words that transfers take two batches', async () => {
+    const length = 17_000;
+    const circuit = circuitOf(2 * length, (b, input) => {
+      b.words('mul', length, [input(0, length), input(length, length)]);
+    });
+    const inputs = Array.from({ length: 2 * length }, (_, i) => BigInt(i * i - 7919));
+    expect((await runCircuit(circuit, inputs)).values).toEqual(evaluate(circuit, inputs));
+  });
+
+  test('for the plan of a task', async () => {
+    const { result, expected } = simulate(PLAN, ROWS);
+    const { opened, seats } = await result;
+    expect(opened).toEqual(expected);
+    expect([...opened.values()][0]).toEqual([null, 12n, -13n]);
+    expect(seats.map(({ rounds }) => rounds)).toEqual([14, 14]);
+    expect(seats[0]?.transcript).toBe(seats[1]?.transcript);
+  });
+
+  test('without a transfer where no operation takes one', async () => {
+    const sent: number[] = [];
+    const plan = planOf(3, 2n ** 30n, [['add/1']]);
+    const { result, expected } = simulate(plan, ROWS, { wrap: traced(sent) });
+    expect((await result).opened).toEqual(expected);
+    expect(sent).toEqual([32, 32, 64, 64]);
+  });
+});
+
+describe('truncation', () => {
+  test('rounds to a neighbour, never further, whatever is cut off', async () => {
+    const cuts = [1, 2, 13, 16, 31, 32, 40, 61, 62];
+    const inputs = [
+      ...[0n, 1n, -1n, EDGE - 1n, -EDGE, EDGE - 2n ** 16n, -EDGE + 1n, 2n ** 16n, -(2n ** 16n), 2n ** 61n],
+      ...fc.sample(fc.bigInt({ min: -EDGE, max: EDGE - 1n }), { numRuns: 190, seed: 1 }),
+    ];
+    const circuit = circuitOf(inputs.length, (b, input) => {
+      const x = input(0, inputs.length);
+      for (const bits of cuts) b.truncate(x, bits);
+      for (const bits of cuts)
+        b.truncate(b.words('add', inputs.length, [x, b.words('constant', inputs.length, [])]), bits);
+    });
+    const { values } = await runCircuit(circuit, inputs);
+    let rounded = 0;
+    for (const [index, { op, constant = 0n }] of circuit.gates.entries()) {
+      if (op !== 'truncate') continue;
+      for (const [i, value] of values[index]!.entries()) {
+        const error = (value << constant) - inputs[i]!;
+        expect(error > -(1n << constant) && error < 1n << constant, `${inputs[i]} cut by ${constant}`).toBe(true);
+        rounded++;
+      }
+    }
+    expect(rounded).toBe(2 * cuts.length * inputs.length);
+  });
+
+  test('rounds up as often as the fraction says', async () => {
+    const length = 40_000;
+    const circuit = circuitOf(length, (b, input) => void b.truncate(input(0, length), 16));
+    const { values } = await runCircuit(circuit, new Array<bigint>(length).fill(-(5n << 16n) + 2n ** 14n));
+    const up = values[1]!.filter((value) => value === -4n).length;
+    expect(values[1]!.every((value) => value === -4n || value === -5n)).toBe(true);
+    expect(Math.abs(up - length / 4)).toBeLessThan(6 * Math.sqrt((length * 3) / 16));
+  });
+
+  test('exactly, where the circuit asks for the floor', async () => {
+    const inputs = [0n, -1n, 1n, 2n ** 40n + 5n, -(2n ** 40n) - 5n, EDGE - 1n, 1n - EDGE];
+    const circuit = circuitOf(inputs.length, (b, input) => void b.floor(input(0, inputs.length), 20));
+    const { values } = await runCircuit(circuit, inputs);
+    expect(values.at(-1)).toEqual(inputs.map((x) => x >> 20n));
+  });
+});
+
+function traced(sent: number[]): (channel: Channel) => Channel {
+  return (channel) =>
+    tampering(channel, (frame) => {
+      sent.push(frame.length);
+      return [frame];
+    });
+}
+
+/** A channel whose sent frames go through `alter`. */
+function tampering(channel: Channel, alter: (frame: Uint8Array) => Uint8Array[]): Channel {
+  return {
+    peer: channel.peer,
+    stats: channel.stats,
+    send: async (frame) => {
+      for (const altered of alter(frame)) await channel.send(altered);
+    },
+    receive: (options) => channel.receive(options),
+    close: (reason) => channel.close(reason),
+  };
+}
+
+test('nothing of the data shows in lengths or order of frames', async () => {
+  const trace = async (rows: BigInt64Array[], seed: number) => {
+    const sent: number[] = [];
+    await simulate(PLAN, rows, { wrap: traced(sent), rng: seededRng(seed) }).result;
+    return sent;
+  };
+  const zeros = BigInt64Array.of(0n, 0n, 0n);
+  expect(await trace([zeros, zeros], 1)).toEqual(await trace(ROWS, 2));
+});
+
+test('what a seat is sent and holds of an input is uniform: either message alone is any value’s', () => {
+  const share = (value: bigint) =>
+    additiveSemiHonest.shareInputs([BigInt64Array.of(value)], { sid: SID, rng: seededRng(1), crypto: nodeCrypto });
+  const [five, other] = [share(5n), share(-5n)];
+  expect(five[0]).toEqual(other[0]);
+  expect(five.map((message) => message.length)).toEqual([16, 8]);
+  const words = Array.from({ length: 200 }, (_, seed) =>
+    additiveSemiHonest.shareInputs([BigInt64Array.of(5n)], { sid: SID, rng: seededRng(seed), crypto: nodeCrypto }),
+  );
+  expect(new Set(words.map(([, second]) => String(second))).size).toBe(200);
+});
+
+describe('messages altered on their way end in an error, never in a wrong result', () => {
+  const ways: Record<string, (frame: Uint8Array) => Uint8Array[]> = {
+    'a flipped bit': (frame) => [frame.map((byte, i) => (i === frame.length >> 1 ? byte ^ 4 : byte))],
+    truncation: (frame) => [frame.subarray(0, frame.length - 1)],
+    'an oversized frame': (frame) => [new Uint8Array([...frame, 0])],
+    'a frame twice': (frame) => [frame, frame],
+    'an empty frame before': (frame) => [new Uint8Array(), frame],
+  };
+  test.each(Object.entries(ways))('%s', async (way, alter) => {
+    let tried = 0;
+    // Every frame of a seat comes up in one of the ways.
+    for (let target = Object.keys(ways).indexOf(way); ; target += 5) {
+      const [seat, place] = [target % 2, target >> 1];
+      let [count, hit] = [0, false];
+      const wrap = (channel: Channel, from: number) =>
+        tampering(channel, (frame) => {
+          if (from !== seat || count++ !== place) return [frame];
+          hit = true;
+          return alter(frame);
+        });
+      const { result, expected } = simulate(PLAN, ROWS, { wrap });
+      const outcome = await result.then(
+        ({ opened }) => opened,
+        (error: { code?: string }) => error,
+      );
+      if (!hit) break;
+      tried++;
+      const code = expect.stringMatching(/^(MPC|CHANNEL|GROUP|OT)_/);
+      if (outcome instanceof Error) expect(outcome).toHaveProperty('code', code);
+      else expect(outcome).toEqual(expected);
+    }
+    expect(tried).toBeGreaterThan(4);
+  });
+
+  test('a seat that falls silent ends the other when the caller’s signal does, with its reason', async () => {
+    const timeout = new Error('deadline');
+    for (const target of [0, 3, 6]) {
+      const controller = new AbortController();
+      let count = 0;
+      const wrap = (channel: Channel, from: number) =>
+        tampering(channel, (frame) => {
+          if (from !== 1 || count++ < target) return [frame];
+          queueMicrotask(() => controller.abort(timeout));
+          return [];
+        });
+      await expect(simulate(PLAN, ROWS, { wrap, signal: controller.signal }).result).rejects.toBe(timeout);
+    }
+  });
+});
+
+test('seats that are about to run different plans stop before the first transfer', async () => {
+  const sent: number[] = [];
+  const mixed = {
+    ...additiveSemiHonest,
+    runSeat: (context: Parameters<typeof additiveSemiHonest.runSeat>[0]) =>
+      additiveSemiHonest.runSeat({ ...context, plan: context.seat === 1 ? { ...PLAN, name: 'another' } : PLAN }),
+  };
+  const simulation = {
+    ...{ plan: PLAN, sid: SID, roles: { h: 1 }, rng: seededRng(1), crypto: nodeCrypto, wrap: traced(sent) },
+    inputs: new Map([['h', [ROWS]]]),
+  };
+  await expect(simulateSeats(mixed, simulation)).rejects.toMatchObject({ code: 'MPC_SCHEDULE_MISMATCH' });
+  expect(sent).toEqual([32, 32]);
+});
+
+test('an aborted signal stops a seat before it says anything', async () => {
+  const sent: number[] = [];
+  const signal = AbortSignal.abort(new Error('stop'));
+  await expect(simulate(PLAN, ROWS, { signal, wrap: traced(sent) }).result).rejects.toThrow('stop');
+  expect(sent).toEqual([]);
+});
+
+test.each([0, 1])('an input message of the wrong length to seat %i names the party', async (seat) => {
+  const backend = {
+    ...additiveSemiHonest,
+    shareInputs: (...args: Parameters<typeof additiveSemiHonest.shareInputs>) =>
+      additiveSemiHonest.shareInputs(...args).map((one, at) => (at === seat ? one.subarray(1) : one)),
+  };
+  const simulation = { plan: PLAN, sid: SID, roles: { h: 1 }, rng: seededRng(1), crypto: nodeCrypto };
+  await expect(simulateSeats(backend, { ...simulation, inputs: new Map([['h', [ROWS]]]) })).rejects.toMatchObject({
+    code: 'MPC_BAD_INPUT',
+    message: expect.stringContaining('member 1 of role h'),
+  });
+});
+
+describe('output shares', () => {
+  test('of a wrong length are refused with their seat', () => {
+    const node = PLAN.nodes.findIndex(({ op }) => op === 'reveal/1');
+    const good = new Uint8Array(3 * 8 + 4);
+    for (const bad of [new Uint8Array(), good.subarray(1), new Uint8Array(100)]) {
+      expect(() => open(PLAN, { h: 1 }, node, [good, bad])).toThrow(
+        expect.objectContaining({ code: 'MPC_INCONSISTENT_SHARES', message: expect.stringContaining('seat 1') }),
+      );
+    }
+  });
+
+  test('have no redundancy, as the card says: what a seat adds to its share shifts the result', async () => {
+    const plan = planOf(3, 2n ** 30n, [['add/1']]);
+    const { seats } = await simulate(plan, ROWS).result;
+    const [node = -1] = seats[0]?.outputs.keys() ?? [];
+    const shares = seats.map(({ outputs }) => new BigUint64Array(outputs.get(node)!.slice().buffer));
+    shares[0]![0]! += 7n;
+    const altered = shares.map((share) => new Uint8Array(share.buffer));
+    expect(open(plan, { h: 1 }, node, altered)).toEqual([15n + 7n, 24n, -7n]);
+    expect(additiveSemiHonest.card.learns.join(' ')).toContain('shift a result unnoticed');
+  });
+});
+
+describe('what it cannot do it refuses', () => {
+  test('a third seat', async () => {
+    const context = { plan: PLAN, sid: SID, seat: 2, roles: { h: 1 }, inputs: new Map(), channels: new Map() };
+    const more = { rng: seededRng(1), crypto: nodeCrypto, signal: new AbortController().signal };
+    await expect(additiveSemiHonest.runSeat({ ...context, ...more })).rejects.toMatchObject({ code: 'MPC_BAD_SEAT' });
+  });
+
+  test('a gate that it does not know, before it says anything', async () => {
+    const sent: number[] = [];
+    const circuit = circuitOf(2, (b, input) => {
+      b.add({ op: 'shuffle' as 'add', args: [input(0, 2)], form: 'words', length: 2 });
+    });
+    await expect(runCircuit(circuit, [1n, 2n], 1, { wrap: traced(sent) })).rejects.toMatchObject({
+      code: 'MPC_UNSUPPORTED',
+      message: expect.stringContaining('shuffle'),
+    });
+    expect(sent).toEqual([]);
+  });
+});

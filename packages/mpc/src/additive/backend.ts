@@ -1,0 +1,109 @@
+/** The back-end `additive-semi-honest/1`: two seats, one of which may be curious. See the card. @module */
+import {
+  concatBytes,
+  fromHex,
+  type Hash,
+  hashValue,
+  NodeError,
+  type Plan,
+  planHash,
+  type SeatContext,
+  type SeatOutput,
+  type SharedBackend,
+  taggedHash,
+} from '@2pm/core';
+import type { Circuit, GateOperation } from '../circuit.ts';
+import { execute } from '../execute.ts';
+import { inputNodes, lower } from '../lower.ts';
+import { loadSimd } from '../rep3/simd.ts';
+import { schedule, scheduleHash } from '../schedule.ts';
+import { ADDITIVE_SEMI_HONEST } from './card.ts';
+import { demandOf } from './demand.ts';
+import { AdditiveEngine, ROUND_COSTS } from './engine.ts';
+import { inputShare, readInputs, shareInputs } from './inputs.ts';
+import { Link } from './link.ts';
+import { open, outputBytes } from './outputs.ts';
+import { batchesOf, makeCorrelations, PREPROCESSING_ROUNDS } from './preprocessing.ts';
+import { Supply } from './supply.ts';
+
+const LOCAL: readonly GateOperation[] = [
+  ...(['total', 'stack', 'constant', 'scale', 'add', 'sub', 'sum', 'parity', 'xor', 'not', 'repeat'] as const),
+];
+
+export const additiveSemiHonest: SharedBackend = {
+  card: ADDITIVE_SEMI_HONEST,
+
+  check(plan: Plan): void {
+    const circuit = lower(plan, Object.fromEntries(Object.entries(plan.roles).map(([role, { max }]) => [role, max])));
+    checkGates(circuit, plan);
+  },
+
+  inputNodes,
+  shareInputs,
+  runSeat,
+  open,
+};
+
+/** Closes no channel: the caller does, also after an error. */
+async function runSeat(context: SeatContext): Promise<SeatOutput> {
+  return runAdditiveCircuit(lower(context.plan, context.roles), context);
+}
+
+/**
+ * The same for a circuit that is not, or not only, the plan's. The plan is bound into the session all the same.
+ * Rounds: those of the schedule, one before and one after, and three more where the circuit takes correlations.
+ */
+export async function runAdditiveCircuit(circuit: Circuit, context: SeatContext): Promise<SeatOutput> {
+  const { plan, sid, seat, roles, signal, onProgress } = context;
+  if (![0, 1].includes(seat)) throw new NodeError('MPC_BAD_SEAT', `there is no seat ${seat}`, { fault: 'caller' });
+  signal.throwIfAborted();
+  checkGates(circuit, plan);
+  const inputs = readInputs(circuit, context);
+  const planned = schedule(circuit, ROUND_COSTS);
+  const binding = taggedHash(
+    '2pm/mpc-session/1',
+    fromHex(hashValue('2pm/mpc-card/1', ADDITIVE_SEMI_HONEST.id)),
+    fromHex(sid),
+    fromHex(planHash(plan)),
+    fromHex(hashValue('2pm/mpc-roles/1', roles)),
+    fromHex(scheduleHash(circuit, planned)),
+  ) as Hash;
+  const link = new Link(context, ADDITIVE_SEMI_HONEST.id, binding);
+
+  const demand = demandOf(circuit);
+  const batches = batchesOf(demand, binding);
+  const steps = planned.rounds + batches + 2;
+  await link.begin();
+  let done = 1;
+  const advance = () => onProgress?.(done++, steps);
+  advance();
+  const simd = await loadSimd();
+  const correlations = await makeCorrelations(context, { link, binding, simd, onBatch: advance }, demand);
+  const engine = new AdditiveEngine(seat, new Supply(correlations), simd, (gate) => inputShare(inputs, gate));
+  const shares = await execute(circuit, planned, engine, (round) => link.exchange(round), advance);
+  const transcript = await link.agree();
+  advance();
+
+  const outputs = new Map<number, Uint8Array>();
+  for (const { node, value, ok } of circuit.outputs) {
+    const parts = (ok === undefined ? [value] : [value, ok]).map((index) => {
+      const [share, gate] = [shares.get(index), circuit.gates[index]];
+      if (share === undefined || gate === undefined) throw new Error(`output gate ${index} was not computed`);
+      return outputBytes(share, gate.length);
+    });
+    outputs.set(node, concatBytes(...parts));
+  }
+  return { outputs, transcript, rounds: planned.rounds + 2 + (batches > 0 ? PREPROCESSING_ROUNDS : 0) };
+}
+
+/** @throws {NodeError} `MPC_UNSUPPORTED` naming the operation, and the line where the plan has one of that name. */
+function checkGates({ gates }: Circuit, { nodes }: Plan): void {
+  const odd = gates.find(({ op }) => ROUND_COSTS[op as keyof typeof ROUND_COSTS] === undefined && !LOCAL.includes(op));
+  if (odd === undefined) return;
+  const line = nodes.find(({ op }) => op.startsWith(`${odd.op}/`))?.line;
+  throw new NodeError(
+    'MPC_UNSUPPORTED',
+    `${line === undefined ? '' : `line ${line}: `}${ADDITIVE_SEMI_HONEST.id} has no operation ${odd.op}`,
+    { fault: 'caller', fix: 'Run the task with three seats, or without this operation.' },
+  );
+}

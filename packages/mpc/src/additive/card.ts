@@ -1,0 +1,36 @@
+/** What people are told, and policies enforce, about this back-end. @module */
+import type { ProtocolCard } from '@2pm/core';
+
+export const ADDITIVE_SEMI_HONEST: ProtocolCard = {
+  id: 'additive-semi-honest/1',
+  title: 'Additive secret sharing between two seats, semi-honest',
+  reference:
+    'Goldreich, Micali, Wigderson: How to Play any Mental Game, STOC 1987; Beaver: Efficient Multiparty Protocols Using ' +
+    'Circuit Randomization, CRYPTO 1991 (triples); Gilboa: Two Party RSA Key Generation, CRYPTO 1999, §4.1 (products from ' +
+    'transfers); Boyle et al.: Efficient Two-Round OT Extension and Silent Non-Interactive Secure Computation, CCS 2019 ' +
+    '(transfers)',
+  security: 'semi-honest',
+  threshold: 1,
+  seats: 2,
+  learns: [
+    'A seat learns the plan, the number of holders and the lengths of their inputs, and no value, as long as it follows ' +
+      'the protocol and the other seat does not show it what it holds.',
+    'Both seats together learn every input.',
+    'The recipient of a reveal learns the revealed integers and which of them were withheld.',
+    'A data holder learns nothing.',
+    'There is no redundancy: a seat, or a holder, that deviates can shift a result unnoticed, and a seat that deviates while ' +
+      'correlations are made can learn more.',
+  ],
+  deviations: [
+    'Triples are made before the first gate, in the number that the circuit takes, from silent correlated transfers: code ' +
+      'ExConv7x24 with regular noise of weight 256 over GF(2); the security of the code rests on an estimate of its ' +
+      'minimum distance by its authors.',
+    'Pads of transfers are AES_k(x) ⊕ x under a key of the session: correlation robust in the ideal-cipher model.',
+    'GGM trees have arity four and ChaCha12 as generator; base transfers and outputs share the secret Δ, as in Ferret.',
+    'Truncation takes the wrap of the two shares from the top bit, which a bounded value leaves free; it never errs by one ' +
+      'unit of the last place or more.',
+    'GGM paths are read at secret-dependent addresses.',
+    'Seats compare digests of all messages before outputs leave. That finds messages altered between honest seats; it ' +
+      'does not find a seat that sends wrong messages and reports them truly.',
+  ],
+};

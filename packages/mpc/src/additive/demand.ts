@@ -1,0 +1,82 @@
+/**
+ * How many correlations a circuit takes, known before it runs. Seat i holds of
+ *   words: a, b, c modulo 2^64 with (a0+a1)(b0+b1) = c0+c1; bits: the same modulo 2;
+ *   matrices: the same for the product of two matrices, one for each such gate;
+ *   crossBits: a bit f each and c with f0·f1 = c0 ⊕ c1; crossWords: a bit f each and c with f0·f1 = c0 + c1.
+ * Bits are counted in whole 32-bit words of a packed vector, as they are drawn.
+ * @module
+ */
+import type { Circuit, Gate } from '../circuit.ts';
+import { packedLength } from '../rep3/share.ts';
+
+export interface Demand {
+  words: number;
+  bits: number;
+  crossBits: number;
+  crossWords: number;
+  matrices: readonly MatrixShape[];
+}
+
+export interface MatrixShape {
+  gate: Gate;
+  rows: number;
+  inner: number;
+  columns: number;
+}
+
+/** Bit planes that go through an AND: in the first level of a sign, in the tree above it, and in a test for zero. */
+export const PLANES = { carry: 63, tree: 118, zero: 63 } as const;
+
+export function demandOf({ gates }: Circuit): Demand {
+  const demand = { words: 0, bits: 0, crossBits: 0, crossWords: 0, matrices: [] as MatrixShape[] };
+  const lengthOf = (index: number | undefined) => gates[index ?? -1]?.length ?? 0;
+  for (const gate of gates) {
+    const [x, y] = gate.args;
+    const taken = 32 * packedLength(gate.length);
+    switch (gate.op) {
+      case 'mul':
+      case 'dot':
+        demand.words += lengthOf(x);
+        break;
+      case 'matmul': {
+        const inner = gate.inner ?? 1;
+        demand.matrices.push({ gate, inner, rows: lengthOf(x) / inner, columns: lengthOf(y) / inner });
+        break;
+      }
+      case 'and':
+        demand.bits += taken;
+        break;
+      case 'zero':
+        demand.bits += PLANES.zero * taken;
+        break;
+      case 'negative':
+        demand.crossBits += PLANES.carry * taken;
+        demand.bits += PLANES.tree * taken;
+        break;
+      case 'inject':
+      case 'truncate':
+        demand.crossWords += taken;
+        break;
+    }
+  }
+  return demand;
+}
+
+export type Portion =
+  | { kind: 'words' | 'bits' | 'crossBits' | 'crossWords'; transfers: number }
+  | { kind: 'matrix'; shape: MatrixShape; transfers: number };
+
+/** What the transfers from one seat to the other are for, in their order; each portion a multiple of 128. */
+export function portionsOf({ words, bits, crossBits, crossWords, matrices }: Demand, from: number): Portion[] {
+  const portions: Portion[] = [
+    { kind: 'words', transfers: 64 * words },
+    ...matrices.map((shape) => ({ kind: 'matrix' as const, shape, transfers: 64 * shape.inner * shape.columns })),
+    { kind: 'bits', transfers: bits },
+  ];
+  if (from === 0) {
+    portions.push({ kind: 'crossBits', transfers: crossBits }, { kind: 'crossWords', transfers: crossWords });
+  }
+  return portions
+    .filter(({ transfers }) => transfers > 0)
+    .map((portion) => ({ ...portion, transfers: 128 * Math.ceil(portion.transfers / 128) }));
+}

@@ -1,0 +1,277 @@
+/**
+ * Operations on additive shares over Z_2^64 and Z_2, two seats, semi-honest, one corrupted. A share is a vector of words,
+ * or of packed bits (bit i in word i >> 5 at place i & 31; what lies beyond the length is arbitrary).
+ * Reference: Goldreich, Micali, Wigderson, STOC 1987; Beaver, CRYPTO 1991: operands are opened under the masks of a triple.
+ * Per element, sent by a seat, beside what the correlations cost (`preprocessing.ts`):
+ *   mul, dot 1 round, 16 bytes an operand pair; matmul 1 round, 8 bytes an element of either matrix; and 1 round, 2 bits;
+ *   zero 6 rounds, 126 bits; negative 7 rounds, 299 bits; inject, truncate 1 round, 1 bit.
+ * Leakage to a seat: none beyond the lengths; every received word is masked by a correlation that serves once.
+ * Deviations: a sign is the carry of the two shares, each known to its seat, as is the wrap in a truncation.
+ * @module
+ */
+import { assert } from '@2pm/core';
+import type { Gate } from '../circuit.ts';
+import type { Engine, Interactive } from '../execute.ts';
+import { add, blockSums, complement, lowestBits, scale, spread, sub, widen, xor, xorTo } from '../rep3/kernels.ts';
+import { bytesOf, packedLength, toPacked, toWords } from '../rep3/share.ts';
+import type { Simd } from '../rep3/simd.ts';
+import type { Supply } from './supply.ts';
+
+export type Share = BigUint64Array | Uint32Array;
+
+/** Rounds of the interactive operations. */
+export const ROUND_COSTS = { mul: 1, dot: 1, matmul: 1, truncate: 1, and: 1, zero: 6, negative: 7, inject: 1 } as const;
+
+export class AdditiveEngine implements Engine<Share> {
+  readonly costs = ROUND_COSTS;
+  readonly #first: boolean;
+  readonly #supply: Supply;
+  readonly #simd: Simd;
+  readonly #inputs: (gate: Gate) => BigUint64Array;
+
+  constructor(seat: number, supply: Supply, simd: Simd, inputs: (gate: Gate) => BigUint64Array) {
+    this.#first = seat === 0;
+    this.#supply = supply;
+    this.#simd = simd;
+    this.#inputs = inputs;
+  }
+
+  local(gate: Gate, [x, y]: readonly Share[]): Share {
+    switch (gate.op) {
+      case 'total':
+      case 'stack':
+        return this.#inputs(gate);
+      case 'constant':
+        return new BigUint64Array(gate.length).fill(this.#first ? (gate.constant ?? 0n) : 0n);
+      case 'scale':
+        return scale(words(x), gate.constant ?? 0n);
+      case 'add':
+        return add(words(x), words(y));
+      case 'sub':
+        return sub(words(x), words(y));
+      case 'sum':
+        return blockSums(words(x), gate.length);
+      case 'parity':
+        return lowestBits(words(x));
+      case 'xor':
+        return xor(bits(x), bits(y));
+      case 'not':
+        return this.#not(bits(x));
+      case 'repeat':
+        return repeat(x, gate.from ?? 1, gate.length);
+      default:
+        throw new Error(`${gate.op} is not local`);
+    }
+  }
+
+  interactive(gate: Gate, [x, y]: readonly Share[]): Interactive<Share> {
+    switch (gate.op) {
+      case 'mul':
+        return this.#multiply(words(x), words(y));
+      case 'dot':
+        return this.#dot(words(x), words(y), gate.length);
+      case 'matmul':
+        return this.#matmul(gate, words(x), words(y));
+      case 'truncate':
+        return this.#truncate(words(x), BigInt(gate.constant ?? 0n));
+      case 'and':
+        return this.#andAll([[bits(x), bits(y)]]);
+      case 'zero':
+        return this.#zero(words(x));
+      case 'negative':
+        return this.#negative(words(x));
+      case 'inject':
+        return this.#inject(bits(x), gate.length);
+      default:
+        throw new Error(`${gate.op} is not interactive`);
+    }
+  }
+
+  /** With d = x - a and e = y - b in the open, xy = c + d b + e a + d e. */
+  *#multiply(x: BigUint64Array, y: BigUint64Array): Interactive<BigUint64Array> {
+    const { a, b, c } = this.#supply.words(x.length);
+    const [d, e] = yield* openBoth(sub(x, a), sub(y, b));
+    // One seat adds d e, within d (b + e).
+    const other = this.#first ? add(b, e) : b;
+    const out = new BigUint64Array(x.length);
+    for (let i = 0; i < out.length; i++) out[i] = c[i]! + d[i]! * other[i]! + e[i]! * a[i]!;
+    return out;
+  }
+
+  *#dot(x: BigUint64Array, y: BigUint64Array, length: number): Interactive<BigUint64Array> {
+    return blockSums(yield* this.#multiply(x, y), length);
+  }
+
+  *#matmul(gate: Gate, x: BigUint64Array, y: BigUint64Array): Interactive<BigUint64Array> {
+    const { a, b, c } = this.#supply.matrix(gate);
+    const [d, e] = yield* openBoth(sub(x, a), sub(y, b));
+    const pairs = [
+      [d, this.#first ? add(b, e) : b],
+      [a, e],
+    ] as const;
+    return add(c, this.#simd.matrixProducts(pairs, gate.inner ?? 1));
+  }
+
+  /**
+   * x / 2^bits for x in [-2^62, 2^62), to one of the two neighbouring integers. Seat 0 knows u = x0 + 2^62, seat 1 knows
+   * r = -x1, and X = x + 2^62 = u - r modulo 2^64 with X < 2^63. So the subtraction wraps exactly if r ≥ 2^63 and
+   * u < 2^63, and (u >> bits) - (r >> bits) + 2^(64-bits) [wraps] is ⌊X / 2^bits⌋ or one more, the latter if the low bits
+   * of u are below those of r: with the probability of X's fraction when those of r are uniform.
+   */
+  *#truncate(x: BigUint64Array, by: bigint): Interactive<BigUint64Array> {
+    const part = new BigUint64Array(x.length);
+    const half = 1n << 62n;
+    const low = half >> by;
+    const top = new BigUint64Array(x.length);
+    const [shift, sign] = [by, 63n];
+    if (this.#first) {
+      for (let i = 0; i < part.length; i++) {
+        const u = BigInt.asUintN(64, x[i]! + half);
+        part[i] = (u >> shift) - low;
+        top[i] = 1n - (u >> sign);
+      }
+    } else {
+      for (let i = 0; i < part.length; i++) {
+        const r = BigInt.asUintN(64, -x[i]!);
+        part[i] = -(r >> shift);
+        top[i] = r >> sign;
+      }
+    }
+    const wraps = yield* this.#crossWords(lowestBits(top), x.length);
+    return add(part, scale(wraps, 1n << (64n - by)));
+  }
+
+  /** ANDs of several pairs, each of equal lengths, in one round and side by side in one share. */
+  *#andAll(pairs: readonly (readonly [Uint32Array, Uint32Array])[]): Interactive<Uint32Array> {
+    const length = pairs.reduce((sum, [x]) => sum + x.length, 0);
+    const { a, b, c } = this.#supply.bits(length);
+    const opened = new Uint32Array(2 * length);
+    const [d, e] = [opened.subarray(0, length), opened.subarray(length)];
+    let start = 0;
+    for (const [x, y] of pairs) {
+      d.set(x, start);
+      e.set(y, start);
+      start += x.length;
+    }
+    xorTo(d, d, a);
+    xorTo(e, e, b);
+    const theirs = toPacked(yield { send: bytesOf(opened), expect: opened.byteLength });
+    xorTo(opened, opened, theirs);
+    const own = this.#first ? -1 : 0;
+    const out = new Uint32Array(length);
+    for (let i = 0; i < length; i++) out[i] = c[i]! ^ (d[i]! & (b[i]! ^ (e[i]! & own))) ^ (e[i]! & a[i]!);
+    return out;
+  }
+
+  /** ANDs of a bit of this seat with one of the other's, as bits. */
+  *#crossBits(own: Uint32Array): Interactive<Uint32Array> {
+    const { factor, share } = this.#supply.crossBits(own.length);
+    const [mine, theirs] = yield* swapMasked(own, factor);
+    // With α = f0 ⊕ s and β = f1 ⊕ t in the open, f0 f1 = β f0 ⊕ α t ⊕ s t.
+    const times = this.#first ? own : factor;
+    const out = new Uint32Array(mine.length);
+    for (let i = 0; i < out.length; i++) out[i] = share[i]! ^ (theirs[i]! & times[i]!);
+    return out;
+  }
+
+  /** The same as words. */
+  *#crossWords(own: Uint32Array, length: number): Interactive<BigUint64Array> {
+    const { factor, share } = this.#supply.crossWords(own.length);
+    const [mine, theirs] = yield* swapMasked(own, factor);
+    // With α = f0 ⊕ s and β = f1 ⊕ t in the open, f0 f1 = β f0 + α (f1 - β) + (1 - 2α)(1 - 2β) s t.
+    const flips = widen(xor(mine, theirs), length);
+    const out = widen(and(theirs, own), length);
+    if (!this.#first) {
+      const both = widen(and(theirs, mine), length);
+      for (let i = 0; i < length; i++) out[i] = out[i]! - both[i]!;
+    }
+    for (let i = 0; i < length; i++) out[i] = out[i]! + share[i]! - (share[i]! + share[i]!) * flips[i]!;
+    return out;
+  }
+
+  /**
+   * Sign of d = d0 + d1: bit 63 of either ⊕ the carry out of bits 0..62, which a tree of (generate, propagate) pairs finds
+   * in 6 rounds, over planes in the order of `slicePlanes`.
+   */
+  *#negative(d: BigUint64Array): Interactive<Uint32Array> {
+    const p = this.#simd.slicePlanes(d);
+    const width = packedLength(d.length);
+    const run = (planes: Uint32Array, from: number, to: number) => planes.subarray(from * width, to * width);
+    const sign = run(p, 63, 64).slice();
+    const g = yield* this.#crossBits(run(p, 0, 63));
+    // A pair (g, p) of a run of bits: it generates a carry, or hands on the one from below. Higher runs lie `half` planes
+    // behind lower ones, and join: g = g' ⊕ p'g, p = p'p. Plane 31 has no partner in the first level, as 63 is the sign.
+    const carry = g.slice(0, 32 * width);
+    for (let half = 32, high = g; half >= 1; half >>= 1, high = carry) {
+      const pairs = half === 32 ? 31 : half;
+      const joined = yield* this.#andAll([
+        [run(p, half, half + pairs), run(carry, 0, pairs)],
+        // The lowest run has nothing below it, so nobody asks whether it hands a carry on.
+        [run(p, half + 1, half + pairs), run(p, 1, pairs)],
+      ]);
+      xorTo(carry, high.subarray(half * width, (half + pairs) * width), joined);
+      p.set(joined.subarray(pairs * width), width);
+    }
+    return xor(sign, run(carry, 0, 1));
+  }
+
+  /** d = 0 exactly if every bit of d0 equals that of -d1; a tree of ANDs over the 64 bits. */
+  *#zero(d: BigUint64Array): Interactive<Uint32Array> {
+    const width = packedLength(d.length);
+    let equal = this.#not(this.#simd.slicePlanes(this.#first ? d : scale(d, -1n)));
+    for (let count = 32; count >= 1; count >>= 1) {
+      equal = yield* this.#andAll([[equal.subarray(0, count * width), equal.subarray(count * width)]]);
+    }
+    return equal;
+  }
+
+  /** The bit b0 ⊕ b1 as words: b0 + b1 - 2 b0 b1. */
+  *#inject(x: Uint32Array, length: number): Interactive<BigUint64Array> {
+    const product = yield* this.#crossWords(x, length);
+    return sub(widen(x, length), scale(product, 2n));
+  }
+
+  #not(x: Uint32Array): Uint32Array {
+    return this.#first ? complement(x) : x;
+  }
+}
+
+/** Both vectors of masked shares, opened. */
+function* openBoth(d: BigUint64Array, e: BigUint64Array): Interactive<[d: BigUint64Array, e: BigUint64Array]> {
+  const send = new BigUint64Array(d.length + e.length);
+  send.set(d);
+  send.set(e, d.length);
+  const opened = add(send, toWords(yield { send: bytesOf(send), expect: send.byteLength }));
+  return [opened.subarray(0, d.length), opened.subarray(d.length)];
+}
+
+/** Each seat's own bits under its factors, in the open. */
+function* swapMasked(own: Uint32Array, factor: Uint32Array): Interactive<[mine: Uint32Array, theirs: Uint32Array]> {
+  const mine = xor(own, factor);
+  return [mine, toPacked(yield { send: bytesOf(mine), expect: mine.byteLength })];
+}
+
+function and(x: Uint32Array, y: Uint32Array): Uint32Array {
+  const out = new Uint32Array(x.length);
+  for (let i = 0; i < out.length; i++) out[i] = x[i]! & y[i]!;
+  return out;
+}
+
+function words(share: Share | undefined): BigUint64Array {
+  assert(share instanceof BigUint64Array, 'the circuit gives words where words are taken');
+  return share;
+}
+
+function bits(share: Share | undefined): Uint32Array {
+  assert(share instanceof Uint32Array, 'the circuit gives bits where bits are taken');
+  return share;
+}
+
+/** `has` elements, each repeated to make `length`. */
+function repeat(share: Share | undefined, has: number, length: number): Share {
+  const times = length / has;
+  if (share instanceof Uint32Array) return spread(share, length, times);
+  const out = new BigUint64Array(length);
+  for (const [i, word] of words(share).entries()) out.fill(word, i * times, (i + 1) * times);
+  return out;
+}

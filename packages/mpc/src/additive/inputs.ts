@@ -1,0 +1,73 @@
+/**
+ * Input sharing by a data holder, and its reading by a seat. x = x0 + x1 with x0 the stream of a fresh seed: seat 0 gets
+ * the seed (16 bytes), seat 1 the words x1 (8n bytes). Either message alone is uniform, and nothing shows whether a holder
+ * means what it says: any two messages of the right lengths are shares of something.
+ * @module
+ */
+import { type CryptoProvider, type Hash, NodeError, type Rng, type SeatContext } from '@2pm/core';
+import { Prg, SEED_BYTES } from '@2pm/crypto';
+import type { Circuit, Gate } from '../circuit.ts';
+import { add, sub } from '../rep3/kernels.ts';
+import { bytesOf, toWords } from '../rep3/share.ts';
+
+const DOMAIN = { node: 0, operation: 0, lane: 0 };
+
+/** One message for each seat. The lengths of `values` are public, and must be those of the plan. */
+export function shareInputs(
+  values: readonly BigInt64Array[],
+  { sid, rng, crypto }: { sid: Hash; rng: Rng; crypto: CryptoProvider },
+): Uint8Array[] {
+  const x = new BigUint64Array(values.reduce((sum, vector) => sum + vector.length, 0));
+  let offset = 0;
+  for (const vector of values) {
+    x.set(new BigUint64Array(vector.buffer, vector.byteOffset, vector.length), offset);
+    offset += vector.length;
+  }
+  const seed = rng.fill(new Uint8Array(SEED_BYTES));
+  return [seed, bytesOf(sub(x, expand(seed, sid, crypto, x.length)))];
+}
+
+/** This seat's share of each member's words. */
+export type SeatInputs = ReadonlyMap<string, readonly BigUint64Array[]>;
+
+/** @throws {NodeError} `MPC_BAD_INPUT` naming the party whose message is missing or has the wrong length. */
+export function readInputs(
+  { inputWords }: Circuit,
+  { seat, sid, roles, inputs, crypto }: Pick<SeatContext, 'seat' | 'sid' | 'roles' | 'inputs' | 'crypto'>,
+): SeatInputs {
+  const read = new Map<string, BigUint64Array[]>();
+  for (const [role, length] of inputWords) {
+    const messages = inputs.get(role) ?? [];
+    const members = roles[role] ?? 0;
+    if (messages.length !== members) {
+      throw badInput(`${messages.length} input messages for the ${members} members of role ${role}`);
+    }
+    const shares = messages.map((message, member) => {
+      const expected = seat === 0 ? SEED_BYTES : 8 * length;
+      if (message.length === expected) return seat === 0 ? expand(message, sid, crypto, length) : toWords(message);
+      throw badInput(
+        `member ${member + 1} of role ${role} sent ${message.length} bytes of input where the plan has ${expected}`,
+      );
+    });
+    read.set(role, shares);
+  }
+  return read;
+}
+
+/** The share of an input gate. */
+export function inputShare(inputs: SeatInputs, gate: Gate): BigUint64Array {
+  const { role, offset, length } = gate.input ?? { role: '', offset: 0, length: 0 };
+  const vectors = (inputs.get(role) ?? []).map((member) => member.subarray(offset, offset + length));
+  if (gate.op === 'total') return vectors.reduce(add, new BigUint64Array(length));
+  const out = new BigUint64Array(gate.length);
+  for (const [member, vector] of vectors.entries()) out.set(vector, member * length);
+  return out;
+}
+
+function expand(seed: Uint8Array, sid: Hash, crypto: CryptoProvider, length: number): BigUint64Array {
+  return toWords(new Prg(crypto, seed, sid).bytes(DOMAIN, 8 * length));
+}
+
+function badInput(problem: string): NodeError {
+  return new NodeError('MPC_BAD_INPUT', problem, { fault: 'peer' });
+}

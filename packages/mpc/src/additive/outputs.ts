@@ -1,0 +1,55 @@
+/**
+ * What a seat hands to the recipient of a reveal, and how the recipient opens it. A seat's message: its share of the value
+ * (8 bytes an element, or packed bits in whole 32-bit words), then of the release bits if the value can be withheld.
+ * The recipient adds them up. There is no redundancy: a seat that adds to its share shifts the result, and no one sees it.
+ * @module
+ */
+import { NodeError, type Plan, type RoleSizes } from '@2pm/core';
+import type { Gate } from '../circuit.ts';
+import { lower } from '../lower.ts';
+import { add, xor } from '../rep3/kernels.ts';
+import { bytesOf, packedLength, toPacked, toWords } from '../rep3/share.ts';
+import type { Share } from './engine.ts';
+
+/** Bits beyond the length are cleared. */
+export function outputBytes(share: Share, length: number): Uint8Array {
+  if (share instanceof BigUint64Array) return bytesOf(share);
+  const out = share.slice(0, packedLength(length));
+  if (length % 32 !== 0) out[out.length - 1] = (out[out.length - 1] ?? 0) & ((1 << (length % 32)) - 1);
+  return bytesOf(out);
+}
+
+/** @throws {NodeError} `MPC_INCONSISTENT_SHARES`, naming the seat whose message has another length than the plan says. */
+export function open(plan: Plan, roles: RoleSizes, node: number, shares: readonly Uint8Array[]): (bigint | null)[] {
+  const circuit = lower(plan, roles, [node]);
+  const output = circuit.outputs[0];
+  const value = circuit.gates[output?.value ?? -1];
+  const ok = output?.ok === undefined ? undefined : circuit.gates[output.ok];
+  if (value === undefined) throw new NodeError('MPC_UNSUPPORTED', `node ${node} reveals nothing`, { fault: 'caller' });
+  const valueBytes = bytesFor(value);
+  const bytes = valueBytes + (ok === undefined ? 0 : bytesFor(ok));
+  const [first = NOTHING, second = NOTHING] = [0, 1].map((seat) => {
+    const share = shares[seat];
+    if (share?.length === bytes) return share;
+    throw new NodeError('MPC_INCONSISTENT_SHARES', `seat ${seat} gave an output share of the wrong length`, {
+      fault: 'peer',
+      fix: 'Discard this result and ask for a new attempt, with other seats if it happens again.',
+    });
+  });
+  const integers = sum(value, first.subarray(0, valueBytes), second.subarray(0, valueBytes));
+  if (ok === undefined) return integers;
+  const allowed = sum(ok, first.subarray(valueBytes), second.subarray(valueBytes));
+  return integers.map((integer, i) => (allowed[i] === 1n ? integer : null));
+}
+
+function bytesFor({ form, length }: Gate): number {
+  return form === 'words' ? 8 * length : 4 * packedLength(length);
+}
+
+function sum({ form, length }: Gate, x: Uint8Array, y: Uint8Array): bigint[] {
+  if (form === 'words') return Array.from(add(toWords(x), toWords(y)), (word) => BigInt.asIntN(64, word));
+  const packed = xor(toPacked(x), toPacked(y));
+  return Array.from({ length }, (_, i) => BigInt(((packed[i >> 5] ?? 0) >>> (i & 31)) & 1));
+}
+
+const NOTHING = new Uint8Array(0);

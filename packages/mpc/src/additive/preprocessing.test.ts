@@ -1,0 +1,172 @@
+import { channelPair, type Hash, type NodeId, type Plan } from '@2pm/core';
+import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
+import { describe, expect, test } from 'vitest';
+import { CircuitBuilder } from '../circuit.ts';
+import { execute } from '../execute.ts';
+import { loadSimd } from '../rep3/simd.ts';
+import { schedule } from '../schedule.ts';
+import { type Demand, demandOf, portionsOf } from './demand.ts';
+import { AdditiveEngine, ROUND_COSTS } from './engine.ts';
+import { Link } from './link.ts';
+import { batchesOf, directionOf, makeCorrelations, piecesOf } from './preprocessing.ts';
+import { Supply } from './supply.ts';
+
+const BINDING = `0x${'cd'.repeat(32)}` as Hash;
+const NONE: Demand = { words: 0, bits: 0, crossBits: 0, crossWords: 0, matrices: [] };
+const shapeOf = (rows: number, inner: number, columns: number) => ({
+  gate: { op: 'matmul' as const, args: [], form: 'words' as const, length: rows * columns, inner },
+  ...{ rows, inner, columns },
+});
+const modulo = (value: bigint) => BigInt.asUintN(64, value);
+const bitOf = (packed: Uint32Array, i: number) => BigInt((packed[i >> 5]! >>> (i & 31)) & 1);
+
+/** Both seats in one process. */
+async function make(demand: Demand) {
+  const channels = channelPair('0x1' as NodeId, '0x0' as NodeId);
+  let batches = 0;
+  const [one, other] = await Promise.all(
+    channels.map(async (channel, seat) => {
+      const context = {
+        ...{ plan: {} as Plan, sid: BINDING, seat, roles: {}, inputs: new Map(), rng: nodeRng, crypto: nodeCrypto },
+        ...{ channels: new Map([[1 - seat, channel]]), signal: new AbortController().signal },
+      };
+      const onBatch = () => void batches++;
+      const link = new Link(context, 'test', BINDING);
+      return makeCorrelations(context, { link, binding: BINDING, simd: await loadSimd(), onBatch }, demand);
+    }),
+  );
+  expect(batches).toBe(2 * batchesOf(demand, BINDING));
+  return { one: one!, other: other!, sent: channels.map(({ stats }) => stats.bytesSent) };
+}
+
+describe('every correlation is right', () => {
+  test.each<[string, Demand]>([
+    [
+      'a few of each',
+      { words: 3, bits: 64, crossBits: 32, crossWords: 64, matrices: [shapeOf(2, 3, 2), shapeOf(5, 1, 1)] },
+    ],
+    ['of some kinds alone', { ...NONE, crossWords: 32 }],
+    [
+      'more than a batch',
+      { ...NONE, words: 17_001, bits: 20_000, crossBits: 9_000, crossWords: 40_000, matrices: [shapeOf(3, 40, 20)] },
+    ],
+  ])('%s', async (_, demand) => {
+    const { one, other } = await make(demand);
+    let wrong = 0;
+    const [x, y] = [one.words, other.words];
+    expect(x.a.length).toBeGreaterThanOrEqual(demand.words);
+    for (let i = 0; i < x.a.length; i++) {
+      if (modulo((x.a[i]! + y.a[i]!) * (x.b[i]! + y.b[i]!)) !== modulo(x.c[i]! + y.c[i]!)) wrong++;
+    }
+    const [p, q] = [one.bits, other.bits];
+    expect(32 * p.a.length).toBeGreaterThanOrEqual(demand.bits);
+    for (let i = 0; i < p.a.length; i++) {
+      if (((p.a[i]! ^ q.a[i]!) & (p.b[i]! ^ q.b[i]!)) !== (p.c[i]! ^ q.c[i]!)) wrong++;
+    }
+    const [f, g] = [one.crossBits, other.crossBits];
+    expect(32 * f.factor.length).toBeGreaterThanOrEqual(demand.crossBits);
+    for (let i = 0; i < f.factor.length; i++) {
+      if ((f.factor[i]! & g.factor[i]!) !== (f.share[i]! ^ g.share[i]!)) wrong++;
+    }
+    const [s, t] = [one.crossWords, other.crossWords];
+    expect(32 * s.factor.length).toBeGreaterThanOrEqual(demand.crossWords);
+    for (let i = 0; i < s.share.length; i++) {
+      if (bitOf(s.factor, i) * bitOf(t.factor, i) !== modulo(s.share[i]! + t.share[i]!)) wrong++;
+    }
+    for (const { gate, rows, inner, columns } of demand.matrices) {
+      const [m, n] = [one.matrices.get(gate)!, other.matrices.get(gate)!];
+      for (let i = 0; i < rows * columns; i++) {
+        let sum = 0n;
+        for (let k = 0; k < inner; k++) {
+          const [left, right] = [Math.floor(i / columns) * inner + k, k * columns + (i % columns)];
+          sum += (m.a[left]! + n.a[left]!) * (m.b[right]! + n.b[right]!);
+        }
+        if (modulo(sum) !== modulo(m.c[i]! + n.c[i]!)) wrong++;
+      }
+    }
+    expect(wrong).toBe(0);
+  });
+
+  test('and none repeats', async () => {
+    const { one, other } = await make({ ...NONE, words: 1000, crossWords: 1000 });
+    for (const { words, crossWords } of [one, other]) {
+      for (const vector of [words.a, words.b, words.c, crossWords.share]) {
+        expect(new Set(vector).size).toBe(vector.length);
+      }
+    }
+  });
+});
+
+test('a triple of words takes at most 280 bytes of each seat, one of bits hardly any', async () => {
+  const of = async (demand: Demand) => (await make(demand)).sent.map((bytes) => bytes);
+  const words = await of({ ...NONE, words: 16_384 });
+  for (const bytes of words) expect(bytes / 16_384).toBeLessThan(280);
+  const bits = await of({ ...NONE, bits: 2 ** 20 });
+  for (const bytes of bits) expect(bytes / 2 ** 20).toBeLessThan(0.3);
+});
+
+test('the pieces of all batches are each portion once, in order', () => {
+  const demand = { words: 40_000, bits: 300_000, crossBits: 96, crossWords: 32, matrices: [shapeOf(3, 9, 11)] };
+  for (const from of [0, 1]) {
+    const direction = directionOf(demand, from, BINDING)!;
+    const seen = new Map<object, number>();
+    const places = new Set<number>();
+    for (let batch = 0; batch < direction.batches; batch++) {
+      for (const { portion, from: start, count, at } of piecesOf(direction, batch, 0)) {
+        expect(start).toBe(seen.get(portion) ?? 0);
+        expect(count % 128).toBe(0);
+        seen.set(portion, start + count);
+        places.add(batch * 2 ** 32 + at);
+        expect(at / 16 + count).toBeLessThanOrEqual(direction.parameters.length);
+      }
+    }
+    expect([...seen].map(([portion, count]) => [portion, count])).toEqual(
+      direction.portions.map((portion) => [portion, portion.transfers]),
+    );
+    expect(direction.portions).toEqual(portionsOf(demand, from));
+  }
+});
+
+test('the demand of a circuit is what its operations draw, to the last one', async () => {
+  const b = new CircuitBuilder();
+  const input = (offset: number, length: number) =>
+    b.add({ op: 'total', args: [], form: 'words', length, input: { role: 'h', offset, length } });
+  const [x, y] = [input(0, 70), input(70, 70)];
+  const product = b.words('mul', 70, [x, y]);
+  const sign = b.bits('negative', 70, [product]);
+  const zero = b.bits('zero', 70, [x]);
+  const last = [
+    b.words('dot', 7, [x, y]),
+    b.words('inject', 70, [b.bits('and', 70, [sign, zero])]),
+    b.truncate(x, 9),
+    b.matmul(x, input(0, 35), 35),
+  ];
+  const circuit = { gates: b.gates, outputs: last.map((value, node) => ({ node, value })), inputWords: new Map() };
+  const demand = demandOf(circuit);
+  const { one, other } = await make(demand);
+  const planned = schedule(circuit, ROUND_COSTS);
+  const channels = channelPair('0x1' as NodeId, '0x0' as NodeId);
+  const used = await Promise.all(
+    [one, other].map(async (correlations, seat) => {
+      const supply = new Supply(correlations);
+      const engine = new AdditiveEngine(seat, supply, await loadSimd(), ({ length }) => new BigUint64Array(length));
+      await execute(circuit, planned, engine, async ({ send }) => {
+        await channels[seat]!.send(send);
+        return channels[seat]!.receive();
+      });
+      return supply.used;
+    }),
+  );
+  const { words, bits, crossBits, crossWords } = demand;
+  const all = { words, bits: bits / 32, crossBits: crossBits / 32, crossWords: crossWords / 32, matrices: 1 };
+  expect(used).toEqual([all, all]);
+});
+
+test('what is used up is not drawn again', async () => {
+  const { one } = await make({ ...NONE, crossWords: 128 });
+  const supply = new Supply(one);
+  expect(supply.crossWords(3).share.length).toBe(96);
+  expect(() => supply.crossWords(2)).toThrow();
+  expect(() => supply.words(1)).toThrow();
+  expect(() => supply.matrix(shapeOf(1, 1, 1).gate)).toThrow();
+});

@@ -1,0 +1,78 @@
+/** The correlations of one seat, each handed out once, in the order of the schedule, which both seats have compared. @module */
+import { assert } from '@2pm/core';
+import type { Gate } from '../circuit.ts';
+
+export interface Triple<Vector> {
+  a: Vector;
+  b: Vector;
+  c: Vector;
+}
+
+/** A product of one factor at each seat: the own factors, packed, and the share of the products. */
+export interface Cross<Vector> {
+  factor: Uint32Array;
+  share: Vector;
+}
+
+export interface Correlations {
+  words: Triple<BigUint64Array>;
+  bits: Triple<Uint32Array>;
+  crossBits: Cross<Uint32Array>;
+  crossWords: Cross<BigUint64Array>;
+  matrices: ReadonlyMap<Gate, Triple<BigUint64Array>>;
+}
+
+export class Supply {
+  readonly #of: Correlations;
+  readonly #used = { words: 0, bits: 0, crossBits: 0, crossWords: 0 };
+  readonly #matrices: Map<Gate, Triple<BigUint64Array>>;
+
+  constructor(correlations: Correlations) {
+    this.#of = correlations;
+    this.#matrices = new Map(correlations.matrices);
+  }
+
+  words(count: number): Triple<BigUint64Array> {
+    const { a, b, c } = this.#of.words;
+    const [from, to] = this.#take('words', count, a.length);
+    return { a: a.subarray(from, to), b: b.subarray(from, to), c: c.subarray(from, to) };
+  }
+
+  /** `packed`: 32-bit words of them, as below. */
+  bits(packed: number): Triple<Uint32Array> {
+    const { a, b, c } = this.#of.bits;
+    const [from, to] = this.#take('bits', packed, a.length);
+    return { a: a.subarray(from, to), b: b.subarray(from, to), c: c.subarray(from, to) };
+  }
+
+  crossBits(packed: number): Cross<Uint32Array> {
+    const { factor, share } = this.#of.crossBits;
+    const [from, to] = this.#take('crossBits', packed, factor.length);
+    return { factor: factor.subarray(from, to), share: share.subarray(from, to) };
+  }
+
+  crossWords(packed: number): Cross<BigUint64Array> {
+    const { factor, share } = this.#of.crossWords;
+    const [from, to] = this.#take('crossWords', packed, factor.length);
+    return { factor: factor.subarray(from, to), share: share.subarray(32 * from, 32 * to) };
+  }
+
+  matrix(gate: Gate): Triple<BigUint64Array> {
+    const triple = this.#matrices.get(gate);
+    assert(triple !== undefined, 'a matrix product has a triple of its own');
+    this.#matrices.delete(gate);
+    return triple;
+  }
+
+  #take(kind: Exclude<keyof Correlations, 'matrices'>, count: number, all: number): [from: number, to: number] {
+    const from = this.#used[kind];
+    assert(from + count <= all, `${kind} are used up`);
+    this.#used[kind] = from + count;
+    return [from, from + count];
+  }
+
+  /** How many were handed out: words and 32-bit words of bits. */
+  get used(): Readonly<Record<keyof Correlations, number>> {
+    return { ...this.#used, matrices: this.#of.matrices.size - this.#matrices.size };
+  }
+}
