@@ -28,3 +28,41 @@ export const rr22Card: ProtocolCard = {
     'Store rows, GGM paths and tag tables are read at secret-dependent addresses.',
   ],
 };
+
+/** The same engine against parties that do anything at all. */
+export const rr22MaliciousCard: ProtocolCard = {
+  id: 'psi-rr22-malicious/1',
+  title: 'Two-party private set intersection from OKVS and silent VOLE, against malicious parties',
+  reference:
+    'Raghuraman and Rindal, CCS 2022, Fig. 11 in its malicious form (Rindal and Schoppmann, EUROCRYPT 2021, Fig. 4); checks: ' +
+    'Ferret (CCS 2020) for the VOLE, SoftSpokenOT (Roy, CRYPTO 2022) for the transfers',
+  security: 'malicious',
+  threshold: 1,
+  seats: 2,
+  learns: [
+    'Both parties learn the two declared capacities, and nothing of how full the sets are.',
+    'The receiver learns which of its own items the sender also holds.',
+    'The sender learns nothing of the receiver’s items, nor how many matched.',
+    'A receiver that cheats can test more items than it declared: as many as its store has places, 1.29 to 1.32 times its ' +
+      'capacity from 2^16 on, more below, and about 830 for the smallest.',
+    'Nothing shows that a set is true: a party may use other items than it holds, as many as its capacity. A sender may ' +
+      'leave items out, or send tags of none.',
+    'Who cheats elsewhere is found out before the other gives or gets anything, or changes nothing but its own part: its ' +
+      'masked store, its tags, its half of a random value.',
+    'A party that is found out has stopped the run. It may have bet on bits of Δ (receiver) or on places of the noise ' +
+      '(sender): k bits right with probability 2^-k, and being found out shows that the bet was wrong.',
+    'Nobody is forced to finish: the sender can stop before the receiver has its result.',
+    'An item outside the intersection is reported as a match with probability below 2^-80.',
+  ],
+  deviations: [
+    'The key r of the store is tossed by both; in the paper the receiver draws it, which with clusters would let a cheating ' +
+      'one provoke failures that depend on the sender’s set.',
+    'The check of the transfers is made on columns, point by hash (Fiat-Shamir); the check of the VOLE covers all trees at ' +
+      'once with powers of one random point.',
+    'Trees of arity four seal each sum twice. The proof of the check needs only that points determine what the receiver ' +
+      'rebuilds, which still holds.',
+    'Dual LPN is assumed to hold although a bet on places of the noise came true.',
+    'The security argument puts the proofs of these papers together. The whole has no proof of its own, and no audit.',
+    ...rr22Card.deviations.filter((text) => !text.startsWith('Tags are')),
+  ],
+};

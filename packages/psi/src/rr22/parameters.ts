@@ -7,13 +7,15 @@ import {
   hashValue,
   NodeError,
   type Rng,
+  type SecurityModel,
   toHex,
 } from '@2pm/core';
 import { binCapacity, type OkvsParameters, okvsLength, okvsParameters } from '@2pm/crypto/okvs';
 import { type VoleParameters, voleParameters } from '@2pm/crypto/vole';
 import type { KernelPool } from '@2pm/crypto/wasm';
 import { type Capacity, checkCapacity, tagBytesFor } from '../capacity.ts';
-import { rr22Card } from './card.ts';
+import { ITEM_BYTES } from '../items.ts';
+import { rr22Card, rr22MaliciousCard } from './card.ts';
 import type { PairSetup } from './pair-setup.ts';
 
 export interface Rr22Options {
@@ -28,6 +30,8 @@ export interface Rr22Options {
   items: Uint8Array;
   rng: Rng;
   crypto: CryptoProvider;
+  /** Whom the run withstands; see `card.ts`. Semi-honest by default. The same on both sides, as all that follows from it. */
+  security?: SecurityModel;
   /** Number of runs that one bound on false matches is for, the same on both sides. One by default. */
   parts?: number;
   /** Base transfers made before with this peer, in this role; without it the run makes its own. Both sides must agree. */
@@ -44,9 +48,12 @@ export interface Rr22Parameters {
   /** Most items of the sender in one bin. */
   senderBinCapacity: number;
   vole: VoleParameters;
-  /** As `tagBytesFor`, at least 8. */
+  /** As `tagBytesFor`, at least 8; in a malicious run 16. */
   tagBytes: number;
 }
+
+/** How a run is to go, beside its capacities. */
+export type Rr22Mode = Pick<Rr22Options, 'parts' | 'security'>;
 
 /** Addresses of 32 bits hold the receiver's working memory up to here. */
 const LARGEST_CAPACITY = 2 ** 23;
@@ -54,15 +61,18 @@ const LARGEST_CAPACITY = 2 ** 23;
 const SHORTEST_TAG = 8;
 
 /** @throws {NodeError} `PSI_BAD_CAPACITY`. */
-export function rr22Parameters(capacity: Capacity, parts = 1): Rr22Parameters {
+export function rr22Parameters(
+  capacity: Capacity,
+  { parts = 1, security = 'semi-honest' }: Rr22Mode = {},
+): Rr22Parameters {
   const { receiver, sender } = capacity;
   checkCapacity(capacity, LARGEST_CAPACITY);
   const okvs = okvsParameters(receiver);
   return {
     okvs,
     senderBinCapacity: binCapacity(sender, okvs.bins),
-    vole: voleParameters(okvsLength(okvs)),
-    tagBytes: Math.max(SHORTEST_TAG, tagBytesFor(capacity, parts)),
+    vole: voleParameters(okvsLength(okvs), { checked: security === 'malicious' }),
+    tagBytes: security === 'malicious' ? ITEM_BYTES : Math.max(SHORTEST_TAG, tagBytesFor(capacity, parts)),
   };
 }
 
@@ -72,11 +82,18 @@ export function rr22Session(sid: Hash, capacity: Capacity, parameters: Rr22Param
   const { receiver, sender } = capacity;
   const agreed = { sid, receiver, sender, okvs: { ...okvs }, vole: { ...vole }, senderBinCapacity, tagBytes };
   const kept = setup === undefined ? {} : { setup: toHex(setup.kept.id) };
-  return fromHex(hashValue(`2pm/${rr22Card.id}`, { ...agreed, ...kept }));
+  const { id } = vole.checked ? rr22MaliciousCard : rr22Card;
+  return fromHex(hashValue(`2pm/${id}`, { ...agreed, ...kept }));
 }
 
-/** @throws {NodeError} `PSI_BAD_SETUP` when the setup is of the other role, or with another peer. */
-export function checkSetup({ setup, channel }: Rr22Options, role: 'receiver' | 'sender'): void {
+/** @throws {NodeError} `PSI_BAD_SETUP` when the setup is of the other role, or with another peer, or for weaker runs. */
+export function checkSetup({ setup, channel, security }: Rr22Options, role: 'receiver' | 'sender'): void {
+  if (setup !== undefined && security === 'malicious') {
+    throw new NodeError('PSI_BAD_SETUP', 'kept base transfers are secure against semi-honest parties alone', {
+      fault: 'caller',
+      fix: 'Leave the setup away in a malicious run.',
+    });
+  }
   if (setup === undefined || (setup.role === role && setup.peer === channel.peer)) return;
   throw new NodeError('PSI_BAD_SETUP', `the setup was made as ${setup.role} with ${setup.peer}`, {
     fault: 'caller',

@@ -1,24 +1,28 @@
 /**
- * Receiver of Π_psi (RR22, Fig. 11), semi-honest. Model, leakage and deviations: `card.ts`.
+ * Receiver of Π_psi (RR22, Fig. 11), semi-honest or malicious. Model, leakage and deviations: `card.ts`.
  * Six messages: offer → ← answer → r, choice → ← correction → P ⊕ A → ← tags; about 168 bits an own item and
  * 40 + log2(nx·ny) bits (in whole bytes) an item of the sender, plus 0.7 to 0.9 MB for the VOLE.
+ * A malicious run takes eight: after the correction → challenge ← response; the coins of `coins.ts` travel beside offer,
+ * answer, choice, P ⊕ A and tags. Tags are of 128 bits, and the rest grows by 7 kB.
  * @module
  */
-import { type CryptoProvider, NodeError } from '@2pm/core';
+import { NodeError, type Rng } from '@2pm/core';
 import { okvsDecode, okvsEncode, okvsLength, okvsMarked, okvsRows, ROW_BYTES, type Rows } from '@2pm/crypto/okvs';
-import { VoleReceiver } from '@2pm/crypto/vole';
-import { type Kernels, pieces } from '@2pm/crypto/wasm';
+import { RESPONSE_BYTES, VoleReceiver } from '@2pm/crypto/vole';
+import { pieces } from '@2pm/crypto/wasm';
 import { FRAME_BYTES } from '../bound-channel.ts';
 import { duplicateItem, ITEM_BYTES } from '../items.ts';
+import { ReceiverCoins } from './coins.ts';
 import type { Rr22Options } from './parameters.ts';
 import { openSession, type Rr22Setup } from './session.ts';
-import { joinSlots, outputTags } from './tags.ts';
+import { joinSlots, oracleTags, outputTags } from './tags.ts';
 
 /**
  * Returns the ascending indices of the own items that the sender also holds.
  * @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_BAD_SETUP`,
  * `PSI_DUPLICATE_ITEM`, `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `GROUP_BAD_ELEMENT`, `OKVS_FAILED` (retry with a new
- * sid), and the channel's.
+ * sid), and the channel's; of a malicious run also `VOLE_INCONSISTENT`, `OT_INCONSISTENT` and `PSI_BAD_OPENING`, after
+ * which nobody should try again with this peer.
  */
 export function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
   return openSession(options, 'receiver', (session) => receive(options, session));
@@ -29,17 +33,19 @@ async function receive(options: Rr22Options, own: Rr22Setup): Promise<Uint32Arra
   const items = options.items.length / ITEM_BYTES;
   const { parameters, set, channel, vole: context, bytes } = own;
   const { kernels, session } = context;
+  const { checked } = parameters.vole;
+  const coins = checked ? new ReceiverCoins({ channel, session, rng }) : undefined;
   const vole = new VoleReceiver(context, undefined, setup?.role === 'receiver' ? setup.kept : undefined);
   onPhase?.('load');
   await channel.send(vole.offer);
+  await coins?.commit();
   const { bins, binCapacity } = parameters.okvs;
   kernels.reserve((ROW_BYTES + 4) * bins * binCapacity + 4 * ITEM_BYTES * parameters.vole.length);
   onPhase?.('reserve memory');
 
   // The sender has fixed its set before it answers, we ours before the offer: only now is r drawn.
   const answer = await channel.receive(bytes.answer);
-  const r = rng.fill(new Uint8Array(32));
-  await channel.send(r);
+  const r = await (coins?.key() ?? drawKey(own, rng));
   await channel.send(vole.choose(answer));
   onPhase?.('base transfers');
 
@@ -50,7 +56,7 @@ async function receive(options: Rr22Options, own: Rr22Setup): Promise<Uint32Arra
   const correction = await channel.receive(bytes.correction);
   onPhase?.('await correction');
   // From here on p holds P ⊕ A.
-  const c = vole.finish(correction, p);
+  const c = checked ? await checkedFinish(own, vole, correction, p) : vole.finish(correction, p);
   onPhase?.('vole');
 
   const length = okvsLength(parameters.okvs);
@@ -59,7 +65,8 @@ async function receive(options: Rr22Options, own: Rr22Setup): Promise<Uint32Arra
   }
   onPhase?.('send vector');
 
-  const tags = joinTable({ kernels, crypto, session }, rows, c, parameters.tagBytes);
+  const w = await coins?.mask();
+  const tags = joinTable(own, rows, c, w);
   onPhase?.('decode');
   const tagBytes = parameters.tagBytes;
   const perFrame = FRAME_BYTES / ITEM_BYTES;
@@ -75,6 +82,20 @@ async function receive(options: Rr22Options, own: Rr22Setup): Promise<Uint32Arra
   return matches;
 }
 
+async function drawKey({ channel }: Rr22Setup, rng: Rng): Promise<Uint8Array> {
+  const r = rng.fill(new Uint8Array(32));
+  await channel.send(r);
+  return r;
+}
+
+/** As `finish`, but the sender has to prove what it did before P ⊕ A leaves. */
+async function checkedFinish({ channel }: Rr22Setup, vole: VoleReceiver, correction: Uint8Array, p: number) {
+  await channel.send(vole.challenge());
+  vole.rebuild(correction);
+  vole.verify(await channel.receive(RESPONSE_BYTES));
+  return vole.compress(p);
+}
+
 function encode<T>(build: () => T): T {
   try {
     return build();
@@ -85,18 +106,15 @@ function encode<T>(build: () => T): T {
 }
 
 /** Tags of the own items in a hash table, in the order of the rows. */
-function joinTable(
-  { kernels, crypto, session }: { kernels: Kernels; crypto: CryptoProvider; session: Uint8Array },
-  rows: Rows,
-  c: number,
-  tagBytes: number,
-) {
+function joinTable({ parameters, set, vole }: Rr22Setup, rows: Rows, c: number, w: Uint8Array | undefined) {
+  const { kernels, crypto, session } = vole;
   const n = rows.parameters.items;
   const size = ITEM_BYTES * n;
   const [slots, found] = [kernels.alloc(size), kernels.alloc(n)];
   kernels.bytes(slots, size).fill(0);
   kernels.bytes(found, n).fill(0);
   okvsDecode(kernels, rows, c, slots);
-  outputTags(kernels, crypto, session, slots, n);
-  return { slots, found, ...joinSlots(kernels, slots, n, tagBytes) };
+  if (w === undefined) outputTags(kernels, crypto, session, slots, n);
+  else oracleTags(kernels, { session, w, set }, rows, slots);
+  return { slots, found, ...joinSlots(kernels, slots, n, parameters.tagBytes) };
 }

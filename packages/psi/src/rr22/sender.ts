@@ -1,15 +1,16 @@
 /**
- * Sender of Π_psi (RR22, Fig. 11), semi-honest. Model, leakage and deviations: `card.ts`; turns: `receiver.ts`.
+ * Sender of Π_psi (RR22, Fig. 11), semi-honest or malicious. Model, leakage and deviations: `card.ts`; turns: `receiver.ts`.
  * @module
  */
 import { okvsDecode, okvsLength, okvsRows, ROW_BYTES, type Rows } from '@2pm/crypto/okvs';
-import { VoleSender } from '@2pm/crypto/vole';
+import { CHALLENGE_BYTES, VoleSender } from '@2pm/crypto/vole';
 import { type Kernels, pieces, putStream } from '@2pm/crypto/wasm';
 import { FRAME_BYTES } from '../bound-channel.ts';
 import { duplicateItem, ITEM_BYTES } from '../items.ts';
+import { SenderCoins } from './coins.ts';
 import type { Rr22Options } from './parameters.ts';
 import { openSession, type Rr22Setup } from './session.ts';
-import { joinSlots, outputTags } from './tags.ts';
+import { joinSlots, oracleTags, outputTags } from './tags.ts';
 
 /** Errors as of `rr22Receiver`. Learns nothing. */
 export function rr22Sender(options: Rr22Options): Promise<void> {
@@ -17,18 +18,22 @@ export function rr22Sender(options: Rr22Options): Promise<void> {
 }
 
 async function send(options: Rr22Options, own: Rr22Setup): Promise<void> {
-  const { capacity, crypto, setup, onPhase } = options;
+  const { capacity, rng, crypto, setup, onPhase } = options;
   const { parameters, set, channel, vole: context, bytes } = own;
   const { kernels, session } = context;
+  const { checked } = parameters.vole;
+  const coins = checked ? new SenderCoins({ channel, session, rng }) : undefined;
   const vole = new VoleSender(context, setup?.role === 'sender' ? setup.kept : undefined);
   onPhase?.('load');
 
   const offer = await channel.receive(bytes.offer);
+  await coins?.hear();
   await channel.send(vole.respond(offer));
+  await coins?.share();
   const rowBytes = (ROW_BYTES + 4) * parameters.okvs.bins * parameters.senderBinCapacity;
   kernels.reserve(rowBytes + 2 * ITEM_BYTES * parameters.vole.length + 3 * ITEM_BYTES * capacity.sender);
   onPhase?.('reserve memory');
-  const r = await channel.receive(32);
+  const r = await (coins?.key() ?? channel.receive(32));
   const choice = await channel.receive(bytes.choice);
   onPhase?.('await choice');
   await channel.send(vole.expand(offer, choice));
@@ -43,6 +48,8 @@ async function send(options: Rr22Options, own: Rr22Setup): Promise<void> {
   const slots = productsWithValues(kernels, rows, tables, n);
   refuseDuplicates(kernels, slots, n);
   onPhase?.('multiply');
+  if (checked) await channel.send(vole.prove(await channel.receive(CHALLENGE_BYTES)));
+  onPhase?.('prove');
   const k = vole.finish();
   onPhase?.('code');
 
@@ -54,8 +61,10 @@ async function send(options: Rr22Options, own: Rr22Setup): Promise<void> {
     kernels.run.gf_multiply(tables, frame, ITEM_BYTES, k + from, (to - from) / ITEM_BYTES, 1);
   }
   onPhase?.('receive vector');
+  const w = await coins?.mask();
   okvsDecode(kernels, rows, k, slots);
-  outputTags(kernels, crypto, session, slots, n);
+  if (w === undefined) outputTags(kernels, crypto, session, slots, n);
+  else oracleTags(kernels, { session, w, set }, rows, slots);
   onPhase?.('decode');
   // Rows stand in an order that follows the items; the receiver must not see it.
   shuffle(kernels, slots, n, options);

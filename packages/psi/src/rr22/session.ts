@@ -27,7 +27,7 @@ export async function openSession<T>(
 ): Promise<T> {
   const { sid, capacity, rng, crypto, setup, signal } = options;
   checkSetup(options, role);
-  const parameters = rr22Parameters(capacity, options.parts);
+  const parameters = rr22Parameters(capacity, options);
   const set = paddedItems(options.items, capacity[role], rng);
   const session = rr22Session(sid, capacity, parameters, setup);
   const channel = new BoundChannel(options.channel, crypto, session, signal);

@@ -1,5 +1,6 @@
 /** What the two parties compare: tags of items, and the hash table in which they meet. @module */
 import { type CryptoProvider, sha256Bytes } from '@2pm/core';
+import type { Rows } from '@2pm/crypto/okvs';
 import { type Kernels, pieces } from '@2pm/crypto/wasm';
 import { ITEM_BYTES } from '../items.ts';
 
@@ -47,3 +48,27 @@ export function outputTags(
   kernels.release(mark);
 }
 const TAG_CHUNK = 4_096;
+
+/**
+ * H_o of a malicious run, over the blocks of `rows` in place: 16 bytes of BLAKE3 under a key of the session, over
+ * (block ⊕ w) ‖ item. A random oracle that takes the item, so that who makes a tag must know of which item.
+ */
+export function oracleTags(
+  kernels: Kernels,
+  { session, w, set }: { session: Uint8Array; w: Uint8Array; set: Uint8Array },
+  rows: Rows,
+  blocks: number,
+): void {
+  const mark = kernels.mark();
+  const key = kernels.put(sha256Bytes(new TextEncoder().encode('2pm/rr22/oracle/1\0'), session));
+  const [mask, items] = [kernels.put(w), kernels.put(set)];
+  let done = 0;
+  for (const [bin, count] of rows.counts.entries()) {
+    const indices = rows.indices + 4 * bin * rows.parameters.binCapacity;
+    for (const [from, to] of pieces(count)) {
+      kernels.run.hash_with_items(key, blocks + ITEM_BYTES * (done + from), mask, items, indices + 4 * from, to - from);
+    }
+    done += count;
+  }
+  kernels.release(mark);
+}
