@@ -31,6 +31,11 @@ INLINE block masked(block tag, u32 width) {
   return wasm_v128_and(tag, wasm_u8x16_lt(lanes, wasm_i8x16_splat((char)width)));
 }
 
+// The way back: slots whose first `width` bytes are given and whose others are zero. 16 readable bytes behind the last.
+EXPORT(unpack_tags) void unpack_tags(const u8 *in, u32 n, u32 width, block *slots) {
+  for (u32 i = 0; i < n; i++) slots[i] = masked(load(in + (u64)width * i), width);
+}
+
 // Entries are scattered over more memory than the caches hold: a batch of them is touched before it is worked on, so that
 // the loads overlap.
 #define BATCH 64

@@ -123,6 +123,11 @@ test('tags are packed to their width', async () => {
   const out = kernels.alloc(9 * 11 + 16);
   kernels.run.pack_tags(at, 9, 11, out);
   expect(slotsOf(kernels.bytes(out, 99), 11)).toEqual(slotsOf(slots, 16).map((slot) => slot.slice(0, 22)));
+  const back = kernels.alloc(16 * 9);
+  kernels.run.unpack_tags(out, 9, 11, back);
+  expect(slotsOf(kernels.bytes(back, 144), 16)).toEqual(
+    slotsOf(slots, 16).map((slot) => `${slot.slice(0, 22)}0000000000`),
+  );
 });
 
 function slotsOf(bytes: Uint8Array, width: number): string[] {

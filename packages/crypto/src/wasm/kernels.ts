@@ -88,6 +88,7 @@ export interface KernelFunctions {
   bit_products_receive(chosen: number, pads: number, message: number, n: number, share: number): void;
   shuffle(slots: number, from: number, to: number, random: number): void;
   pack_tags(slots: number, n: number, width: number, out: number): void;
+  unpack_tags(packed: number, n: number, width: number, slots: number): void;
   join_build(slots: number, from: number, to: number, width: number, table: number, bits: number): number;
   join_probe(slots: number, width: number, table: number, bits: number, tags: number, n: number, found: number): void;
 }
