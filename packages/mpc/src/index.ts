@@ -1,3 +1,6 @@
+export { additiveSemiHonest, runAdditiveCircuit } from './additive/backend.ts';
+export { ADDITIVE_SEMI_HONEST } from './additive/card.ts';
+export { sharedBackends } from './backends.ts';
 export { REP3_SEMI_HONEST } from './card.ts';
 export { type Circuit, CircuitBuilder } from './circuit.ts';
 export { evaluatePlain, type PlainInputs } from './plain.ts';

@@ -4,7 +4,7 @@ import { openKeystore } from '@2pm/chain/keystore';
 import { type ChainConnector, type NodeId, publicError } from '@2pm/core';
 import type { NodeStatusView, PeerView } from '@2pm/core/api';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
-import { rep3SemiHonest } from '@2pm/mpc';
+import { sharedBackends } from '@2pm/mpc';
 import { type Directory, directory, tlsBackbone } from '@2pm/p2p';
 import { stripTypes } from '@2pm/program';
 import { COMPUTE_PROTOCOL, CONTROL_PROTOCOL, Tasks } from '@2pm/task';
@@ -87,7 +87,7 @@ export async function createNode(
       chain,
       addresses: config.advertise,
       offersData: data.holder !== undefined,
-      protocols: [CONTROL_PROTOCOL, COMPUTE_PROTOCOL, rep3SemiHonest.card.id],
+      protocols: [CONTROL_PROTOCOL, COMPUTE_PROTOCOL, ...sharedBackends.map(({ card }) => card.id)],
     });
     await known(peers, signer.id, starting);
 
@@ -102,7 +102,7 @@ export async function createNode(
         hpkePrivateKey: analyst.hpke.privateKey,
       },
       data: data.holder,
-      backends: [rep3SemiHonest],
+      backends: sharedBackends,
       crypto: nodeCrypto,
       strip: async (source) => encoder.encode(await stripTypes(encoder.encode(source))),
       trace: (program, signal) => sandbox.traceProgram(program, { signal }),

@@ -13,6 +13,7 @@ import {
   type Hash,
   type Hex,
   hashValue,
+  type KeyedRows,
   NodeError,
   type NodeId,
   type NodeRecord,
@@ -21,7 +22,7 @@ import {
 } from '@2pm/core';
 import { generatePrivateKey, hpkeKeyPair, localSigner, signRegister } from '@2pm/crypto';
 import { nodeCrypto } from '@2pm/crypto/node';
-import { rep3SemiHonest } from '@2pm/mpc';
+import { sharedBackends } from '@2pm/mpc';
 import { type AnalystSecret, Tasks } from '@2pm/task';
 import { type MemoryNetwork, type MemoryNetworkOptions, memoryNetwork } from './memory-backbone.ts';
 import { type MemoryDisk, memoryDisk } from './memory-journal.ts';
@@ -48,6 +49,10 @@ export interface TestNode {
 export interface TestData {
   /** Vector for each local aggregate, by operation: `count/1` → [12]. */
   vectors: Readonly<Record<string, readonly bigint[]>>;
+  /** Rows of every `keyed/1` node of the holder. */
+  keyed?: KeyedRows;
+  /** Rows that the holder kept of intersections, by name; written by the network. */
+  kept?: Map<string, number[]>;
   decision?: Decision;
   /** Thrown by prepare or compute. */
   prepareError?: Error;
@@ -137,7 +142,7 @@ export async function taskNetwork(options: {
         signer,
         analyst,
         data: data === undefined ? undefined : dataOf(node),
-        backends: [rep3SemiHonest],
+        backends: sharedBackends,
         crypto: nodeCrypto,
         strip: async (source) => new TextEncoder().encode(source),
         trace: async (program) => {
@@ -213,8 +218,14 @@ function dataOf(node: TestNode): DataHolder {
         }),
       );
     },
-    keyed: () => Promise.reject(new Error('the test gives no keyed rows')),
-    deliver: () => Promise.reject(new Error('the test keeps no rows')),
+    async keyed() {
+      if (node.data?.keyed === undefined) throw new Error('the test gives no keyed rows');
+      return node.data.keyed;
+    },
+    async deliver(_request, _role, _node, name, rows) {
+      node.data?.kept?.set(name, [...rows]);
+      return { file: name, rows: rows.length };
+    },
     release: async () => undefined,
   };
 }

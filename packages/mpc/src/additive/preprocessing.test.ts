@@ -1,5 +1,6 @@
 import { channelPair, type Hash, type NodeId, type Plan } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
+import { silentOtMessageBytes } from '@2pm/crypto/ot';
 import { describe, expect, test } from 'vitest';
 import { CircuitBuilder } from '../circuit.ts';
 import { execute } from '../execute.ts';
@@ -48,7 +49,7 @@ describe('every correlation is right', () => {
     ['of some kinds alone', { ...NONE, crossWords: 32 }],
     [
       'more than a batch',
-      { ...NONE, words: 17_001, bits: 20_000, crossBits: 9_000, crossWords: 40_000, matrices: [shapeOf(3, 40, 20)] },
+      { ...NONE, words: 16_001, bits: 20_000, crossBits: 9_000, crossWords: 9_000, matrices: [shapeOf(3, 40, 20)] },
     ],
   ])('%s', async (_, demand) => {
     const { one, other } = await make(demand);
@@ -97,12 +98,34 @@ describe('every correlation is right', () => {
   });
 });
 
-test('a triple of words takes at most 280 bytes of each seat, one of bits hardly any', async () => {
-  const of = async (demand: Demand) => (await make(demand)).sent.map((bytes) => bytes);
-  const words = await of({ ...NONE, words: 16_384 });
-  for (const bytes of words) expect(bytes / 16_384).toBeLessThan(280);
-  const bits = await of({ ...NONE, bits: 2 ** 20 });
-  for (const bytes of bits) expect(bytes / 2 ** 20).toBeLessThan(0.3);
+describe('what is sent', () => {
+  /** By each seat, from the lengths that the transfers and the products state. */
+  const expected = (demand: Demand) =>
+    [0, 1].map((seat) => {
+      const lengths = [seat, 1 - seat].map((from) => {
+        const direction = directionOf(demand, from, BINDING)!;
+        const { offer, answer, choice, correction } = silentOtMessageBytes(direction);
+        return { sender: answer + direction.batches * correction, receiver: offer + choice };
+      });
+      const [out, back] = lengths as [(typeof lengths)[0], (typeof lengths)[0]];
+      return out.sender + back.receiver + 260 * demand.words + (seat === 0 ? 8 * demand.crossWords : 0);
+    });
+
+  test('is 260 bytes a triple of words, 8 of seat 0 a product of bits as words, and the transfers’ own', async () => {
+    for (const demand of [
+      { ...NONE, words: 1000 },
+      { ...NONE, bits: 50_048, crossWords: 128, words: 2 },
+    ]) {
+      expect((await make(demand)).sent).toEqual(expected(demand));
+    }
+  });
+
+  test('comes to at most 282 bytes for one of many triples of words, and to 0.3 for one of bits', () => {
+    for (const words of [16_384, 100_000, 1_000_000]) {
+      for (const bytes of expected({ ...NONE, words })) expect(bytes / words).toBeLessThan(282);
+    }
+    for (const bytes of expected({ ...NONE, bits: 2 ** 20 })) expect(bytes / 2 ** 20).toBeLessThan(0.3);
+  });
 });
 
 test('the pieces of all batches are each portion once, in order', () => {

@@ -40,8 +40,8 @@ export function bindEngine(): Engine {
       return checkDatasets(dataDir, rng, id);
     },
     async verifyReceipt(bytes) {
-      const [{ verifyReceipt }, { rep3SemiHonest }] = await Promise.all([import('@2pm/task'), import('@2pm/mpc')]);
-      return verifyReceipt(bytes, [rep3SemiHonest]);
+      const [{ verifyReceipt }, { sharedBackends }] = await Promise.all([import('@2pm/task'), import('@2pm/mpc')]);
+      return verifyReceipt(bytes, sharedBackends);
     },
     async simulate(request) {
       const { simulate } = await import('../simulate.ts');

@@ -1,0 +1,6 @@
+/** What a node can run the shared part of a plan with, the default first. @module */
+import type { SharedBackend } from '@2pm/core';
+import { additiveSemiHonest } from './additive/backend.ts';
+import { rep3SemiHonest } from './rep3/backend.ts';
+
+export const sharedBackends: readonly SharedBackend[] = [rep3SemiHonest, additiveSemiHonest];
