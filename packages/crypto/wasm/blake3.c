@@ -40,16 +40,16 @@ EXPORT(hash_correlations) void hash_correlations(const u32 *key, const u8 *block
   }
 }
 
-// In place: values[i] = first 16 bytes of BLAKE3(key, (values[i] ^ mask) || items[indices[i]]).
+// In place: values[i] = first 16 bytes of BLAKE3(key, (values[i] ^ mask) || 16 bytes at items + stride * i).
 EXPORT(hash_with_items)
-void hash_with_items(const u32 *key, block *values, const u8 *mask, const block *items, const u32 *indices, u32 n) {
+void hash_with_items(const u32 *key, block *values, const u8 *mask, const u8 *items, u32 stride, u32 n) {
   block joint = load(mask);
   for (u32 i = 0; i < n; i += 4) {
     u32 here = n - i < 4 ? n - i : 4;
     block m[16], words[16];
     for (u32 j = 0; j < 4; j++) {
       u32 at = i + (j < here ? j : 0);
-      m[j] = xor(values[at], joint), m[4 + j] = items[indices[at]];
+      m[j] = xor(values[at], joint), m[4 + j] = load(items + (u64)stride * at);
     }
     transpose4(m);
     transpose4(m + 4);

@@ -17,7 +17,7 @@ export interface KernelFunctions {
   blake3_items(key: number, items: number, n: number, out: number): void;
   blake3_blocks(key: number, blocks: number, lengths: number, n: number, out: number): void;
   hash_correlations(key: number, blocks: number, offset: number, n: number, out: number): void;
-  hash_with_items(key: number, values: number, mask: number, items: number, indices: number, n: number): void;
+  hash_with_items(key: number, values: number, mask: number, items: number, stride: number, n: number): void;
   okvs_rows(
     key: number,
     items: number,

@@ -59,6 +59,7 @@ export const rr22MaliciousCard: ProtocolCard = {
       'one provoke failures that depend on the sender’s set.',
     'The check of the transfers is made on columns, point by hash (Fiat-Shamir); the check of the VOLE covers all trees at ' +
       'once with powers of one random point.',
+    'The hash that makes tags takes H_B(x, r) where the paper has the item x: it names the item as well.',
     'Trees of arity four seal each sum twice. The proof of the check needs only that points determine what the receiver ' +
       'rebuilds, which still holds.',
     'Dual LPN is assumed to hold although a bet on places of the noise came true.',

@@ -106,7 +106,7 @@ function encode<T>(build: () => T): T {
 }
 
 /** Tags of the own items in a hash table, in the order of the rows. */
-function joinTable({ parameters, set, vole }: Rr22Setup, rows: Rows, c: number, w: Uint8Array | undefined) {
+function joinTable({ parameters, vole }: Rr22Setup, rows: Rows, c: number, w: Uint8Array | undefined) {
   const { kernels, crypto, session } = vole;
   const n = rows.parameters.items;
   const size = ITEM_BYTES * n;
@@ -115,6 +115,6 @@ function joinTable({ parameters, set, vole }: Rr22Setup, rows: Rows, c: number, 
   kernels.bytes(found, n).fill(0);
   okvsDecode(kernels, rows, c, slots);
   if (w === undefined) outputTags(kernels, crypto, session, slots, n);
-  else oracleTags(kernels, { session, w, set }, rows, slots);
+  else oracleTags(kernels, { session, w }, rows, slots);
   return { slots, found, ...joinSlots(kernels, slots, n, parameters.tagBytes) };
 }

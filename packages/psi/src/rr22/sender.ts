@@ -64,7 +64,7 @@ async function send(options: Rr22Options, own: Rr22Setup): Promise<void> {
   const w = await coins?.mask();
   okvsDecode(kernels, rows, k, slots);
   if (w === undefined) outputTags(kernels, crypto, session, slots, n);
-  else oracleTags(kernels, { session, w, set }, rows, slots);
+  else oracleTags(kernels, { session, w }, rows, slots);
   onPhase?.('decode');
   // Rows stand in an order that follows the items; the receiver must not see it.
   shuffle(kernels, slots, n, options);

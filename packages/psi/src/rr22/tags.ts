@@ -1,6 +1,6 @@
 /** What the two parties compare: tags of items, and the hash table in which they meet. @module */
 import { type CryptoProvider, sha256Bytes } from '@2pm/core';
-import type { Rows } from '@2pm/crypto/okvs';
+import { ROW_BYTES, type Rows } from '@2pm/crypto/okvs';
 import { type Kernels, pieces } from '@2pm/crypto/wasm';
 import { ITEM_BYTES } from '../items.ts';
 
@@ -51,24 +51,25 @@ const TAG_CHUNK = 4_096;
 
 /**
  * H_o of a malicious run, over the blocks of `rows` in place: 16 bytes of BLAKE3 under a key of the session, over
- * (block ⊕ w) ‖ item. A random oracle that takes the item, so that who makes a tag must know of which item.
+ * (block ⊕ w) ‖ H_B(x, r). A random oracle that takes the item, so that who makes a tag must know of which one: H_B names it,
+ * and for two items with equal H_B the blocks still differ, because their places in the store come from other bits.
  */
 export function oracleTags(
   kernels: Kernels,
-  { session, w, set }: { session: Uint8Array; w: Uint8Array; set: Uint8Array },
+  { session, w }: { session: Uint8Array; w: Uint8Array },
   rows: Rows,
   blocks: number,
 ): void {
   const mark = kernels.mark();
   const key = kernels.put(sha256Bytes(new TextEncoder().encode('2pm/rr22/oracle/1\0'), session));
-  const [mask, items] = [kernels.put(w), kernels.put(set)];
-  let done = 0;
+  const mask = kernels.put(w);
+  let at = blocks;
   for (const [bin, count] of rows.counts.entries()) {
-    const indices = rows.indices + 4 * bin * rows.parameters.binCapacity;
+    const values = rows.at + ROW_BYTES * bin * rows.parameters.binCapacity;
     for (const [from, to] of pieces(count)) {
-      kernels.run.hash_with_items(key, blocks + ITEM_BYTES * (done + from), mask, items, indices + 4 * from, to - from);
+      kernels.run.hash_with_items(key, at + ITEM_BYTES * from, mask, values + ROW_BYTES * from, ROW_BYTES, to - from);
     }
-    done += count;
+    at += ITEM_BYTES * count;
   }
   kernels.release(mark);
 }
