@@ -20,6 +20,7 @@
 import { z } from 'zod';
 import type { PublicError } from './errors.ts';
 import { NodeId, TaskId } from './ids.ts';
+import { SecurityModel } from './task.ts';
 
 export const ApiError: z.ZodType<PublicError> = z.object({
   code: z.string(),
@@ -35,8 +36,15 @@ export const SubmitRequest = z.strictObject({
   purpose: z.string().min(1).max(500),
   /** Nodes by role of the program; a role left out invites every active peer that offers data, up to its maximum. */
   roles: z.record(z.string(), z.array(NodeId)).default({}),
-  /** Three seats; left out, the first three invited nodes of distinct organisations. */
-  seats: z.array(NodeId).length(3).optional(),
+  /**
+   * As many as the protocol has; left out, invited nodes of distinct organisations, then others. Where rows are joined,
+   * one of them must bring no rows.
+   */
+  seats: z.array(NodeId).min(2).max(3).optional(),
+  /** Id of the protocol between the seats; left out, the node's first that gives the security asked for. */
+  protocol: z.string().max(64).optional(),
+  /** The least that the protocol must withstand. */
+  security: SecurityModel.default('semi-honest'),
   joinWithinSeconds: z.number().int().min(2).max(604_800).default(60),
   settleWithinSeconds: z.number().int().min(5).max(2_592_000).default(900),
 });

@@ -55,7 +55,7 @@ describe('a join', () => {
     expect(typeOf(plan, 'join/1')).toEqual({ kind: 'joined', roles: ['bank', 'shop'], length: 200 });
     // Where there is no match the column is 0, below its declared least value.
     expect(typeOf(plan, 'joined-column/1')).toMatchObject({ lo: '0', hi: '1000', length: 200 });
-    expect(plan.tables.accounts?.keys?.person).toEqual([
+    expect(plan.tables['accounts']?.keys?.['person']).toEqual([
       [
         { column: 'name', rule: 'name/v1' },
         { column: 'born', rule: 'date/v1' },
@@ -224,14 +224,14 @@ describe('a forged plan is refused by the checker', () => {
     [
       'keys of different rules',
       forge('join/1', (_, plan) => {
-        plan.tables.orders = {
+        plan.tables['orders'] = {
           maxRows: 500,
-          columns: plan.tables.orders?.columns ?? {},
+          columns: plan.tables['orders']?.columns ?? {},
           keys: { email: [[{ column: 'mail', rule: 'exact/v1' }]] },
         };
       }),
     ],
-    ['a role of several members', forge('keyed/1', (_, plan) => Object.assign(plan.roles.bank ?? {}, { max: 2 }))],
+    ['a role of several members', forge('keyed/1', (_, plan) => Object.assign(plan.roles['bank'] ?? {}, { max: 2 }))],
   ])('%s', (_, check) => {
     expect(check).toThrow(expect.objectContaining({ code: 'PLAN_INVALID' }));
   });

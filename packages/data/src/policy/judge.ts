@@ -15,6 +15,7 @@ import {
   type TaskSpec,
 } from '@2pm/core';
 import { type Contract, type Property, policyOf, tableOf } from '../contract/contract.ts';
+import { ruleReads } from '../keys/rules.ts';
 import { Lineage } from '../lineage.ts';
 import { usedColumns } from '../usage.ts';
 import { describeTask } from './describe.ts';
@@ -131,8 +132,13 @@ function schemaReasons(
   const properties = new Map(tableOf(contract).properties.map((property) => [property.name, property]));
   const declared = task.plan.tables[table]?.columns ?? {};
   return roles.flatMap((role) =>
-    usedColumns(lineage, role, table).flatMap(({ column, line }): Reason[] => {
+    usedColumns(lineage, role, table).flatMap(({ column, line, rule }): Reason[] => {
       const [type, property] = [declared[column], properties.get(column)];
+      if (rule !== undefined && property !== undefined) {
+        if (ruleReads(rule, property.logicalType)) return [];
+        const message = `column "${column}" of "${table}" is ${property.logicalType}, which ${rule} cannot read`;
+        return [{ code: 'POLICY_COLUMN_TYPE', message, line, fix: 'match by another column, or by another rule' }];
+      }
       if (type === undefined || property === undefined) {
         const message = `dataset "${table}" has no column "${column}"`;
         return [{ code: 'POLICY_UNKNOWN_COLUMN', message, line, fix: 'use the columns that the holder publishes' }];

@@ -14,6 +14,7 @@ import { z } from 'zod';
  *   includes `filter` and `arithmetic`
  * - `per-holder`: values of each single holder side by side (`stack/1`)
  * - `rows`: single rows (`rows/1`, `stack/1`)
+ * - `match`: matching rows with those of other holders by keys, and what a match brings together
  */
 export const OPERATION_GROUPS = {
   filter: ['where/1', 'eq/1', 'ne/1', 'lt/1', 'le/1', 'gt/1', 'ge/1', 'in/1', 'and/1', 'or/1', 'not/1', 'is-null/1'],
@@ -21,10 +22,14 @@ export const OPERATION_GROUPS = {
   aggregate: [
     ...['where/1', 'eq/1', 'ne/1', 'lt/1', 'le/1', 'gt/1', 'ge/1', 'in/1', 'and/1', 'or/1', 'not/1', 'is-null/1'],
     ...['add/1', 'sub/1', 'mul/1', 'neg/1', 'select/1'],
+    ...['rescale/1', 'minimum/1', 'maximum/1', 'abs/1', 'min/1', 'max/1', 'argmax/1', 'as-int/1', 'dot/1', 'combine/1'],
+    ...['reciprocal/1', 'sqrt/1', 'exp/1', 'log/1', 'sigmoid/1'],
+    ...['repeat/1', 'slice/1', 'concat/1', 'transpose/1', 'matmul/1', 'unstack/1'],
     ...['count/1', 'sum/1', 'histogram/1', 'count-by/1', 'sum-by/1'],
   ],
   'per-holder': ['stack/1'],
   rows: ['rows/1', 'stack/1'],
+  match: ['keyed/1', 'join/1', 'keep/1', 'matched/1', 'joined-column/1', 'intersect/1'],
 } as const satisfies Record<string, readonly (typeof OPERATIONS)[number][]>;
 
 /** Needed by every plan, and harmless without the others: reading, adding over holders, protecting, revealing. */

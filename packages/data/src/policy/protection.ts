@@ -28,6 +28,13 @@ export interface Unprotected {
 /** Guards on all paths from the reveal down to one node: canonical names of counts, and whether each path sums. */
 type Guards = { scalar: Set<string>; slots: Set<string>; summed: boolean };
 
+/** Element i of the result depends on element i of each argument that has its length. All others may move elements. */
+const SLOT_BY_SLOT: ReadonlySet<string> = new Set([
+  ...['add/1', 'sub/1', 'mul/1', 'neg/1', 'lt/1', 'le/1', 'gt/1', 'ge/1', 'eq/1', 'ne/1', 'and/1', 'or/1', 'not/1'],
+  ...['select/1', 'rescale/1', 'minimum/1', 'maximum/1', 'abs/1', 'as-int/1'],
+  ...['reciprocal/1', 'sqrt/1', 'exp/1', 'log/1', 'sigmoid/1', 'combine/1'],
+]);
+
 /** Problems of one reveal with regard to the values of `roles`; none means that it is protected. */
 export function unprotected(
   lineage: Lineage,
@@ -85,11 +92,18 @@ export function unprotected(
       if (value !== undefined) meet(guards, value, { ...have, scalar, slots });
       continue;
     }
-    const below = node.op === 'sum/1' ? { scalar: have.scalar, slots: new Set<string>(), summed: true } : have;
-    for (const arg of node.args) {
+    const sums = node.op === 'sum/1' || node.op === 'dot/1';
+    const aligned = SLOT_BY_SLOT.has(node.op);
+    const slots = aligned ? have.slots : new Set<string>();
+    for (const [place, arg] of node.args.entries()) {
       // What takes part of a vector may take a single match, and a sum over that is no sum over all.
-      const whole = node.op === 'sum/1' || lengthOf(lineage.node(arg)) === lengthOf(node);
-      meet(guards, arg, { ...below, summed: below.summed && whole });
+      const weights = node.op === 'combine/1' && place === 0;
+      const whole = aligned && !weights && lengthOf(lineage.node(arg)) === lengthOf(node);
+      meet(guards, arg, {
+        scalar: have.scalar,
+        slots: whole ? slots : new Set(),
+        summed: sums || (have.summed && whole),
+      });
     }
   }
   return problems;

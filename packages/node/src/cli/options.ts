@@ -1,5 +1,4 @@
 /** Texts of options → values. Each throws commander's error, which becomes a usage error with the option's name. @module */
-import { NodeId } from '@2pm/core';
 import { InvalidArgumentError } from 'commander';
 
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
@@ -23,19 +22,18 @@ export function endpoint(text: string): Endpoint {
   return { host: match[1] ?? match[2] ?? '', port };
 }
 
-/** `holder=0x…,0x…`, repeated for several roles. */
-export function roles(text: string, before: Record<string, NodeId[]> = {}): Record<string, NodeId[]> {
+/** `holder=0x…,acme`, repeated for several roles: node ids, or names of organisations. */
+export function roles(text: string, before: Record<string, string[]> = {}): Record<string, string[]> {
   const [role, list, ...rest] = text.split('=');
-  if (!role || !list || rest.length > 0) throw new InvalidArgumentError('write it like holder=0x…,0x….');
-  return { ...before, [role]: nodeIds(list) };
+  if (!role || !list || rest.length > 0) throw new InvalidArgumentError('write it like bank=0x… or bank=acme.');
+  return { ...before, [role]: nodeNames(list) };
 }
 
-export function nodeIds(text: string): NodeId[] {
-  return text.split(',').map((one) => {
-    const parsed = NodeId.safeParse(one.trim().toLowerCase());
-    if (!parsed.success) throw new InvalidArgumentError(`"${one}" is no node id; \`2pm peers\` lists them.`);
-    return parsed.data;
-  });
+/** `0x…,acme`: node ids, or names of organisations. */
+export function nodeNames(text: string): string[] {
+  const names = text.split(',').map((one) => one.trim());
+  if (names.includes('')) throw new InvalidArgumentError('a name is empty; `2pm peers` lists all.');
+  return names;
 }
 
 /** `table=FILE[,table=FILE]`: the data of one holder, repeated for several. */

@@ -1,9 +1,9 @@
 /** `2pm task submit`, `watch`: send a program and follow its task to the end. @module */
 import { readFile } from 'node:fs/promises';
-import { isNodeError, NodeError, type NodeId, type TaskId } from '@2pm/core';
+import { isNodeError, NodeError, NodeId, type TaskId } from '@2pm/core';
 import { FINAL_PHASES, type TaskResult, type TaskView } from '@2pm/core/api';
 import type { NodeClient } from '@2pm/sdk';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import {
   answer,
   type Context,
@@ -15,15 +15,17 @@ import {
   wasInterrupted,
 } from './context.ts';
 import { exitCodeOfPhase } from './exit.ts';
-import { duration, nodeIds, roles } from './options.ts';
+import { duration, nodeNames, roles } from './options.ts';
 import { TaskProgress } from './render/progress.ts';
 import { renderResult } from './render/result.ts';
 import { renderTask } from './render/task.ts';
 
 interface SubmitOptions {
   purpose: string;
-  role?: Record<string, NodeId[]>;
-  seats?: NodeId[];
+  role?: Record<string, string[]>;
+  seats?: string[];
+  protocol?: string;
+  security: 'semi-honest' | 'malicious';
   joinWithin: number;
   settleWithin: number;
   detach: boolean;
@@ -37,10 +39,20 @@ export function registerSubmit(task: Command, context: Context): void {
     .requiredOption('--purpose <text>', 'why, in words that the data holders will read')
     .option(
       '--role <role=nodes>',
-      'nodes of a role, role=0x…,0x…; repeat for each (default: every peer with data)',
+      'nodes of a role by id or organisation, bank=acme; repeat for each (default: every peer with data)',
       roles,
     )
-    .option('--seats <nodes>', 'the three computing parties, 0x…,0x…,0x… (default: chosen among the invited)', nodeIds)
+    .option(
+      '--seats <nodes>',
+      'the computing parties, by id or organisation (default: chosen, the invited first)',
+      nodeNames,
+    )
+    .addOption(
+      new Option('--security <model>', 'what the computing parties must withstand')
+        .choices(['semi-honest', 'malicious'])
+        .default('semi-honest'),
+    )
+    .option('--protocol <id>', 'protocol between the computing parties (default: by security and seats)')
     .option('--join-within <time>', 'how long to wait for consents', duration, 60)
     .option('--settle-within <time>', 'when it must be over', duration, 900)
     .option('--detach', 'return as soon as the task stands on the chain', false)
@@ -48,11 +60,16 @@ export function registerSubmit(task: Command, context: Context): void {
       const global = globals(self, context);
       const program = await readProgram(path);
       const client = await clientOf(global);
+      const named = [...Object.values(options.role ?? {}), options.seats ?? []].flat();
+      const idOf = await nodesByName(client, named);
+      const roles = Object.entries(options.role ?? {}).map(([role, names]) => [role, names.map(idOf)] as const);
       const taskId = await client.submit({
         program,
         purpose: options.purpose,
-        roles: options.role ?? {},
-        ...(options.seats === undefined ? {} : { seats: options.seats }),
+        roles: Object.fromEntries(roles),
+        ...(options.seats === undefined ? {} : { seats: options.seats.map(idOf) }),
+        ...(options.protocol === undefined ? {} : { protocol: options.protocol }),
+        security: options.security,
         joinWithinSeconds: options.joinWithin,
         settleWithinSeconds: options.settleWithin,
       });
@@ -74,6 +91,23 @@ export function registerSubmit(task: Command, context: Context): void {
       if (global.json) await stream(client, parseTaskId(id), context);
       else await follow(client, parseTaskId(id), global, context);
     });
+}
+
+/** Ids as they are; a name of an organisation is that of its one node. @throws {NodeError} `USAGE_NO_NODE`. */
+async function nodesByName(client: NodeClient, names: readonly string[]): Promise<(name: string) => NodeId> {
+  const asIs = (name: string) => NodeId.safeParse(name.toLowerCase()).data;
+  const peers = names.every((name) => asIs(name) !== undefined) ? [] : await client.peers();
+  return (name) => {
+    const id = asIs(name);
+    if (id !== undefined) return id;
+    const [peer, ...others] = peers.filter(({ org }) => org.toLowerCase() === name.toLowerCase());
+    if (peer !== undefined && others.length === 0) return peer.node;
+    const problem = peer === undefined ? 'no node of' : 'several nodes of';
+    throw new NodeError('USAGE_NO_NODE', `there is ${problem} "${name}"`, {
+      fault: 'caller',
+      fix: '`2pm peers` lists nodes and organisations; name one by its id',
+    });
+  };
 }
 
 /** @throws {NodeError} `USAGE_NO_PROGRAM`. */

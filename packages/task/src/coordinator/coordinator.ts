@@ -7,10 +7,11 @@
 import { type Env, encode, NodeError, type NodeId, type Plan, planHash, programHash, type TaskId } from '@2pm/core';
 import type { SubmitRequest } from '@2pm/core/api';
 import { personalDigest, taskId as taskIdOf } from '@2pm/crypto';
+import { matchers } from '../matchers.ts';
 import type { ControlRequest } from '../messages.ts';
 import { runAttempt } from './attempt.ts';
 import { type BookOptions, type MemberProgress, TaskBook } from './book.ts';
-import { backendOf, type Desk } from './desk.ts';
+import { backendOf, chooseBackend, type Desk } from './desk.ts';
 import { gather } from './gather.ts';
 import { conclude, nextNonce, publish, settle, start, uphold } from './ledger-steps.ts';
 import type { CoordinatorTask } from './log.ts';
@@ -104,10 +105,11 @@ export class Coordinator {
       programHash: programHash(program),
       planHash: planHash(plan),
       recipient: analyst.keys,
-      protocol: backends[0]?.card.id ?? '',
+      protocol: chooseBackend(backends, request).card,
       nowMs: at,
     });
     backendOf(this.#desk, spec.protocol).check(plan);
+    matchers(plan, spec);
     const signature = await analyst.signer.sign(personalDigest(encode(spec)));
     const signatures = Object.fromEntries(Object.keys(spec.recipients).map((name) => [name, signature]));
     const taskId = taskIdOf(chain.info.domain, signer.id, nonce);

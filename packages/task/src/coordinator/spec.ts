@@ -1,6 +1,15 @@
 /** Drafts a task spec from what the analyst asked for: whom to invite, who computes, until when. @module */
-import { type AnalystKeys, type Hash, NodeError, type NodeId, type Plan, type TaskSpec } from '@2pm/core';
+import {
+  type AnalystKeys,
+  type Hash,
+  NodeError,
+  type NodeId,
+  type Plan,
+  type ProtocolCard,
+  type TaskSpec,
+} from '@2pm/core';
 import type { SubmitRequest } from '@2pm/core/api';
+import { chooseSeats } from './seats.ts';
 
 export interface Peer {
   node: NodeId;
@@ -18,11 +27,11 @@ export interface SpecDraft {
   programHash: Hash;
   planHash: Hash;
   recipient: AnalystKeys;
-  protocol: string;
+  protocol: ProtocolCard;
   nowMs: number;
 }
 
-/** @throws {NodeError} `TASK_TOO_FEW_MEMBERS`, `TASK_UNKNOWN_NODE`, `TASK_UNKNOWN_ROLE`, `TASK_SEATS`. */
+/** @throws {NodeError} `TASK_TOO_FEW_MEMBERS`, `TASK_UNNAMED_ROLE`, `TASK_UNKNOWN_NODE`, `TASK_UNKNOWN_ROLE`, `TASK_SEATS`. */
 export function draftSpec(draft: SpecDraft): TaskSpec {
   const { request, plan, peers, coordinator, nowMs } = draft;
   for (const role of Object.keys(request.roles)) {
@@ -47,6 +56,12 @@ export function draftSpec(draft: SpecDraft): TaskSpec {
       const offering = peers
         .filter(({ node, offersData }) => offersData && node !== coordinator)
         .map(({ node }) => node);
+      if (request.roles[role] === undefined && Object.keys(plan.roles).length > 1) {
+        throw new NodeError('TASK_UNNAMED_ROLE', `whom to invite as ${role} is not said`, {
+          fault: 'caller',
+          fix: `the program has several roles: name the nodes of each with --role ${role}=…`,
+        });
+      }
       const members = [...new Set(request.roles[role] ?? offering)].sort().slice(0, max);
       if (members.length < min) {
         throw new NodeError(
@@ -61,11 +76,12 @@ export function draftSpec(draft: SpecDraft): TaskSpec {
       return [role, members];
     }),
   );
-  const seats = request.seats ?? defaultSeats(Object.values(roles).flat(), known);
-  if (new Set(seats.map((seat) => known.get(seat)?.org)).size !== seats.length) {
-    throw new NodeError('TASK_SEATS', 'the three seats must belong to three different organisations', {
+  const { id: protocol, security, seats: count } = draft.protocol;
+  const seats = request.seats ?? chooseSeats({ plan, roles, peers, coordinator, count });
+  if (seats.length !== count || new Set(seats.map((seat) => known.get(seat)?.org)).size !== count) {
+    throw new NodeError('TASK_SEATS', `${protocol} wants ${count} seats of ${count} different organisations`, {
       fault: 'caller',
-      fix: 'name three nodes of different organisations with --seats',
+      fix: `name ${count} nodes of different organisations with --seats`,
     });
   }
   const joinBy = Math.ceil(nowMs / 1_000) + request.joinWithinSeconds;
@@ -77,8 +93,8 @@ export function draftSpec(draft: SpecDraft): TaskSpec {
     planHash: draft.planHash,
     roles,
     seats,
-    protocol: draft.protocol,
-    security: 'semi-honest',
+    protocol,
+    security,
     recipients: Object.fromEntries(plan.recipients.map((name) => [name, draft.recipient])),
     purpose: request.purpose,
     limits: { attemptMs: Math.max(1_000, Math.min(600_000, request.settleWithinSeconds * 1_000)) },
@@ -86,20 +102,4 @@ export function draftSpec(draft: SpecDraft): TaskSpec {
     settleBy: joinBy + request.settleWithinSeconds,
     quorum: 0,
   };
-}
-
-/** The first three invited nodes of distinct organisations. A recipient sits only if it is named. */
-function defaultSeats(invited: readonly NodeId[], known: ReadonlyMap<NodeId, Peer>): NodeId[] {
-  const seats = new Map<string, NodeId>();
-  for (const node of [...new Set(invited)].sort()) {
-    const org = known.get(node)?.org;
-    if (org !== undefined && !seats.has(org) && seats.size < 3) seats.set(org, node);
-  }
-  if (seats.size < 3) {
-    throw new NodeError('TASK_SEATS', 'fewer than three organisations are there to compute', {
-      fault: 'caller',
-      fix: 'three seats of distinct organisations are needed: invite more, or name seats with --seats',
-    });
-  }
-  return [...seats.values()];
 }

@@ -20,11 +20,12 @@ import {
   specHash,
   type TaskRequest,
 } from '@2pm/core';
+import { matchers } from '../matchers.ts';
 import { COMPUTE_PROTOCOL, Hello, type MemberCost } from '../messages.ts';
 import { type Roster, roleSizes } from '../roster.ts';
 import { blaming } from './blame.ts';
 import { receiveBulk, sendBulk } from './bulk.ts';
-import { matchers, matchPeers, matchRows } from './match.ts';
+import { matchPeers, matchRows } from './match.ts';
 import type { Rendezvous } from './rendezvous.ts';
 
 export interface AttemptContext {

@@ -12,14 +12,12 @@ import {
   hashValue,
   type KeyedRows,
   keyedColumns,
-  matchingSeats,
   NodeError,
   type NodeId,
   nodesOf,
   type Plan,
   type Rng,
   type TaskRequest,
-  type TaskSpec,
 } from '@2pm/core';
 import { CONTRIBUTION_BYTES, intersect, joinKey, joinTags } from '@2pm/psi';
 import type { Roster } from '../roster.ts';
@@ -58,21 +56,6 @@ export function matchPeers(plan: Plan, roster: Roster, self: NodeId): Set<NodeId
     return holders.includes(self) ? holders : [];
   });
   return new Set(peers.filter((holder) => holder !== self));
-}
-
-/** The seat that matches each join. @throws {NodeError} `TASK_NO_MATCHER` where all seats bring rows. */
-export function matchers(plan: Plan, spec: TaskSpec): Map<number, number> {
-  return new Map(
-    [...matchingSeats(plan, spec)].map(([node, seat]) => {
-      if (seat === undefined) {
-        throw new NodeError('TASK_NO_MATCHER', 'every seat brings rows into the join, so none may match them', {
-          fault: 'caller',
-          fix: 'Name a seat that is in none of the joined roles.',
-        });
-      }
-      return [node, seat];
-    }),
-  );
 }
 
 /** Runs all intersections, and returns what this member shares with the seats of each of its keyed rows. */

@@ -1,0 +1,50 @@
+/** Which nodes compute a task, where the analyst names none. @module */
+import { NodeError, type NodeId, nodesOf, type Plan } from '@2pm/core';
+
+export interface Candidate {
+  node: NodeId;
+  org: string;
+}
+
+/**
+ * So many nodes of distinct organisations: invited ones first, then other active peers; the coordinator sits only if it is
+ * named. Where rows are joined, one of them brings none into any join, for it sees the tags.
+ * @throws {NodeError} `TASK_SEATS`.
+ */
+export function chooseSeats(options: {
+  plan: Plan;
+  roles: Readonly<Record<string, readonly NodeId[]>>;
+  peers: readonly Candidate[];
+  coordinator: NodeId;
+  count: number;
+}): NodeId[] {
+  const { plan, roles, peers, coordinator, count } = options;
+  const invited = new Set(Object.values(roles).flat());
+  const joined = new Set(
+    nodesOf(plan, 'join/1').flatMap((index) => {
+      const type = plan.nodes[index]?.type;
+      return type?.kind === 'joined' ? type.roles.flatMap((role) => roles[role] ?? []) : [];
+    }),
+  );
+  const candidates = peers
+    .filter(({ node }) => node !== coordinator || invited.has(node))
+    .sort((a, b) => Number(invited.has(b.node)) - Number(invited.has(a.node)) || (a.node < b.node ? -1 : 1));
+  const [matcher] = joined.size === 0 ? [] : candidates.filter(({ node }) => !joined.has(node));
+  if (joined.size > 0 && matcher === undefined) {
+    throw new NodeError('TASK_SEATS', 'every node that could compute brings rows into the join', {
+      fault: 'caller',
+      fix: 'a join needs a seat that brings no rows: let another organisation run a node',
+    });
+  }
+  const chosen = new Map<string, NodeId>();
+  for (const { node, org } of matcher === undefined ? candidates : [matcher, ...candidates]) {
+    if (chosen.size < count && !chosen.has(org)) chosen.set(org, node);
+  }
+  if (chosen.size < count) {
+    throw new NodeError('TASK_SEATS', `${chosen.size} of the ${count} organisations needed to compute are there`, {
+      fault: 'caller',
+      fix: `${count} seats of distinct organisations are needed: invite more, or name seats with --seats`,
+    });
+  }
+  return [...chosen.values()].sort();
+}

@@ -1,0 +1,42 @@
+import type { Plan } from '@2pm/core';
+import { SubmitRequest } from '@2pm/core/api';
+import { ADDITIVE_SEMI_HONEST, sharedBackends } from '@2pm/mpc';
+import { defineTask, int, table, trace } from '@2pm/program';
+import { type TaskNetwork, type TestData, taskNetwork } from '@2pm/testing/task-network';
+import { afterEach, expect, test } from 'vitest';
+import { verifyReceipt } from './receipt.ts';
+
+const plan: Plan = trace(
+  defineTask({
+    name: 'mean',
+    tables: { visits: table({ days: int({ min: 0, max: 100 }) }, { maxRows: 1_000 }) },
+    roles: { holder: { min: 2, max: 5, tables: ['visits'] } },
+    run({ each, reveal }) {
+      const { n, sum } = each('holder', ({ visits }) => ({ n: visits.count(), sum: visits.days.sum() })).total();
+      const out = reveal({ n, sum }, { to: 'analyst', minGroupSize: 10 });
+      return { n: out.n, mean: out.sum.div(out.n) };
+    },
+  }),
+);
+const rows = (n: bigint, sum: bigint): TestData => ({ vectors: { 'count/1': [n], 'sum/1': [sum] } });
+const protocol = ADDITIVE_SEMI_HONEST.id;
+
+let net: TaskNetwork;
+afterEach(() => net.stop());
+
+test.each([2, 3])(
+  'a task of %i holders settles between two seats, with a receipt that verifies',
+  async (holders) => {
+    const data = [rows(5n, 10n), rows(7n, 70n), rows(8n, 20n)].slice(0, holders);
+    net = await taskNetwork({ plans: { mean: plan }, holders: data });
+    const request = SubmitRequest.parse({ program: 'mean', purpose: 'test', protocol });
+    const taskId = await net.analyst.tasks.submit(request);
+    for await (const _ of net.analyst.tasks.updates(taskId, new AbortController().signal));
+    expect(net.analyst.tasks.view(taskId)).toMatchObject({ phase: 'settled', attempt: 1 });
+    const { result } = await net.analyst.tasks.result(taskId);
+    expect(result).toEqual(holders === 2 ? { n: 12, mean: 80 / 12 } : { n: 20, mean: 5 });
+    const receipt = await net.analyst.tasks.receipt(taskId);
+    expect(verifyReceipt(receipt, sharedBackends)).toMatchObject({ result, taskId, name: 'mean' });
+  },
+  60_000,
+);
