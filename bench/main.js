@@ -15,7 +15,10 @@ if (name === undefined || !names.includes(name)) {
   console.error(`usage: npm run bench -- NAME [--json] …   with NAME one of: ${names.join(', ')}`);
   process.exitCode = 2;
 } else {
-  spawn(process.execPath, [`${HERE}${name}.js`, ...args], { stdio: 'inherit' }).on('exit', (code) => {
+  // Protocols of more than two parties have a file of their own.
+  const nparty = name === 'psi' && args[args.indexOf('--protocol') + 1] === 'nparty';
+  const file = nparty ? 'psi-nparty' : name;
+  spawn(process.execPath, [`${HERE}${file}.js`, ...args], { stdio: 'inherit' }).on('exit', (code) => {
     process.exitCode = code ?? 1;
   });
 }

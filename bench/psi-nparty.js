@@ -1,12 +1,14 @@
 /**
  * PSI of several parties, each a process of its own, over loopback sockets between all pairs.
  *
- *   node bench/psi-nparty.js [--n 1048576] [--parties 5] [--warm] [--phases] [--json]   (phases on stderr: wall and CPU ms)
+ *   node bench/psi-nparty.js [--n 1048576] [--parties 5] [--kept] [--warm [--again]] [--phases] [--json]
  *
  * All sets have n random items of 16 bytes. Half are common to all; of the leader's others each is lacked by one member
  * only. The result is checked. `wall_ms` runs from all parties being ready to the leader having its answer, `cpu_ms` is
  * user and system time of all in that span, `bytes` what all of them sent, `rss_mb` the largest of the peaks. Fresh
- * processes run their first code unoptimised; with --warm each party has run sets of 2^14 before.
+ * processes run their first code unoptimised; with --warm each party has run sets of 2^14 before, with --again of n, in the
+ * memory that this run uses. With --kept the leader and each member have made their base transfers before (`setup_ms`).
+ * --phases gives wall and CPU ms of each phase on stderr.
  */
 import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -16,14 +18,17 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { channelClosed, emptyStats, Inbox } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
-import { npartyLeader, npartyMember } from '@2pm/psi';
+import { KernelPool } from '@2pm/crypto/wasm';
+import { npartyLeader, npartyMember, rr22ReceiverSetup, rr22SenderSetup } from '@2pm/psi';
 
 const { values } = parseArgs({
   options: {
     n: { type: 'string', default: '1048576' },
     parties: { type: 'string', default: '5' },
     protocol: { type: 'string', default: 'nparty' },
+    kept: { type: 'boolean', default: false },
     warm: { type: 'boolean', default: false },
+    again: { type: 'boolean', default: false },
     phases: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     party: { type: 'string' },
@@ -59,6 +64,7 @@ async function measure() {
     protocol: 'nparty',
     parties,
     n,
+    ...(values.kept ? { setup: 'kept', setup_ms: round(Math.max(...results.map((result) => result.setup))) } : {}),
     wall_ms: round(results[0].wall),
     cpu_ms: round(sum(results.map((result) => result.cpu))),
     bytes,
@@ -73,12 +79,21 @@ async function measure() {
 async function party(number) {
   const items = sample(number);
   const channels = await connectAll(number);
+  const pool = new KernelPool();
+  const sidOf = (byte) => `0x${byte.repeat(32)}`;
+  const start = performance.now();
+  const setups = values.kept ? { setups: await keep(number, channels, sidOf('5c')) } : {};
+  const setup = performance.now() - start;
   const run = (sid, size, own, onPhase) => {
     const capacities = Array.from({ length: parties }, () => size);
-    const shared = { channels, sid: `0x${sid.repeat(32)}`, capacities, items: own, rng: nodeRng, crypto: nodeCrypto };
-    return number === 0 ? npartyLeader({ ...shared, onPhase }) : npartyMember({ ...shared, party: number, onPhase });
+    const secrets = { rng: nodeRng, crypto: nodeCrypto, pool, ...setups };
+    const options = { channels, sid: sidOf(sid), capacities, items: own, ...secrets, onPhase };
+    return number === 0 ? npartyLeader(options) : npartyMember({ ...options, party: number });
   };
-  if (values.warm) await run('5d', WARM, items.subarray(0, 16 * Math.min(n, WARM)));
+  if (values.warm) {
+    const size = values.again ? n : WARM;
+    await run('5d', size, items.subarray(0, 16 * Math.min(n, size)));
+  }
   const sent = () => sum([...channels.values()].map(({ stats }) => stats.bytesSent));
   const before = sent();
   process.send('connected');
@@ -95,9 +110,20 @@ async function party(number) {
   const cpu = cpuMs() - started.cpu;
   if (number === 0) check(found);
   const rss = process.resourceUsage().maxRSS / 1024;
-  process.send({ wall, cpu, bytes: sent() - before, rss, phases });
+  process.send({ setup, wall, cpu, bytes: sent() - before, rss, phases });
   process.disconnect();
   for (const channel of channels.values()) channel.close();
+}
+
+/** Base transfers between the leader and every member. */
+async function keep(number, channels, sid) {
+  const setups = new Map();
+  for (const [other, channel] of channels) {
+    if (number !== 0 && other !== 0) continue;
+    const make = number === 0 ? rr22ReceiverSetup : rr22SenderSetup;
+    setups.set(other, await make({ channel, sid, rng: nodeRng, crypto: nodeCrypto }));
+  }
+  return setups;
 }
 
 /** The leader's set is one list. Each member lacks its share of the list's second half, and has other items there. */

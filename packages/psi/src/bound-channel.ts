@@ -37,6 +37,8 @@ export class BoundChannel {
   /** @throws {NodeError} `PSI_BAD_LENGTH`, `PSI_SESSION_MISMATCH`, or what the channel throws. */
   async receiveFrame(length: number): Promise<Uint8Array> {
     const frame = await this.#channel.receive(this.#signal === undefined ? {} : { signal: this.#signal });
+    // What is already here comes even after an abort; a party that gave up must not go on with it.
+    this.#signal?.throwIfAborted();
     if (frame.length !== BINDING_BYTES + length) {
       throw new NodeError('PSI_BAD_LENGTH', `a frame of ${frame.length} bytes, expected ${BINDING_BYTES + length}`, {
         fault: 'peer',

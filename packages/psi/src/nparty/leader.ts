@@ -13,8 +13,8 @@
  * Hints: given what the leader may know, each is a uniform vector (`okvsAssign`), so that it hides the member's set; those
  * in stores of one shape add up before they are decoded, once.
  *
- * Messages with each member: offer → ← answer → r, choice → ← correction → P ⊕ A → ← hint; about 168 bits an item of the
- * leader and 84 of the member, plus 0.7 to 0.9 MB.
+ * Messages with each member: offer → ← answer → r, choice → ← correction → P ⊕ A → ← hint; about 116 bits an item of the
+ * leader and 84 of the member, plus 0.5 to 0.7 MB.
  * @module
  */
 import {
@@ -30,34 +30,37 @@ import {
 } from '@2pm/crypto/okvs';
 import { spreadNoise, VoleReceiver, voleMessageBytes, voleNoise } from '@2pm/crypto/vole';
 import { type Kernels, pieces } from '@2pm/crypto/wasm';
-import { FRAME_BYTES } from '../bound-channel.ts';
 import { encodeDistinct, ITEM_BYTES } from '../items.ts';
 import { outputTags } from '../rr22/tags.ts';
 import { receiveHints } from './hints.ts';
-import { forItems, LEADER, type NpartyOptions, SHARE_BYTES } from './parameters.ts';
-import { openSession, stoppingTogether } from './session.ts';
+import { elementsPerFrame, forItems, LEADER, type NpartyOptions, SHARE_BYTES } from './parameters.ts';
+import { type NpartySetup, openSession } from './session.ts';
 
 const SHARE_WORDS = SHARE_BYTES / 4;
 
 /**
  * Returns the ascending indices of the own items that all the other parties hold.
- * @throws {NodeError} `PSI_BAD_PARTIES`, `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_DUPLICATE_ITEM`,
- * `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `GROUP_BAD_ELEMENT`, `OKVS_FAILED` (retry with a new sid), and the channels'.
+ * @throws {NodeError} `PSI_BAD_PARTIES`, `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_BAD_SETUP`,
+ * `PSI_DUPLICATE_ITEM`, `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `GROUP_BAD_ELEMENT`, `OKVS_FAILED` (retry with a new sid), and the channels'.
  */
 export function npartyLeader(options: NpartyOptions): Promise<Uint32Array> {
-  return stoppingTogether(options.signal, (signal) => lead(options, signal));
+  return openSession(options, LEADER, (session) => lead(options, session));
 }
 
-async function lead(options: NpartyOptions, signal: AbortSignal): Promise<Uint32Array> {
+async function lead(options: NpartyOptions, own: NpartySetup): Promise<Uint32Array> {
   const { capacities, rng, crypto, onPhase } = options;
-  const { parameters, set, peers, session, kernels, group } = await openSession(options, LEADER, signal);
+  const { parameters, set, peers, session, kernels, group } = own;
   const { query, vole } = parameters;
-  const bytes = voleMessageBytes(vole);
   const context = { kernels, group, crypto, rng, session, codeSession: session, parameters: vole };
   const noise = voleNoise(rng, vole);
   const members = peers.map((peer) => ({
     ...peer,
-    vole: new VoleReceiver({ ...context, session: peer.session }, noise),
+    bytes: voleMessageBytes(vole, peer.setup !== undefined),
+    vole: new VoleReceiver(
+      { ...context, session: peer.session },
+      noise,
+      peer.setup?.role === 'receiver' ? peer.setup.kept : undefined,
+    ),
   }));
   onPhase?.('load');
   await Promise.all(members.map((member) => member.channel.send(member.vole.offer)));
@@ -66,7 +69,7 @@ async function lead(options: NpartyOptions, signal: AbortSignal): Promise<Uint32
   onPhase?.('reserve memory');
 
   // All members have fixed their sets before they answer, we ours before the offers: only now is r drawn.
-  const answers = await Promise.all(members.map((member) => member.channel.receive(bytes.answer)));
+  const answers = await Promise.all(members.map(({ channel, bytes }) => channel.receive(bytes.answer)));
   onPhase?.('await answers');
   const r = rng.fill(new Uint8Array(32));
   await Promise.all(members.map((member) => member.channel.send(r)));
@@ -79,14 +82,18 @@ async function lead(options: NpartyOptions, signal: AbortSignal): Promise<Uint32
   onPhase?.('hash items');
   const p = encodeDistinct(() => okvsEncode(kernels, crypto, rng, rows, vole.length));
   onPhase?.('encode');
-  // From here on p holds P ⊕ A.
   spreadNoise(context, noise, p);
+  // From here on p holds P ⊕ A, each element cut to its bytes.
+  const { valueBytes } = vole;
+  for (const [from, to] of pieces(okvsLength(query))) {
+    kernels.run.pack_tags(p + ITEM_BYTES * from, to - from, valueBytes, p + valueBytes * from);
+  }
   onPhase?.('code');
   const corrections = await Promise.all(
-    members.map(async ({ channel }) => {
+    members.map(async ({ channel, bytes }) => {
       const correction = await channel.receive(bytes.correction);
-      for (const [from, to] of pieces(okvsLength(query) * ITEM_BYTES, FRAME_BYTES)) {
-        await channel.sendFrame(kernels.bytes(p + from, to - from));
+      for (const [from, to] of pieces(okvsLength(query), elementsPerFrame(vole))) {
+        await channel.sendFrame(kernels.bytes(p + valueBytes * from, valueBytes * (to - from)));
       }
       return correction;
     }),

@@ -21,8 +21,8 @@ import { FRAME_BYTES } from '../bound-channel.ts';
 import { encodeDistinct, ITEM_BYTES } from '../items.ts';
 import { outputTags } from '../rr22/tags.ts';
 import { sendHint } from './hints.ts';
-import { badParties, forItems, LEADER, type NpartyOptions } from './parameters.ts';
-import { type NpartySetup, openSession, stoppingTogether } from './session.ts';
+import { badParties, elementsPerFrame, forItems, LEADER, type NpartyOptions } from './parameters.ts';
+import { type NpartySetup, openSession } from './session.ts';
 import { addShares, agreeKey } from './zero-shares.ts';
 
 export interface NpartyMemberOptions extends NpartyOptions {
@@ -31,11 +31,10 @@ export interface NpartyMemberOptions extends NpartyOptions {
 }
 
 /** Errors as of `npartyLeader`. Learns nothing. */
-export function npartyMember(options: NpartyMemberOptions): Promise<void> {
-  const { party, rng, signal: outer } = options;
-  return stoppingTogether(outer, async (signal) => {
-    if (!(party > LEADER)) throw badParties(`no member has the number ${party}`);
-    const setup = await openSession(options, party, signal);
+export async function npartyMember(options: NpartyMemberOptions): Promise<void> {
+  const { party, rng } = options;
+  if (!(party > LEADER)) throw badParties(`no member has the number ${party}`);
+  return openSession(options, party, async (setup) => {
     const fellows = setup.peers.filter(({ number }) => number !== LEADER);
     const keys = Promise.all(fellows.map((peer) => agreeKey(peer, party, rng)));
     await Promise.all([serve(options, setup, keys), keys]);
@@ -47,17 +46,20 @@ async function serve(
   { parameters, set, peers, session: run, kernels, group }: NpartySetup,
   keys: Promise<Uint8Array[]>,
 ): Promise<void> {
-  const { channel, session } = peers.find(({ number }) => number === LEADER) as NpartySetup['peers'][number];
-  const { query, vole: voleSizes } = parameters;
-  const bytes = voleMessageBytes(voleSizes);
-  const vole = new VoleSender({ kernels, group, crypto, rng, session, codeSession: run, parameters: voleSizes });
+  const { channel, session, setup } = peers.find(({ number }) => number === LEADER) as NpartySetup['peers'][number];
+  const { query, vole: sizes } = parameters;
+  const bytes = voleMessageBytes(sizes, setup !== undefined);
+  const vole = new VoleSender(
+    { kernels, group, crypto, rng, session, codeSession: run, parameters: sizes },
+    setup?.role === 'sender' ? setup.kept : undefined,
+  );
   onPhase?.('load');
 
   const offer = await channel.receive(bytes.offer);
-  await channel.send(vole.answer);
+  await channel.send(vole.respond(offer));
   const n = set.length / ITEM_BYTES;
   const shape = forItems(query, n);
-  kernels.reserve((ROW_BYTES + 4) * shape.bins * shape.binCapacity + ITEM_BYTES * (3 * voleSizes.length + 2 * n));
+  kernels.reserve((ROW_BYTES + 4) * shape.bins * shape.binCapacity + ITEM_BYTES * (3 * sizes.length + 3 * n));
   onPhase?.('reserve memory');
   const r = await channel.receive(32);
   onPhase?.('await r');
@@ -68,19 +70,29 @@ async function serve(
   await channel.send(vole.expand(offer, choice));
   onPhase?.('expand');
 
-  const slots = kernels.alloc(ITEM_BYTES * n);
+  const [values, slots] = [kernels.alloc(ITEM_BYTES * n), kernels.alloc(ITEM_BYTES * n)];
+  okvsValues(kernels, rows, values);
   const tables = kernels.alloc(8192);
   kernels.run.gf_tables(kernels.put(vole.delta), tables);
-  productsWithValues(kernels, rows, tables, slots);
+  const [packed, blocks] = [
+    kernels.alloc(FRAME_BYTES + ITEM_BYTES),
+    kernels.alloc(ITEM_BYTES * elementsPerFrame(sizes)),
+  ];
+  // Δ·H_B(y) for every row, H_B cut as the store is.
+  for (const [from, to] of pieces(n, elementsPerFrame(sizes))) {
+    kernels.run.pack_tags(values + ITEM_BYTES * from, to - from, sizes.valueBytes, packed);
+    kernels.run.unpack_tags(packed, to - from, sizes.valueBytes, blocks);
+    kernels.run.gf_multiply(tables, blocks, ITEM_BYTES, slots + ITEM_BYTES * from, to - from, 0);
+  }
   onPhase?.('multiply');
   const k = vole.finish();
   onPhase?.('code');
-  const frame = kernels.alloc(FRAME_BYTES);
-  for (const [from, to] of pieces(okvsLength(query) * ITEM_BYTES, FRAME_BYTES)) {
-    const vector = await channel.receiveFrame(to - from);
+  for (const [from, to] of pieces(okvsLength(query), elementsPerFrame(sizes))) {
+    const frame = await channel.receiveFrame(sizes.valueBytes * (to - from));
     if (from === 0) onPhase?.('await vector');
-    kernels.bytes(frame, to - from).set(vector);
-    kernels.run.gf_multiply(tables, frame, ITEM_BYTES, k + from, (to - from) / ITEM_BYTES, 1);
+    kernels.bytes(packed, frame.length).set(frame);
+    kernels.run.unpack_tags(packed, to - from, sizes.valueBytes, blocks);
+    kernels.run.gf_multiply(tables, blocks, ITEM_BYTES, k + ITEM_BYTES * from, to - from, 1);
   }
   onPhase?.('receive vector');
 
@@ -89,8 +101,6 @@ async function serve(
   onPhase?.('decode');
   const shareKeys = await keys;
   onPhase?.('await keys');
-  const values = kernels.alloc(ITEM_BYTES * n);
-  okvsValues(kernels, rows, values);
   addShares(kernels, crypto, shareKeys, { values, n, out: slots });
   onPhase?.('shares');
   const hint = parameters.hints[party] as OkvsParameters;
@@ -99,16 +109,6 @@ async function serve(
   onPhase?.('encode');
   await sendHint(kernels, channel, hint, vector);
   onPhase?.('send hint');
-}
-
-/** Δ·H_B(y) for every row, bins side by side. */
-function productsWithValues(kernels: Kernels, rows: Rows, tables: number, out: number): void {
-  let done = 0;
-  for (const [bin, count] of rows.counts.entries()) {
-    const from = rows.at + ROW_BYTES * bin * rows.parameters.binCapacity;
-    kernels.run.gf_multiply(tables, from, ROW_BYTES, out + ITEM_BYTES * done, count, 0);
-    done += count;
-  }
 }
 
 /** Rows in the shape of the hint that carry the slots, which are in the order of `rows`: those themselves if they fit. */

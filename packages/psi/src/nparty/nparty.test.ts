@@ -1,9 +1,11 @@
 import { type Channel, channelPair, type Hash, isNodeError, type NodeId } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
+import { KernelPool } from '@2pm/crypto/wasm';
 import { type ChannelFault, faultAt, faultyChannel } from '@2pm/testing/faulty-channel';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { digestKeys } from '../digest-keys.ts';
+import { type PairSetup, rr22ReceiverSetup, rr22SenderSetup } from '../rr22/pair-setup.ts';
 import { npartyLeader } from './leader.ts';
 import { npartyMember } from './member.ts';
 
@@ -20,12 +22,22 @@ interface Run {
   /** Where a party means something else by the session. */
   sids?: Record<number, Hash>;
   declared?: Record<number, number[]>;
+  setups?: Record<number, ReadonlyMap<number, PairSetup>>;
+  pools?: KernelPool[];
   /** The end of `from` of the channel to `to`. */
   wrap?: (channel: Channel, from: number, to: number) => Channel;
 }
 
 /** All parties in one process. When one fails its channels close, as a session's would. */
-async function run({ sets, capacities, sids = {}, declared = {}, wrap = (channel) => channel }: Run) {
+async function run({
+  sets,
+  capacities,
+  sids = {},
+  declared = {},
+  setups = {},
+  pools,
+  wrap = (channel) => channel,
+}: Run) {
   const parties = [...sets.keys()];
   const channels = parties.map(() => new Map<number, Channel>());
   for (const low of parties) {
@@ -38,7 +50,8 @@ async function run({ sets, capacities, sids = {}, declared = {}, wrap = (channel
   const results = await Promise.allSettled(
     parties.map(async (party) => {
       const own = { channels: channels[party]!, sid: sids[party] ?? sidOf('aa'), items: sets[party]!, rng, crypto };
-      const options = { ...own, capacities: declared[party] ?? capacities };
+      const kept = { ...(setups[party] && { setups: setups[party] }), ...(pools && { pool: pools[party]! }) };
+      const options = { ...own, capacities: declared[party] ?? capacities, ...kept };
       try {
         return await (party === 0 ? npartyLeader(options) : npartyMember({ ...options, party }));
       } catch (error) {
@@ -162,7 +175,7 @@ test('parties with another session id or other capacities stop, and nobody gets 
  * fault shows at every frame is tested with the channel that all of them go through (`bound-channel.ts`).
  */
 const FRAMES = {
-  '0 to 1': { count: 9, struck: [0, 1, 2, 8] },
+  '0 to 1': { count: 6, struck: [0, 1, 2, 5] },
   '1 to 0': { count: 4, struck: [0, 1, 3] },
   '1 to 2': { count: 1, struck: [0] },
   '2 to 1': { count: 1, struck: [0] },
@@ -208,6 +221,29 @@ test('a replayed frame ends the run with coded errors', async () => {
     expect(reasons.map(({ code }) => code)).toContainEqual(
       expect.stringMatching(/^PSI_(BAD_LENGTH|SESSION_MISMATCH)$/),
     );
+  }
+});
+
+test('kept base transfers and a pool of memory serve run after run, for the parties and pairs they were made for', async () => {
+  const [sets, capacities] = [setsOf([50, 50, 50], 20), [50, 50, 50]];
+  const [a, b] = channelPair(idOf(1), idOf(0));
+  const shared = { sid: sidOf('5e'), rng, crypto };
+  const [receiver, sender] = await Promise.all([
+    rr22ReceiverSetup({ ...shared, channel: a }),
+    rr22SenderSetup({ ...shared, channel: b }),
+  ]);
+  const setups = { 0: new Map([[1, receiver]]), 1: new Map([[0, sender]]) };
+  const pools = [0, 1, 2].map(() => new KernelPool());
+  for (const sid of ['a1', 'a2']) {
+    const sids = { 0: sidOf(sid), 1: sidOf(sid), 2: sidOf(sid) };
+    expect(await intersect({ sets, capacities, sids, setups, pools })).toEqual(oracle(sets));
+  }
+  // A setup that only one side has, and setups of the other role or with another peer.
+  const { results } = await run({ sets, capacities, setups: { 0: setups[0] } });
+  expect(results[0]!.status).toBe('rejected');
+  for (const wrong of [new Map([[1, sender]]), new Map([[2, receiver]])] as ReadonlyMap<number, PairSetup>[]) {
+    const refused = await run({ sets, capacities, setups: { 0: wrong } });
+    expect(refused.results[0]).toMatchObject({ status: 'rejected', reason: code('PSI_BAD_SETUP') });
   }
 });
 

@@ -1,8 +1,20 @@
 /** What the parties agree on before the first frame, and the names of their sessions. @module */
-import { type Channel, type CryptoProvider, fromHex, type Hash, hashValue, NodeError, type Rng } from '@2pm/core';
+import {
+  type Channel,
+  type CryptoProvider,
+  fromHex,
+  type Hash,
+  hashValue,
+  NodeError,
+  type Rng,
+  toHex,
+} from '@2pm/core';
 import { binCapacity, type OkvsParameters, okvsLength, okvsParameters } from '@2pm/crypto/okvs';
 import { type VoleParameters, voleParameters } from '@2pm/crypto/vole';
-import { badCapacity } from '../capacity.ts';
+import type { KernelPool } from '@2pm/crypto/wasm';
+import { FRAME_BYTES } from '../bound-channel.ts';
+import { badCapacity, tagBytesFor } from '../capacity.ts';
+import type { PairSetup } from '../rr22/pair-setup.ts';
 import { NPARTY_ID } from './card.ts';
 
 export interface NpartyOptions {
@@ -16,6 +28,13 @@ export interface NpartyOptions {
   items: Uint8Array;
   rng: Rng;
   crypto: CryptoProvider;
+  /**
+   * Base transfers made before, by party number: of the leader (`rr22ReceiverSetup`) with members, and the other way round.
+   * Without one a run makes its own. Both sides of a pair must agree.
+   */
+  setups?: ReadonlyMap<number, PairSetup>;
+  /** Where to take the working memory from and leave it for later runs; without it the run's own, dropped with it. */
+  pool?: KernelPool;
   signal?: AbortSignal;
   /** Called at the end of each phase with its name; for measurements. */
   onPhase?: (phase: string) => void;
@@ -31,10 +50,13 @@ const LARGEST_CAPACITY = 2 ** 23;
  * leader's together, at most 2^23, with less than 2^-40.
  */
 export const SHARE_BYTES = 8;
+/** The kernels cut blocks to no less. */
+const LEAST_BYTES = 8;
 
 export interface NpartyParameters {
   /** The store of the leader's items. */
   query: OkvsParameters;
+  /** Elements of A and of the store have ⌈(40 + log2(n_leader · all members' capacities)) / 8⌉ bytes (RR22, Theorem 1). */
   vole: VoleParameters;
   /** By party number, the store of a member's shares; those of equal capacities are alike. The leader's is of no use. */
   hints: readonly OkvsParameters[];
@@ -50,7 +72,14 @@ export function npartyParameters(capacities: readonly number[]): NpartyParameter
   }
   const hints = capacities.map(okvsParameters);
   const query = hints[LEADER] as OkvsParameters;
-  return { query, vole: voleParameters(okvsLength(query)), hints };
+  const sender = capacities.slice(LEADER + 1).reduce((sum, size) => sum + size, 0);
+  const valueBytes = Math.max(LEAST_BYTES, tagBytesFor({ receiver: query.items, sender }));
+  return { query, vole: voleParameters(okvsLength(query), { valueBytes }), hints };
+}
+
+/** Elements of P ⊕ A in a frame. */
+export function elementsPerFrame({ valueBytes }: VoleParameters): number {
+  return Math.floor(FRAME_BYTES / valueBytes);
 }
 
 /** The store's parameters for who looks up as many items in it, or fills as many rows. */
@@ -58,14 +87,17 @@ export function forItems(store: OkvsParameters, items: number): OkvsParameters {
   return { ...store, items, binCapacity: binCapacity(items, store.bins) };
 }
 
-/** 32 bytes that bind protocol, sid, capacities and all parameters; and, where given, the pair that talks. */
+/** 32 bytes that bind protocol, sid, capacities and all parameters; of a pair, also who talks and what setup they kept. */
 export function npartySession(
   { sid, capacities }: Pick<NpartyOptions, 'sid' | 'capacities'>,
   { query, vole, hints }: NpartyParameters,
   pair: readonly [low: number, high: number] | [] = [],
+  setup?: PairSetup,
 ): Uint8Array {
   const parameters = { query: { ...query }, vole: { ...vole }, hints: hints.map((hint) => ({ ...hint })), SHARE_BYTES };
-  return fromHex(hashValue(`2pm/${NPARTY_ID}`, { sid, capacities: [...capacities], parameters, pair: [...pair] }));
+  const kept = setup === undefined ? {} : { setup: toHex(setup.kept.id) };
+  const agreed = { sid, capacities: [...capacities], parameters, pair: [...pair], ...kept };
+  return fromHex(hashValue(`2pm/${NPARTY_ID}`, agreed));
 }
 
 export function badParties(message: string): NodeError {
