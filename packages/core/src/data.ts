@@ -1,4 +1,5 @@
 /** The data connector: where rows come from, and what a worker asks of the holder's data. @module */
+import { z } from 'zod';
 import type { Hash, NodeId, TaskId } from './ids.ts';
 import type { Plan } from './plan.ts';
 import type { SignedSpec } from './task.ts';
@@ -62,20 +63,35 @@ export interface PreparedData {
 }
 
 /** What a holder found out about a key before anything left it. For its own eyes: counts tell of the data. */
-export interface KeyReport {
+export const KeyReport = z.strictObject({
   /** Node of the plan (`keyed/1`). */
-  node: number;
-  table: string;
-  key: string;
+  node: z.number().int(),
+  table: z.string(),
+  key: z.string(),
   /** Rows of the table, filtered as the plan says. */
-  rows: number;
-  /** By pass: rows without a value or with a placeholder ("n/a", "unknown" …), with a value that the rule cannot read, and that share their key with an earlier row. */
-  passes: { nulls: number; invalid: number; duplicates: number; distinct: number }[];
+  rows: z.number().int(),
+  /** Of these, rows without a value in a column that they bring: they are left out, and not counted below. */
+  lacking: z.number().int(),
+  /**
+   * By pass: rows without a value or with a placeholder ("n/a", "unknown" …), with a value that the rule cannot read, and
+   * that share their key with an earlier row.
+   */
+  passes: z.array(
+    z.strictObject({
+      nulls: z.number().int(),
+      invalid: z.number().int(),
+      duplicates: z.number().int(),
+      distinct: z.number().int(),
+    }),
+  ),
   /** Rows that take part. */
-  keyed: number;
+  keyed: z.number().int(),
   /** Public. */
-  capacity: number;
-}
+  capacity: z.number().int(),
+  /** What a holder should think about before it consents, in plain words. */
+  warnings: z.array(z.string()),
+});
+export type KeyReport = z.infer<typeof KeyReport>;
 
 /** Rows that take part in a match, in the order of the snapshot. */
 export interface KeyedRows {

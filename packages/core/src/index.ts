@@ -41,13 +41,13 @@ export type {
   DataSource,
   Decision,
   KeyedRows,
-  KeyReport,
   PhysicalType,
   PreparedData,
   SourceSession,
   TableInfo,
   TaskRequest,
 } from './data.ts';
+export { KeyReport } from './data.ts';
 export type { Backbone, Clock, Disk, Env, Journal, JournalEntry, Rng, SessionBinding } from './env.ts';
 export {
   assert,

@@ -303,7 +303,11 @@ describe('a data holder', () => {
 
   it('commits to nothing where it only sits', async () => {
     const seatOnly = request(1, { roles: { hospital: [id(2)] } });
-    expect(await holder().prepare(seatOnly, { signal })).toEqual({ commitment: ZERO_HASH, datasets: [] });
+    expect(await holder().prepare(seatOnly, { signal })).toEqual({
+      commitment: ZERO_HASH,
+      datasets: [],
+      keys: [],
+    });
   });
 
   it('clears away what an interrupted snapshot left', async () => {

@@ -1,5 +1,5 @@
 /**
- * The holder's side of a task: judge, prepare, compute, release. Everything that the data could get wrong is found in
+ * The holder's side of a task: judge, prepare, compute, match, release. Everything that the data could get wrong is found in
  * `prepare`, before the node consents: types, rules, ranges, capacities and the local computation itself, run once and
  * thrown away. After the start the data cannot abort a task, and so an abort tells nothing of it.
  *
@@ -9,6 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   type Clock,
   type DataHolder,
@@ -17,7 +18,9 @@ import {
   fromHex,
   type Hash,
   hashValue,
+  type KeyReport,
   NodeError,
+  type Plan,
   type PreparedData,
   planHash,
   type Rng,
@@ -30,6 +33,8 @@ import {
 import { type LoadedContract, tableOf } from './contract/contract.ts';
 import { openContract, physicalName } from './contract/server.ts';
 import type { Engine } from './engine/engine.ts';
+import { positionsOf, writeRows } from './keys/deliver.ts';
+import { keyedTable, keyOf } from './keys/keyed.ts';
 import { Lineage } from './lineage.ts';
 import { compileLocal, type TableBinding } from './plan-sql.ts';
 import { judgeTask, rolesOf } from './policy/judge.ts';
@@ -37,7 +42,7 @@ import { checkQuality, type DatasetReport, expectQuality, expectSchema } from '.
 import { fileRoot, type Snapshot, SnapshotStore, type TaskRecord } from './snapshot-store.ts';
 import { parquetColumns } from './sources/parquet-schema.ts';
 import { identifier, literal } from './sql.ts';
-import { sharedLocals, usedColumns } from './usage.ts';
+import { keyedNodes, sharedLocals, usedColumns } from './usage.ts';
 
 export interface DataHolderOptions {
   /** Private folder for snapshots and task records. */
@@ -96,7 +101,7 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
         throw new NodeError('DATA_NO_DATASET', `no dataset for table "${table}"`, { fault: 'data' });
       snapshots.push({ table, snapshot: await takeSnapshot(contract, signal) });
     }
-    await rehearse(request, roles, snapshots, signal);
+    const keys = await rehearse(request, roles, snapshots, signal);
     const salt = rng.fill(new Uint8Array(32));
     const opening = snapshots.map(({ table, snapshot }) => [table, snapshot.contractHash, snapshot.root]);
     const record: TaskRecord = {
@@ -107,6 +112,7 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
       commitment:
         tables.length === 0 ? ZERO_HASH : (taggedHash('2pm/data-commitment/1', salt, encode(opening)) as Hash),
       snapshots,
+      keys,
       released: false,
     };
     await store.keepTask(record);
@@ -164,13 +170,13 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
     return schema;
   }
 
-  /** What only the plan knows: capacities, columns that may not lack values, and that every local value can be had. */
+  /** What only the plan knows: capacities, columns that may not lack values, and that every local value and key can be had. */
   async function rehearse(
     request: TaskRequest,
     roles: readonly string[],
     snapshots: TaskRecord['snapshots'],
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<KeyReport[]> {
     const { plan } = request;
     const lineage = new Lineage(plan);
     for (const { table, snapshot } of snapshots) {
@@ -206,6 +212,39 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
       }
     }
     for (const role of roles) await run(request, role, sharedLocals(plan, role), snapshots, signal);
+    const keys: KeyReport[] = [];
+    for (const node of roles.flatMap((role) => keyedNodes(plan, role)).sort((a, b) => a - b)) {
+      keys.push((await runKeyed(plan, node, snapshots, signal)).report);
+    }
+    return keys;
+  }
+
+  function runKeyed(plan: Plan, node: number, snapshots: TaskRecord['snapshots'], signal: AbortSignal) {
+    const lineage = new Lineage(plan);
+    const snapshot = snapshotOf(lineage, node, snapshots);
+    return keyedTable(engine, lineage, node, bind(snapshot), snapshot.rows, signal);
+  }
+
+  /** The record of a prepared task in which this node has the role, its snapshots still as they were. */
+  async function recordOf(request: TaskRequest, role: string): Promise<TaskRecord> {
+    await store.load();
+    const record = store.task(request.taskId);
+    if (record === undefined)
+      throw new NodeError('DATA_NOT_PREPARED', 'no data was prepared for the task', { fault: 'node' });
+    expectSame(record, request);
+    if (!rolesOf(request.signed.spec, request.self).includes(role)) {
+      throw new NodeError('DATA_WRONG_ROLE', `this node has no part as "${role}" in the task`, { fault: 'caller' });
+    }
+    for (const { snapshot } of record.snapshots) await store.expectWhole(snapshot);
+    return record;
+  }
+
+  async function keyedOf(request: TaskRequest, role: string, node: number, signal: AbortSignal) {
+    const record = await recordOf(request, role);
+    if (!keyedNodes(request.plan, role).includes(node)) {
+      throw new NodeError('DATA_PLAN_MALFORMED', `node ${node} brings no rows of "${role}"`, { fault: 'caller' });
+    }
+    return { record, table: await runKeyed(request.plan, node, record.snapshots, signal) };
   }
 
   function bind({ file, columns }: Snapshot): TableBinding {
@@ -237,19 +276,31 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
       return next;
     },
     async compute(request, role, outputs, { signal }) {
-      await store.load();
-      const record = store.task(request.taskId);
-      if (record === undefined)
-        throw new NodeError('DATA_NOT_PREPARED', 'no data was prepared for the task', { fault: 'node' });
-      expectSame(record, request);
-      if (!rolesOf(request.signed.spec, request.self).includes(role)) {
-        throw new NodeError('DATA_WRONG_ROLE', `this node has no part as "${role}" in the task`, { fault: 'caller' });
-      }
-      for (const { snapshot } of record.snapshots) await store.expectWhole(snapshot);
+      const record = await recordOf(request, role);
       return run(request, role, outputs, record.snapshots, signal);
     },
-    keyed: () => Promise.reject(new Error('not yet')),
-    deliver: () => Promise.reject(new Error('not yet')),
+    async keyed(request, role, node, { signal }) {
+      const { rows, digests, present, columns } = (await keyedOf(request, role, node, signal)).table;
+      return { rows, digests, present, columns };
+    },
+    async deliver(request, role, node, name, rows, { signal }) {
+      if (!/^[a-z][a-zA-Z0-9_]{0,63}$/.test(name))
+        throw new NodeError('DATA_BAD_NAME', 'the name of a result is no name', { fault: 'caller' });
+      const { record, table } = await keyedOf(request, role, node, signal);
+      const lineage = new Lineage(request.plan);
+      const binding = bind(snapshotOf(lineage, node, record.snapshots));
+      const names = [
+        ...keyOf(lineage, node)
+          .key.flat()
+          .map(({ column }) => column),
+        ...(lineage.node(node).attrs.columns ?? []),
+      ];
+      const columns = names.map((column) => binding.columns.get(column)?.source ?? column);
+      const folder = await store.results(request.taskId);
+      const file = join(folder, `${name}.parquet`);
+      await writeRows(engine, { file, binding, columns, positions: positionsOf(table, rows) }, signal);
+      return { file, rows: rows.length };
+    },
     async release(taskId) {
       await store.load();
       const record = store.task(taskId);
@@ -288,6 +339,13 @@ export async function checkDataset(
   }
 }
 
+function snapshotOf(lineage: Lineage, node: number, snapshots: TaskRecord['snapshots']): Snapshot {
+  const { table } = keyOf(lineage, node);
+  const found = snapshots.find((each) => each.table === table);
+  if (found === undefined) throw new NodeError('DATA_NO_DATASET', `no dataset for table "${table}"`, { fault: 'data' });
+  return found.snapshot;
+}
+
 function requestHash({ plan, signed }: TaskRequest): Hash {
   return hashValue('2pm/prepared-request/1', [planHash(plan), specHash(signed.spec)]) as Hash;
 }
@@ -310,7 +368,7 @@ function prepared(record: TaskRecord): PreparedData {
       version: snapshot.version,
       root: snapshot.root,
     })),
-    keys: [],
+    keys: record.keys,
   };
 }
 

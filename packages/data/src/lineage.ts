@@ -44,7 +44,7 @@ export class Lineage {
     return this.#nullable.has(column);
   }
 
-  /** The table node whose rows a column has, or that a local aggregate is taken over; a table is its own. */
+  /** The table node whose rows a column or a key has, or that a local aggregate is taken over; a table is its own. */
   table(index: number): number {
     const table = this.#tables.get(index);
     if (table === undefined) throw malformed(this.node(index), 'it stands on no table');

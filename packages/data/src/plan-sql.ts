@@ -75,6 +75,24 @@ export function compileLocal(
   };
 }
 
+/**
+ * The rows under a `keyed/1` node, as a common table expression to select from: `row_number` in the snapshot, the node's
+ * columns as v0, v1 …, `whole` (false where one of them is null), and `sources` as the snapshot has them.
+ * @throws {NodeError} `DATA_PLAN_MALFORMED`, `DATA_MISSING_COLUMN`, `DATA_BAD_NAME`.
+ */
+export function keyedRowsSql(
+  lineage: Lineage,
+  node: number,
+  binding: TableBinding,
+  /** Names in the statement → columns of the snapshot. */
+  sources: ReadonlyMap<string, string>,
+): { with: string; from: string } {
+  const { input } = lineage.base(lineage.table(node));
+  const table = lineage.node(input).attrs.table ?? '';
+  const statement = new Statement(lineage, { input, rows: node, outputs: [node] }, new Map([[table, binding]]));
+  return { with: statement.keyed(sources), from: 'picked' };
+}
+
 function batchOf(node: PlanNode, output: number): Omit<Batch, 'input' | 'outputs'> & { id: string } {
   const [first, second] = node.args;
   switch (node.op) {
@@ -133,6 +151,22 @@ class Statement {
     const select = columns.map((column, i) => `${column} AS ${identifier(`v${i}`)}`).join(', ');
     const limit = (node.attrs.capacity ?? 0) + 1;
     return `${this.#with()} SELECT ${select} FROM ${this.#last()} WHERE ${where} ORDER BY row_number LIMIT ${limit}`;
+  }
+
+  keyed(sources: ReadonlyMap<string, string>): string {
+    const [output] = this.#batch.outputs as [number];
+    for (const index of this.#needed()) this.#define(index);
+    const node = this.#lineage.node(output);
+    const columns = (node.attrs.columns ?? []).map((name) => this.#source(name, node).sql);
+    for (const [alias, source] of sources) this.#stages[0]?.set(alias, identifier(source));
+    const select = [
+      'row_number',
+      ...columns.map((column, i) => `CAST(${column} AS BIGINT) AS v${i}`),
+      `${columns.map((column) => `${column} IS NOT NULL`).join(' AND ') || 'true'} AS whole`,
+      ...[...sources.keys()].map((alias) => identifier(alias)),
+    ];
+    const where = this.#conditions(this.#lineage.table(output)).join(' AND ') || 'true';
+    return `${this.#with()}, picked AS (SELECT ${select.join(', ')} FROM ${this.#last()} WHERE ${where})`;
   }
 
   #aggregate(output: number): string {

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { chmod, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Hash, HexBytes, NodeError, parse, TaskId } from '@2pm/core';
+import { Hash, HexBytes, KeyReport, NodeError, parse, TaskId } from '@2pm/core';
 import { merkleRoot } from '@2pm/crypto';
 import { z } from 'zod';
 
@@ -42,6 +42,7 @@ export const TaskRecord = z.strictObject({
   salt: HexBytes,
   commitment: Hash,
   snapshots: z.array(z.strictObject({ table: z.string(), snapshot: Snapshot })),
+  keys: z.array(KeyReport).default([]),
   released: z.boolean(),
 });
 export type TaskRecord = z.infer<typeof TaskRecord>;
@@ -121,6 +122,13 @@ export class SnapshotStore {
 
   path(file: string): string {
     return join(this.#dir, 'snapshots', file);
+  }
+
+  /** A folder for what a task leaves on this node, made where it is missing. Nothing here removes it. */
+  async results(taskId: TaskId): Promise<string> {
+    const folder = join(this.#dir, 'results', taskId);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return folder;
   }
 
   async keepSnapshot(snapshot: Snapshot): Promise<void> {

@@ -6,7 +6,10 @@
  */
 import { NodeError } from '@2pm/core';
 
-/** One column of a result: raw typed array, or text for metadata. `valid[i]` is 0 where null. */
+/**
+ * One column of a result: raw typed array, or text for metadata. `valid[i]` is 0 where null. A UUID is 16 bytes in the order
+ * of its text, one after another, zero where null.
+ */
 export interface ResultColumn {
   name: string;
   values: BigInt64Array | Float64Array | Int32Array | Uint8Array | string[];

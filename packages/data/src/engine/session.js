@@ -145,6 +145,14 @@ function readColumn(name, typeId, chunks, index, rows) {
       // Typed copy without boxing; the slot of a null holds garbage, which `valid` covers.
       /** @type {any} */ (values).set(vector.items.subarray(0, count), at);
       for (let i = 0; i < count; i++) valid[at + i] = vector.validity.itemValid(i) ? 1 : 0;
+    } else if (typeId === duck.DuckDBTypeId.UUID) {
+      const bytes = /** @type {Uint8Array} */ (values);
+      const { buffer, byteOffset } = vector.dataView;
+      copyUuids(new Uint8Array(buffer, byteOffset, 16 * count), bytes.subarray(16 * at, 16 * (at + count)));
+      for (let i = 0; i < count; i++) {
+        if (vector.validity.itemValid(i)) valid[at + i] = 1;
+        else bytes.fill(0, 16 * (at + i), 16 * (at + i + 1));
+      }
     } else {
       for (let i = 0; i < count; i++) {
         const item = vector.getItem(i);
@@ -156,6 +164,19 @@ function readColumn(name, typeId, chunks, index, rows) {
     at += count;
   }
   return { name, values, valid };
+}
+
+/**
+ * The engine holds a UUID as a signed 128-bit integer, little-endian, its sign bit flipped so that it sorts as text does.
+ *
+ * @param {Uint8Array} from
+ * @param {Uint8Array} to
+ */
+function copyUuids(from, to) {
+  for (let at = 0; at < from.length; at += 16) {
+    for (let i = 0; i < 16; i++) to[at + i] = /** @type {number} */ (from[at + 15 - i]);
+    to[at] = /** @type {number} */ (to[at]) ^ 0x80;
+  }
 }
 
 /**
@@ -172,6 +193,8 @@ function allocate(typeId, rows) {
       return new Float64Array(rows);
     case duck.DuckDBTypeId.BOOLEAN:
       return new Uint8Array(rows);
+    case duck.DuckDBTypeId.UUID:
+      return new Uint8Array(16 * rows);
     case duck.DuckDBTypeId.VARCHAR:
       return new Array(rows).fill('');
     default:
