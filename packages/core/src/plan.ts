@@ -164,6 +164,20 @@ export type ValueType = z.infer<typeof ValueType>;
  *   stack/1 (local)                 the members' vectors side by side
  * shared (rep3 and its peers)
  *   add/1 sub/1 mul/1 (shared, shared|constant), neg/1, sum/1 (shared → length 1; of bools their number)
+ *   rescale/1 (shared) {fractionBits}  to fewer fraction bits; one of the two neighbours, the nearer the likelier
+ *   minimum/1 maximum/1 (shared, shared|constant), abs/1        element by element
+ *   min/1 max/1 argmax/1 (shared → length 1)                    of all elements; the first place, from 0
+ *   reciprocal/1 sqrt/1 exp/1 log/1 sigmoid/1 (shared) {fractionBits}  the range must lie above 0 for reciprocal and log,
+ *                                   at or above 0 for sqrt; reciprocal, sqrt and exp give at most 32 bits; for errors see
+ *                                   mpc/src/numeric/elementary.ts
+ *   as-int/1 (bool)                 0 or 1
+ *   dot/1 (x, y…)                   Σ x[i] y[i] for each y: as many elements as there are ys
+ *   combine/1 (w, x…)               Σ w[j] x…[j], element by element of the xs; w has as many elements as there are xs
+ *   repeat/1 (shared) {length}      one element over and over
+ *   slice/1 (shared) {offset, length}, concat/1 (shared …)
+ *   transpose/1 (shared) {rows}     of a row-major matrix
+ *   matmul/1 (shared ×2) {inner}    of row-major matrices with `inner` columns and rows in common
+ *   unstack/1 (shared, stacked)     the same vector, of a role that has a fixed number of members
  *   lt/1 le/1 gt/1 ge/1 eq/1 ne/1 (shared, shared|constant)      shared bool
  *   and/1 or/1 (bool ×2), not/1 (bool), select/1 (bool, x, y)   x where true, y elsewhere
  *   suppress/1 (x, support…) {min}  x where every support ≥ min, otherwise withheld; support has x's length or 1
@@ -183,6 +197,26 @@ export const OPERATIONS = [
   'div/1',
   'neg/1',
   'sqrt/1',
+  'rescale/1',
+  'minimum/1',
+  'maximum/1',
+  'abs/1',
+  'min/1',
+  'max/1',
+  'argmax/1',
+  'reciprocal/1',
+  'exp/1',
+  'log/1',
+  'sigmoid/1',
+  'as-int/1',
+  'dot/1',
+  'combine/1',
+  'repeat/1',
+  'slice/1',
+  'concat/1',
+  'transpose/1',
+  'matmul/1',
+  'unstack/1',
   'eq/1',
   'ne/1',
   'lt/1',
@@ -233,6 +267,11 @@ export const Attributes = z.strictObject({
   role: Name.optional(),
   duplicates: z.enum(['error', 'first', 'drop']).optional(),
   min: z.number().int().min(2).max(1_000_000).optional(),
+  fractionBits: z.number().int().min(0).max(62).optional(),
+  offset: Index.optional(),
+  length: z.number().int().positive().optional(),
+  rows: z.number().int().positive().optional(),
+  inner: z.number().int().positive().optional(),
 });
 export type Attributes = z.infer<typeof Attributes>;
 

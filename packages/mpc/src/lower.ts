@@ -1,12 +1,14 @@
 /**
  * Lowers the shared part of a plan to a circuit. Everything is static: lengths from the role sizes, scales and bounds
  * from the plan's types. Comparisons are the sign of a difference, sound for operands within ±2^62; the sums of products
- * that make up means and variances stay integers, because a multiplication adds fraction bits and nothing is truncated.
+ * that make up means and variances stay integers, because a multiplication adds fraction bits and only `rescale/1` takes
+ * some away. What is more than a gate or two stands in numeric/.
  * @module
  */
 import { NodeError, nodesOf, type Plan, type PlanNode, type RoleSizes } from '@2pm/core';
 import { type Circuit, CircuitBuilder, prune } from './circuit.ts';
 import { joinedPlace, joinGate, keyedWords, sharedKeyed } from './lower-join.ts';
+import { lowerNumeric } from './numeric/lower.ts';
 
 const WORD_LIMIT = 2n ** 63n;
 const COMPARE_LIMIT = 2n ** 62n;
@@ -208,8 +210,21 @@ class Lowering {
         const column = b.slice(join.block, place * length, length);
         return { gate: b.words('mul', length, [column, b.asWords(mask)]) };
       }
-      default:
-        throw this.#unsupported(index, `${node.op} is not an operation on shared values`);
+      default: {
+        const gate = lowerNumeric(b, node, length, {
+          gate: (arg) => b.asWords(this.#plainGate(index, arg)),
+          comparable: (arg) => {
+            const scale = scaleOf(...args);
+            this.#comparable(index, arg, arg, scale);
+            return args.length === 1 ? b.asWords(this.#plainGate(index, arg)) : operand(arg, scale);
+          },
+          type: (arg) => this.#node(arg).type,
+        });
+        if (gate === undefined || b.at(gate).length !== length) {
+          throw this.#unsupported(index, 'is not an operation on shared values of that range and shape');
+        }
+        return { gate };
+      }
     }
   }
 

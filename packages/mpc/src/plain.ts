@@ -5,6 +5,7 @@
  */
 import { NodeError, type Plan, type RoleSizes } from '@2pm/core';
 import { inputNodes } from './lower.ts';
+import { plainNumeric } from './numeric/plain.ts';
 import { type PlainJoin, plainJoin, plainJoinedColumn } from './plain-join.ts';
 
 /** Vectors of each member of each role, in the order of `inputNodes`. */
@@ -136,8 +137,12 @@ export function evaluatePlain(plan: Plan, roles: RoleSizes, inputs: PlainInputs)
         });
         break;
       }
-      default:
+      default: {
+        const vectors = args.map((arg) => (values[arg] ?? []).map((value) => value ?? 0n));
+        values[index] = plainNumeric(plan, index, vectors);
+        if (values[index] !== undefined) break;
         throw new NodeError('MPC_UNSUPPORTED', `${op} is not an operation on shared values`, { fault: 'caller' });
+      }
     }
   }
   return opened;

@@ -281,15 +281,20 @@ function derive(plan: Plan, node: PlanNode): ValueType {
       demand(lead.kind === 'shared', 'does not apply to columns');
       demand(scaleOf(args[0] as ValueType) === scaleOf(args[1] as ValueType), 'the scales differ');
       const [a, b] = [bounds(args[0] as ValueType), bounds(args[1] as ValueType)];
-      const [low, high] = [hull(a, b), { lo: a.lo > b.lo ? a.lo : b.lo, hi: a.hi < b.hi ? a.hi : b.hi }];
-      return shared(lead, op === 'minimum/1' ? { lo: low.lo, hi: high.hi } : { lo: high.lo, hi: low.hi });
+      const [outer, inner] = [hull(a, b), overlap(a, b)];
+      return shared(lead, op === 'minimum/1' ? { lo: outer.lo, hi: inner.hi } : { lo: inner.lo, hi: outer.hi });
     }
     case 'abs/1': {
       arity(1);
       const x = sharedOf(args[0], 'int');
       const { lo, hi } = bounds(x);
       if (lo >= 0n) return x;
-      return shared(x, { lo: hi <= 0n ? -hi : 0n, hi: -lo > hi ? -lo : hi });
+      return shared(x, hi <= 0n ? { lo: -hi, hi: -lo } : { lo: 0n, hi: hull({ lo, hi }, { lo: -hi, hi: -lo }).hi });
+    }
+    case 'as-int/1': {
+      arity(1);
+      const x = sharedOf(args[0], 'bool');
+      return shared({ ...x, dtype: 'int' }, bounds(x));
     }
     case 'min/1':
     case 'max/1':
@@ -327,7 +332,12 @@ function derive(plan: Plan, node: PlanNode): ValueType {
         demand(column.fractionBits === like.fractionBits, 'the scales differ');
       }
       const ranges = columns.map((column) => range('mul/1', bounds(weights), bounds(column)));
-      return product(weights, like, like.length, ranges.reduce((a, b) => range('add/1', a, b)));
+      return product(
+        weights,
+        like,
+        like.length,
+        ranges.reduce((a, b) => range('add/1', a, b)),
+      );
     }
     case 'repeat/1': {
       arity(1);
@@ -706,6 +716,12 @@ function boundsOf(type: ValueType): Bounds {
 
 function hull(a: Bounds, b: Bounds): Bounds {
   const [lo, hi] = [a.lo <= b.lo, a.hi >= b.hi];
+  return { lo: lo ? a.lo : b.lo, hi: hi ? a.hi : b.hi };
+}
+
+/** The greater of the lower ends and the lesser of the upper ends. */
+function overlap(a: Bounds, b: Bounds): Bounds {
+  const [lo, hi] = [a.lo >= b.lo, a.hi <= b.hi];
   return { lo: lo ? a.lo : b.lo, hi: hi ? a.hi : b.hi };
 }
 

@@ -175,6 +175,49 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
       return `−(${a})`;
     case 'sqrt/1':
       return `√(${a})`;
+    case 'rescale/1':
+    case 'as-int/1':
+    case 'unstack/1':
+    case 'repeat/1':
+      return a;
+    case 'minimum/1':
+      return `the lesser of (${a}) and (${b})`;
+    case 'maximum/1':
+      return `the greater of (${a}) and (${b})`;
+    case 'min/1':
+      return `the least entry of (${a})`;
+    case 'max/1':
+      return `the greatest entry of (${a})`;
+    case 'argmax/1':
+      return `the place of the greatest entry of (${a})`;
+    case 'abs/1':
+      return `|${a}|`;
+    case 'reciprocal/1':
+      return `1 ÷ ${bracketed(a)}`;
+    case 'exp/1':
+      return `exp(${a})`;
+    case 'log/1':
+      return `ln(${a})`;
+    case 'sigmoid/1':
+      return `sigmoid(${a})`;
+    case 'dot/1':
+      return `the sums of the products of (${a}) with ${args
+        .slice(1)
+        .map((arg) => `(${phrases[arg]})`)
+        .join(', ')}`;
+    case 'combine/1':
+      return `the sum of ${args
+        .slice(1)
+        .map((arg) => `(${phrases[arg]})`)
+        .join(', ')}, weighted by (${a})`;
+    case 'slice/1':
+      return `entries ${(attrs.offset ?? 0) + 1} to ${(attrs.offset ?? 0) + (attrs.length ?? 0)} of (${a})`;
+    case 'concat/1':
+      return args.map((arg) => phrases[arg]).join(', then ');
+    case 'transpose/1':
+      return `(${a}) as a matrix of ${attrs.rows} rows, transposed`;
+    case 'matmul/1':
+      return `the matrix product of (${a}) and (${b})`;
     case 'select/1':
       return `(${b}) where (${a}), else (${c})`;
     case 'suppress/1':

@@ -12,14 +12,38 @@ import {
 } from './arithmetic.ts';
 import type { KeyedRows } from './keyed-rows.ts';
 import { LocalVector } from './local.ts';
+import { scale } from './number.ts';
+import {
+  absolute,
+  dots,
+  type Elementary,
+  elementary,
+  extremum,
+  lengthOf,
+  numberLike,
+  reciprocalBitsFor,
+  reduced,
+  repeated,
+  rescaled,
+  sliced,
+} from './numeric.ts';
 import { fail } from './program-error.ts';
 import { type Bounds, describeOperand, type Ref, refOf, type Shape, sameTrace, Value } from './trace.ts';
 import { mapTree, type Tree } from './tree.ts';
 
 export type SharedKind = 'int' | 'bool';
-type Numeric = SharedVector<'int'> | number | bigint;
+export type Numeric = SharedVector<'int'> | number | bigint;
 
-/** A secret vector. Both sides of an operation have the same length, or one is a number. */
+export interface Precision {
+  /** Of the result: 16 unless told, at most 30. */
+  readonly fractionBits?: number;
+}
+
+/**
+ * A secret vector. Both sides of an operation have the same length, or one is a number or has a single entry.
+ * `reciprocal`, `div`, `sqrt`, `exp`, `log` and `sigmoid` err by at most 2 units of the last place and by 2^-27 of the
+ * value (`log`: by 2^-26, `sigmoid`: by 2^-23 in all; `div`: see there); they take about 30 rounds.
+ */
 export class SharedVector<K extends SharedKind = SharedKind> extends Value {
   declare protected readonly holds: K;
 
@@ -54,6 +78,101 @@ export class SharedVector<K extends SharedKind = SharedKind> extends Value {
     return new SharedVector(ref.trace.emit('sum/1', [ref], shape, bounds));
   }
 
+  /** To `fractionBits`: exactly, if they are more; else to one of the two neighbours, the nearer the likelier. */
+  rescale(this: SharedVector<'int'>, fractionBits: number): SharedVector<'int'> {
+    return new SharedVector(rescaled(this.#expect('int'), fractionBits));
+  }
+  abs(this: SharedVector<'int'>): SharedVector<'int'> {
+    return new SharedVector(absolute(this.#expect('int')));
+  }
+  /** Entry by entry the lesser of the two, as numpy.minimum. */
+  minimum(this: SharedVector<'int'>, other: Numeric): SharedVector<'int'> {
+    return this.#extremum('minimum', other);
+  }
+  maximum(this: SharedVector<'int'>, other: Numeric): SharedVector<'int'> {
+    return this.#extremum('maximum', other);
+  }
+  clip(this: SharedVector<'int'>, least: Numeric, most: Numeric): SharedVector<'int'> {
+    return this.maximum(least).minimum(most);
+  }
+  /** The least entry. */
+  min(this: SharedVector<'int'>): SharedVector<'int'> {
+    return new SharedVector(reduced('min', this.#whole()));
+  }
+  max(this: SharedVector<'int'>): SharedVector<'int'> {
+    return new SharedVector(reduced('max', this.#whole()));
+  }
+  /** The first place, from 0, of the greatest entry. */
+  argmax(this: SharedVector<'int'>): SharedVector<'int'> {
+    return new SharedVector(reduced('argmax', this.#whole()));
+  }
+  /** Σ x[i] y[i], without rounding. */
+  dot(this: SharedVector<'int'>, other: SharedVector<'int'>): SharedVector<'int'> {
+    const ref = this.#whole();
+    return new SharedVector(dots(ref, [sameShape(ref, other, 'int')]));
+  }
+  /** Entries from `start` up to `end`, which is left out. */
+  slice(this: SharedVector<'int'>, start: number, end: number = this.length): SharedVector<'int'> {
+    return new SharedVector(sliced(this.#whole(), start, end - start));
+  }
+  /** The members' vectors as one: for roles that have a fixed number of members. */
+  unstack(this: SharedVector<'int'>): SharedVector<'int'> {
+    const ref = this.#expect('int');
+    const { length, stacked } = typeOf(ref);
+    const role = ref.trace.roles[stacked ?? ''];
+    if (role === undefined || role.min !== role.max) {
+      fail('PROGRAM_STACKED', 'unstack() needs a stacked value of a role whose min and max are equal');
+    }
+    const shape = numberLike(ref, bitsOf(ref), length * role.max);
+    return new SharedVector(ref.trace.emit('unstack/1', [ref], shape, ref));
+  }
+  /** Entry `place`, from 0. */
+  at(this: SharedVector<'int'>, place: number): SharedVector<'int'> {
+    return this.slice(place, place + 1);
+  }
+
+  /** 1 / x, for x that its range keeps above 0. */
+  reciprocal(this: SharedVector<'int'>, options: Precision = {}): SharedVector<'int'> {
+    return this.#elementary('reciprocal', options);
+  }
+  /**
+   * This over a divisor that its range keeps above 0. By the reciprocal with as many fraction bits, 30 at most, as keep the
+   * product within 62 bits: the error is at most 2 units of the last place, 2^-27 of the quotient, and 2 units of the
+   * reciprocal's last place times this.
+   */
+  div(this: SharedVector<'int'>, divisor: Numeric, { fractionBits = 16 }: Precision = {}): SharedVector<'int'> {
+    if (!(divisor instanceof Value)) {
+      const value = Number(divisor);
+      if (value === 0 || !Number.isFinite(value)) fail('PROGRAM_RANGE', `cannot divide by ${String(divisor)}`);
+      const ref = this.#expect('int');
+      const factor = ref.trace.constant(scale(1 / value, 30), 30);
+      const product = ref.trace.emit(
+        'mul/1',
+        [ref, factor],
+        numberLike(ref, bitsOf(ref) + 30),
+        interval.mul(ref, factor),
+      );
+      return new SharedVector(rescaled(product, fractionBits));
+    }
+    const [x, y] = broadcast(this.#expect('int'), divisor, 'int');
+    const inverse = new SharedVector<'int'>(elementary('reciprocal', y, reciprocalBitsFor(x, y)));
+    return new SharedVector<'int'>(x).mul(inverse).rescale(fractionBits);
+  }
+  sqrt(this: SharedVector<'int'>, options: Precision = {}): SharedVector<'int'> {
+    return this.#elementary('sqrt', options);
+  }
+  exp(this: SharedVector<'int'>, options: Precision = {}): SharedVector<'int'> {
+    return this.#elementary('exp', options);
+  }
+  /** The natural logarithm of x that its range keeps above 0. */
+  log(this: SharedVector<'int'>, options: Precision = {}): SharedVector<'int'> {
+    return this.#elementary('log', options);
+  }
+  /** 1 / (1 + e^-x). */
+  sigmoid(this: SharedVector<'int'>, options: Precision = {}): SharedVector<'int'> {
+    return this.#elementary('sigmoid', options);
+  }
+
   lt(this: SharedVector<'int'>, other: Numeric): SharedVector<'bool'> {
     return this.#compare('lt', other);
   }
@@ -83,11 +202,20 @@ export class SharedVector<K extends SharedKind = SharedKind> extends Value {
     const ref = this.#expect('bool');
     return new SharedVector(ref.trace.emit('not/1', [ref], shapeLike(ref, 'bool', 0), BIT));
   }
+  /** 1 where this is true, 0 elsewhere. */
+  toInt(this: SharedVector<'bool'>): SharedVector<'int'> {
+    const ref = this.#expect('bool');
+    return new SharedVector(ref.trace.emit('as-int/1', [ref], shapeLike(ref, 'int', 0), BIT));
+  }
   /** `yes` where this is true, `no` elsewhere; nobody learns which. */
   select(this: SharedVector<'bool'>, yes: SharedVector<'int'>, no: SharedVector<'int'>): SharedVector<'int'> {
-    const ref = this.#expect('bool');
+    const condition = this.#expect('bool');
+    const [, x1] = broadcast(condition, yes, 'int');
+    const [, x2] = broadcast(condition, no, 'int');
+    const length = Math.max(lengthOf(x1), lengthOf(x2));
+    const ref = repeated(condition, length);
     const shapeAt = (bits: number) => shapeLike(ref, 'int', bits);
-    const [x, y] = aligned(sameShape(ref, yes, 'int'), sameShape(ref, no, 'int'), shapeAt);
+    const [x, y] = aligned(repeated(x1, length), repeated(x2, length), shapeAt);
     return new SharedVector(ref.trace.emit('select/1', [ref, x, y], shapeAt(bitsOf(x)), interval.hull(x, y)));
   }
 
@@ -97,24 +225,36 @@ export class SharedVector<K extends SharedKind = SharedKind> extends Value {
       fail('PROGRAM_TYPE', `expected a shared ${kind} value, got ${describeOperand(this)}`);
     return ref;
   }
-  #operand(ref: Ref, other: unknown, role: 'term' | 'factor'): Ref {
-    return other instanceof Value ? sameShape(ref, other, 'int') : constantBeside(ref, other as number, role);
+  /** A vector that is not stacked. */
+  #whole(): Ref {
+    const ref = this.#expect('int');
+    if (typeOf(ref).stacked !== undefined) fail('PROGRAM_STACKED', 'this does not apply to stacked values');
+    return ref;
+  }
+  /** Both sides, of one length. */
+  #operands(other: unknown, role: 'term' | 'factor'): [Ref, Ref] {
+    const ref = this.#expect('int');
+    return other instanceof Value ? broadcast(ref, other, 'int') : [ref, constantBeside(ref, other as number, role)];
   }
   #arithmetic(op: Arithmetic, other: unknown): SharedVector<'int'> {
-    const ref = this.#expect('int');
-    const operand = this.#operand(ref, other, op === 'mul' ? 'factor' : 'term');
+    const [ref, operand] = this.#operands(other, op === 'mul' ? 'factor' : 'term');
     return new SharedVector(arithmetic(op, ref, operand, (bits) => shapeLike(ref, 'int', bits)));
   }
   #compare(op: Comparison, other: unknown): SharedVector<'bool'> {
-    const ref = this.#expect('int');
-    const operand = this.#operand(ref, other, 'term');
+    const [ref, operand] = this.#operands(other, 'term');
     const shapeAt = (bits: number) => shapeLike(ref, 'int', bits);
     return new SharedVector(comparison(op, ref, operand, shapeAt, shapeLike(ref, 'bool', 0)));
   }
+  #extremum(op: 'minimum' | 'maximum', other: unknown): SharedVector<'int'> {
+    const [ref, operand] = this.#operands(other, 'term');
+    return new SharedVector(extremum(op, ...aligned(ref, operand, (bits) => shapeLike(ref, 'int', bits))));
+  }
+  #elementary(name: Elementary, { fractionBits = 16 }: Precision): SharedVector<'int'> {
+    return new SharedVector(elementary(name, this.#expect('int'), fractionBits));
+  }
   #logic(op: 'and' | 'or', other: unknown): SharedVector<'bool'> {
-    const ref = this.#expect('bool');
-    const args = [ref, sameShape(ref, other, 'bool')];
-    return new SharedVector(ref.trace.emit(`${op}/1`, args, shapeLike(ref, 'bool', 0), BIT));
+    const args = broadcast(this.#expect('bool'), other, 'bool');
+    return new SharedVector(args[0].trace.emit(`${op}/1`, args, shapeLike(args[0], 'bool', 0), BIT));
   }
 }
 
@@ -128,17 +268,43 @@ function shapeLike(ref: Ref, dtype: SharedKind, fractionBits: number): Shape {
   return { kind: 'shared', length, ...(stacked === undefined ? {} : { stacked }), dtype, fractionBits };
 }
 
+/** Both sides; a single entry goes with any length. */
+function broadcast(ref: Ref, other: unknown, dtype: SharedKind): [Ref, Ref] {
+  const operand = operandOf(ref, other, dtype);
+  const length = Math.max(lengthOf(ref), lengthOf(operand));
+  const [x, y] = [ref, operand].map((side) =>
+    lengthOf(side) === 1 && !isStacked(side) ? repeated(side, length) : side,
+  );
+  const pair = [x as Ref, y as Ref] as [Ref, Ref];
+  checkShapes(...pair);
+  return pair;
+}
+
 function sameShape(ref: Ref, other: unknown, dtype: SharedKind): Ref {
+  const operand = operandOf(ref, other, dtype);
+  checkShapes(ref, operand);
+  return operand;
+}
+
+function isStacked(ref: Ref): boolean {
+  return typeOf(ref).stacked !== undefined;
+}
+
+function checkShapes(a: Ref, b: Ref): void {
+  const [mine, its] = [typeOf(a), typeOf(b)];
+  if (mine.stacked !== its.stacked) fail('PROGRAM_STACKED', 'one side is stacked by member, the other is not');
+  if (mine.length !== its.length) fail('PROGRAM_LENGTH', `lengths differ: ${mine.length} and ${its.length}`);
+}
+
+function operandOf(ref: Ref, other: unknown, dtype: SharedKind): Ref {
   if (!(other instanceof SharedVector)) {
     const fix = other instanceof LocalVector ? 'Share it first: each(…).total() or .stack()' : undefined;
     fail('PROGRAM_PLACEMENT', `expected a shared value, got ${describeOperand(other)}`, fix);
   }
   const operand = refOf(other);
   sameTrace(ref, operand);
-  const [mine, its] = [typeOf(ref), typeOf(operand)];
+  const its = typeOf(operand);
   if (its.dtype !== dtype) fail('PROGRAM_TYPE', `expected a shared ${dtype} value, got a shared ${its.dtype} value`);
-  if (mine.stacked !== its.stacked) fail('PROGRAM_STACKED', 'one side is stacked by member, the other is not');
-  if (mine.length !== its.length) fail('PROGRAM_LENGTH', `lengths differ: ${mine.length} and ${its.length}`);
   return operand;
 }
 

@@ -33,7 +33,7 @@ export class Trace {
   readonly tables: {
     readonly [name: string]: { readonly maxRows: number; readonly keys?: { readonly [name: string]: KeyType } };
   };
-  readonly roles: { readonly [name: string]: { readonly max: number } };
+  readonly roles: { readonly [name: string]: { readonly min: number; readonly max: number } };
   readonly #refs: Ref[] = [];
   readonly #known = new Map<string, Ref>();
 

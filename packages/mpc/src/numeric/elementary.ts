@@ -1,0 +1,218 @@
+/**
+ * Elementary functions of fixed-point secrets. An argument is an integer x within a public range, with `from` fraction
+ * bits; the result has `to`. Each function first finds, by comparisons with public thresholds, the interval in which x
+ * lies, moves it into one short interval, and takes a polynomial there. The powers of two that the move cost are a sum
+ * over the same comparison bits, so that they come back by one product.
+ *
+ *   function     argument   thresholds                 rounds   error, in units of 2^-to
+ *   reciprocal   x ≥ 1      bit lengths of the range   30       2 + value · 2^-27
+ *   sqrt         x ≥ 0      bit lengths of the range   30       2 + value · 2^-27
+ *   log          x ≥ 1      bit lengths of the range   27       2 + 2^(to-26)
+ *   exp          any        one for each ln 2          25       2 + value · 2^-27
+ *   sigmoid      any        one for each 2, to ±17     23       2 + 2^(to-23)
+ *
+ * Normalisation by bit length after Catrina, Saxena: Secure Computation with Fixed-Point Numbers, FC 2010, §4; without
+ * their bit decomposition. Nothing leaks: all is made of gates that leak nothing, and lengths are public.
+ * @module
+ */
+import type { CircuitBuilder } from '../circuit.ts';
+import { exp as expOf, interpolate, log as logOf, toFixed } from './approximate.ts';
+import { byPiece, combination, FRACTION, located, powers } from './piecewise.ts';
+
+export interface Range {
+  lo: bigint;
+  hi: bigint;
+  /** Fraction bits of the argument, and of the result. */
+  from: number;
+  to: number;
+}
+
+/** √2 and ln 2 with 62 fraction bits. */
+const SQRT_2 = 0x5a827999fcef3242n;
+const LN_2 = 0x2c5c85fdf473de6an;
+/** Fraction bits of coefficients: with those of powers, a value below 4 stays within 2^62. */
+const COEFFICIENT = 30;
+/** The results of reciprocal, sqrt and exp have at most so many bits. */
+export const RESULT_BITS = 32;
+
+/** Whether all intermediate values stay within 2^62, and the function is defined on the range. */
+export function isSupported(
+  name: 'reciprocal' | 'sqrt' | 'exp' | 'log' | 'sigmoid',
+  { lo, hi, from, to }: Range,
+): boolean {
+  if (lo > hi || lo <= -(2n ** 62n) || hi >= 2n ** 62n || to > FRACTION) return false;
+  switch (name) {
+    case 'reciprocal':
+      return lo > 0n && from + to - bitLength(lo) + 2 <= RESULT_BITS;
+    case 'sqrt':
+      return lo >= 0n && (bitLength(hi) - from) / 2 + to < RESULT_BITS;
+    case 'exp':
+      return floorOfLn2(hi, from) + to + 2 <= RESULT_BITS;
+    case 'log':
+      return lo > 0n;
+    case 'sigmoid':
+      return true;
+  }
+}
+
+export function reciprocal(b: CircuitBuilder, x: number, range: Range): number {
+  const { t, beyond, exponents } = normalised(b, x, range);
+  // 1 / 2c, which is at most 1.
+  const inverse = polynomial(b, t, (s) => 2 / (s + 3), 1, 12);
+  return scaledBack(
+    b,
+    inverse,
+    beyond,
+    exponents.map((j) => 2 * (range.from + range.to - j + 1)),
+  );
+}
+
+export function sqrt(b: CircuitBuilder, x: number, range: Range): number {
+  const { t, beyond, exponents } = normalised(b, x, range);
+  const root = polynomial(b, t, (s) => Math.sqrt((s + 3) / 4), 1, 9);
+  const halves = exponents.map((j) => (j === 0 ? undefined : j - range.from + 2 * range.to));
+  return scaledBack(b, root, beyond, halves);
+}
+
+export function log(b: CircuitBuilder, x: number, range: Range): number {
+  const { length } = b.at(x);
+  const { t, beyond, exponents } = normalised(b, x, range);
+  const bits = 26;
+  const coefficients = interpolate((s) => logOf((s + 3) / 4), 1, 9).map((c) => toFixed(c, bits));
+  const part = combination(b, powers(b, t, 9), coefficients);
+  const whole = exponents.map((j) => (BigInt(j - range.from) * LN_2) >> BigInt(62 - FRACTION - bits));
+  const sum = b.words('add', length, [part, byPiece(b, beyond, whole, length)]);
+  return b.truncate(sum, FRACTION + bits - range.to);
+}
+
+/** e^x = e^t · √2 · 2^i for i ln 2 ≤ x < (i + 1) ln 2 and t = x - (i + ½) ln 2. */
+export function exp(b: CircuitBuilder, x: number, range: Range): number {
+  const { length } = b.at(x);
+  const least = floorOfLn2(range.lo, range.from);
+  const from = Math.max(least, -range.to - 3);
+  const to = Math.max(floorOfLn2(range.hi, range.from), from);
+  const pieces = Array.from({ length: to - from + 1 }, (_, n) => from + n);
+  const starts = pieces.map((i) => -((-BigInt(i) * LN_2) >> BigInt(62 - range.from)));
+  // Below the first piece the result is 0; if no x lies there, the first piece needs no threshold.
+  const bounded = from === least;
+  const beyond = located(b, x, bounded ? starts.slice(1) : starts);
+  const centres = pieces.map((i) => shifted((2n * BigInt(i) + 1n) * LN_2, FRACTION - 63));
+  const wide = b.words('sub', length, [
+    atFraction(b, x, range.from),
+    byPiece(b, beyond, bounded ? centres : [0n, ...centres], length),
+  ]);
+  const t = bounded ? wide : b.words('mul', length, [wide, beyond[0] ?? -1]);
+  const power = polynomial(b, t, expOf, 0.36, 7);
+  const halves = pieces.map((i) => 2 * (i + range.to) + 1);
+  return scaledBack(b, power, beyond, bounded ? halves : [undefined, ...halves]);
+}
+
+/** 1 / (1 + e^-x). Beyond ±17 it is 0 or 1. */
+export function sigmoid(b: CircuitBuilder, x: number, range: Range): number {
+  const { length } = b.at(x);
+  const [degree, far] = [8, 17];
+  const one = 1n << BigInt(range.from);
+  const clamp = (limit: bigint) => (limit < -far ? -far : limit > far ? far : Number(limit));
+  const [low, high] = [floorDiv(range.lo, one) < -far, range.hi >= BigInt(far) * one];
+  // Pieces are 2 wide and have odd ends: the one in the middle is [-1, 1).
+  const odd = (limit: bigint) => 2 * Math.floor((clamp(limit) + 1) / 2) - 1;
+  const [first, last] = [odd(floorDiv(range.lo, one)), odd(floorDiv(range.hi, one))];
+  const flat = (value: bigint) => [value, ...new Array<bigint>(degree).fill(0n)];
+  const pieces = low ? [{ start: -far - 2, centre: 0, inside: 0n, table: flat(0n) }] : [];
+  for (let start = first; start <= last && start < far; start += 2) {
+    const table = interpolate((t) => 1 / (1 + expOf(-(t + start + 1))), 1, degree).map((c) => toFixed(c, COEFFICIENT));
+    pieces.push({ start, centre: start + 1, inside: 1n, table });
+  }
+  if (high) pieces.push({ start: far, centre: 0, inside: 0n, table: flat(1n << BigInt(COEFFICIENT)) });
+  const beyond = located(
+    b,
+    x,
+    pieces.slice(1).map(({ start }) => BigInt(start) * one),
+  );
+  const centres = pieces.map(({ centre }) => BigInt(centre) << BigInt(FRACTION));
+  const wide = b.words('sub', length, [atFraction(b, x, range.from), byPiece(b, beyond, centres, length)]);
+  // Outside the pieces t is made 0, so that its powers stay within their range.
+  const inside = pieces.map((piece) => piece.inside);
+  const t = inside.includes(0n) ? b.words('mul', length, [wide, byPiece(b, beyond, inside, length)]) : wide;
+  const known = powers(b, t, degree);
+  const coefficient = (m: number) =>
+    byPiece(
+      b,
+      beyond,
+      pieces.map(({ table }) => table[m] ?? 0n),
+      length,
+    );
+  let sum = b.words('scale', length, [coefficient(0)], 1n << BigInt(FRACTION));
+  for (const [m, power] of known.entries()) {
+    sum = b.words('add', length, [sum, b.words('mul', length, [power, coefficient(m + 1)])]);
+  }
+  return b.truncate(sum, FRACTION + COEFFICIENT - range.to);
+}
+
+/**
+ * x = c · 2^j with c in [½, 1): t = 4c - 3 in [-1, 1) and, for each piece, its j. Where x is 0, j and t are 0.
+ * Thirteen rounds, ten if the range lies between two powers of two.
+ */
+function normalised(b: CircuitBuilder, x: number, { lo, hi }: Range) {
+  const { length } = b.at(x);
+  const [least, most] = [bitLength(lo), bitLength(hi)];
+  const exponents = Array.from({ length: most - least + 1 }, (_, i) => least + i);
+  const beyond = located(
+    b,
+    x,
+    exponents.slice(1).map((j) => 1n << BigInt(j - 1)),
+  );
+  const top = Math.max(most, FRACTION + 2);
+  const factors = exponents.map((j) => (j === 0 ? 0n : 1n << BigInt(top - j)));
+  const wide = b.words('mul', length, [x, byPiece(b, beyond, factors, length)]);
+  const minus = exponents.map((j) => (j === 0 ? 0n : 3n << BigInt(FRACTION)));
+  const fine = b.truncate(wide, top - FRACTION - 2);
+  return { t: b.words('sub', length, [fine, byPiece(b, beyond, minus, length)]), beyond, exponents };
+}
+
+/** f(t), |t| ≤ h, with FRACTION fraction bits. */
+function polynomial(b: CircuitBuilder, t: number, f: (t: number) => number, h: number, degree: number): number {
+  const coefficients = interpolate(f, h, degree).map((c) => toFixed(c, COEFFICIENT));
+  return b.truncate(combination(b, powers(b, t, degree), coefficients), COEFFICIENT);
+}
+
+/** value · 2^(halves / 2) of the piece, or 0; the largest result has at most RESULT_BITS bits. Three rounds. */
+function scaledBack(
+  b: CircuitBuilder,
+  value: number,
+  beyond: readonly number[],
+  halves: readonly (number | undefined)[],
+): number {
+  const { length } = b.at(value);
+  const largest = Math.max(...halves.map((half) => Math.ceil((half ?? 0) / 2)));
+  const spare = Math.min(Math.max(RESULT_BITS - 1 - largest, 0), RESULT_BITS - 1);
+  const factors = halves.map((half) => {
+    if (half === undefined) return 0n;
+    return half % 2 === 0 ? shifted(1n, half / 2 + spare) : shifted(SQRT_2, (half - 1) / 2 + spare - 62);
+  });
+  return b.truncate(b.words('mul', length, [value, byPiece(b, beyond, factors, length)]), FRACTION + spare);
+}
+
+/** x with FRACTION fraction bits, modulo 2^64. */
+function atFraction(b: CircuitBuilder, x: number, bits: number): number {
+  if (bits > FRACTION) return b.truncate(x, bits - FRACTION);
+  return b.words('scale', b.at(x).length, [x], 1n << BigInt(FRACTION - bits));
+}
+
+/** The whole number of ln 2 in x. */
+function floorOfLn2(x: bigint, bits: number): number {
+  return Number(floorDiv(x << BigInt(62 - bits), LN_2));
+}
+
+function floorDiv(x: bigint, y: bigint): bigint {
+  return x / y - (x % y !== 0n && x < 0n !== y < 0n ? 1n : 0n);
+}
+
+/** The nearest integer to x · 2^by. */
+function shifted(x: bigint, by: number): bigint {
+  return by >= 0 ? x << BigInt(by) : (x + (1n << BigInt(-by - 1))) >> BigInt(-by);
+}
+
+function bitLength(x: bigint): number {
+  return x <= 0n ? 0 : x.toString(2).length;
+}
