@@ -18,6 +18,7 @@
  */
 
 import { z } from 'zod';
+import { KeyReport } from './data.ts';
 import type { PublicError } from './errors.ts';
 import { NodeId, TaskId } from './ids.ts';
 import { SecurityModel } from './task.ts';
@@ -84,6 +85,17 @@ export const MemberView = z.strictObject({
 });
 export type MemberView = z.infer<typeof MemberView>;
 
+export const KeptRows = z.strictObject({
+  name: z.string(),
+  /** Parquet file on this node. */
+  file: z.string(),
+  rows: z.number().int(),
+});
+export type KeptRows = z.infer<typeof KeptRows>;
+
+export const OwnMatches = z.strictObject({ keys: z.array(KeyReport), kept: z.array(KeptRows) });
+export type OwnMatches = z.infer<typeof OwnMatches>;
+
 export const TaskView = z.strictObject({
   taskId: TaskId,
   name: z.string(),
@@ -107,6 +119,8 @@ export const TaskView = z.strictObject({
   ),
   /** What each party learns, in plain words, from the plan. */
   learns: z.array(z.string()),
+  /** What stays on this node: how its keys were before anything left it, and the intersections that it keeps. */
+  own: OwnMatches.optional(),
   cost: z.strictObject({
     gas: z.number(),
     transactions: z.number().int(),

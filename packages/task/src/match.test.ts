@@ -116,6 +116,12 @@ test('an intersection reaches the holder that is to learn it, and no other', asy
   const { view, result } = await settle(psi, [BANK, SHOP, undefined], { roles: { bank: 0, shop: 1 } });
   expect([view.phase, result]).toEqual(['settled', {}]);
   expect([kept(0), kept(1)]).toEqual([{}, { common: [0, 2, 3] }]);
+  // Its own operator sees where; the analyst is told nothing.
+  expect(net.holders[1]?.tasks.view(view.taskId).own).toEqual({
+    keys: [],
+    kept: [{ name: 'common', file: 'common', rows: 3 }],
+  });
+  expect(view.own).toBeUndefined();
 });
 
 test('three holders intersect, each in turn learning it, while two of them join', async () => {
@@ -138,8 +144,8 @@ test('three holders intersect, each in turn learning it, while two of them join'
     ['nil', 0],
     ['eve', 0],
   ]);
-  const { result } = await settle(both, [BANK, SHOP, third], { roles: { bank: 0, shop: 1, third: 2 } });
-  expect(result).toBe(990);
+  const { view, result } = await settle(both, [BANK, SHOP, third], { roles: { bank: 0, shop: 1, third: 2 } });
+  expect([view.error, result]).toEqual([undefined, 990]);
   expect([kept(0), kept(1), kept(2)]).toEqual([{ intersection_bank: [2, 4] }, {}, { intersection_third: [0, 2] }]);
 });
 

@@ -56,7 +56,8 @@ export function workerView(task: WorkerTask, orgOf: (node: NodeId) => string): T
           : task.attempt > 0
             ? 'computing'
             : 'gathering';
-  const cost = task.prepared?.cost;
+  const { keys } = task;
+  const { cost, kept = [] } = task.prepared ?? {};
   return {
     taskId: task.taskId,
     name: plan.name,
@@ -68,6 +69,7 @@ export function workerView(task: WorkerTask, orgOf: (node: NodeId) => string): T
     members: invitedNodes(spec).map(memberOf(spec, orgOf, (node) => stateSeenBy(task, node))),
     refusals: [],
     learns: describePlan(plan),
+    ...(keys === undefined && kept.length === 0 ? {} : { own: { keys: keys ?? [], kept } }),
     cost: {
       gas: 0,
       transactions: 0,

@@ -20,6 +20,7 @@ import {
   specHash,
   type TaskRequest,
 } from '@2pm/core';
+import type { KeptRows } from '@2pm/core/api';
 import { matchers } from '../matchers.ts';
 import { COMPUTE_PROTOCOL, Hello, type MemberCost } from '../messages.ts';
 import { type Roster, roleSizes } from '../roster.ts';
@@ -46,6 +47,8 @@ export interface AttemptOutcome {
   /** Absent for a member that holds no seat. */
   output: SeatOutput | undefined;
   cost: MemberCost;
+  /** Intersections that this node learnt. */
+  kept: KeptRows[];
 }
 
 /** @throws {NodeError} of the peer, the data or the protocol; `blamed(error)` tells whose channel it came from. */
@@ -94,7 +97,7 @@ async function compute(context: AttemptContext): Promise<AttemptOutcome> {
       Promise.all(counterparts.map(async (peer) => channels.set(peer, await openChannel(context, sid, peer)))),
     ]);
 
-    const shared = await matchRows({ ...context, sid, channels });
+    const { shared, kept } = await matchRows({ ...context, sid, channels });
     onProgress('sharing', 'splitting inputs into shares');
     const inputs = new Map<string, Uint8Array[]>();
     const messages = new Map<string, Uint8Array[]>();
@@ -155,7 +158,7 @@ async function compute(context: AttemptContext): Promise<AttemptOutcome> {
     const cost = costOf(channels, output);
     // A holder without a seat waits until every seat has its shares: the seats close the channel when they are done.
     if (mySeat < 0) await Promise.all([...channels.values()].map((channel) => drained(channel, signal)));
-    return { output, cost };
+    return { output, cost, kept };
   } finally {
     signal.removeEventListener('abort', onAbort);
     closeAll();

@@ -6,6 +6,7 @@ import {
   encode,
   type Hash,
   invitedNodes,
+  type KeyReport,
   NodeError,
   type NodeId,
   programHash,
@@ -18,7 +19,9 @@ import { personalDigest, taskId as taskIdOf, verifySignature } from '@2pm/crypto
 import { wireError } from '../control.ts';
 import type { ControlAnswers, Reason } from '../messages.ts';
 
-export type Answer = { type: 'consent'; consent: Consent } | { type: 'refuse'; code: string; reasons: Reason[] };
+export type Answer =
+  | { type: 'consent'; consent: Consent; keys: KeyReport[] }
+  | { type: 'refuse'; code: string; reasons: Reason[] };
 
 /**
  * Hashes and signatures of what a coordinator handed out, before any of it is parsed or run.
@@ -65,10 +68,13 @@ export async function decide(
       });
     }
     let dataCommitment = ZERO_HASH;
+    let keys: KeyReport[] = [];
     if (roles.length > 0) {
       if (data === undefined) throw new NodeError('TASK_NO_DATA', 'this node has no data to bring', { fault: 'data' });
       options.onChecking();
-      dataCommitment = (await data.prepare(request, { signal: options.signal })).commitment;
+      const prepared = await data.prepare(request, { signal: options.signal });
+      dataCommitment = prepared.commitment;
+      keys = prepared.keys;
     }
     const minimumMembers = Object.fromEntries(Object.entries(plan.roles).map(([role, { min }]) => [role, min]));
     const consent: Consent = {
@@ -81,7 +87,7 @@ export async function decide(
       roles,
       minimumMembers,
     };
-    return { type: 'consent', consent };
+    return { type: 'consent', consent, keys };
   } catch (error) {
     return refusalOf(error);
   }

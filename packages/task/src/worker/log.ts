@@ -10,6 +10,7 @@ import {
   encode,
   Hash,
   type JournalEntry,
+  KeyReport,
   NodeId,
   Plan,
   Signature,
@@ -17,6 +18,7 @@ import {
   SignedSpec,
   TaskId,
 } from '@2pm/core';
+import { KeptRows } from '@2pm/core/api';
 import { z } from 'zod';
 import { Leaf, MemberCost, Reason } from '../messages.ts';
 
@@ -24,7 +26,7 @@ export const WorkerEvent = z.discriminatedUnion('type', [
   /** Spec and program came with hashes that hold, and the program traces to the plan that the spec names. */
   z.strictObject({ type: z.literal('understood'), taskId: TaskId, signed: SignedSpec, plan: Plan }),
   z.strictObject({ type: z.literal('refused'), code: z.string(), reasons: z.array(Reason) }),
-  z.strictObject({ type: z.literal('consented'), signed: SignedConsent }),
+  z.strictObject({ type: z.literal('consented'), signed: SignedConsent, keys: z.array(KeyReport).optional() }),
   /** The chain says so, at the finality that this node waits for. */
   z.strictObject({ type: z.literal('started'), rosterHash: Hash }),
   /** An attempt has begun: its session is used up, whatever becomes of it. */
@@ -36,6 +38,8 @@ export const WorkerEvent = z.discriminatedUnion('type', [
     sealed: z.record(z.string(), Bytes),
     transcript: Hash.optional(),
     cost: MemberCost,
+    /** What this node learnt of its own rows, and keeps. */
+    kept: z.array(KeptRows).optional(),
   }),
   /** The one release of the task: after this no other attempt is computed, and what was sent is only ever resent. */
   z.strictObject({
@@ -60,6 +64,7 @@ export interface WorkerTask {
   plan?: Plan;
   refusal?: { code: string; reasons: Reason[] };
   consent?: SignedConsent;
+  keys?: KeyReport[];
   /** Roster on the chain, once its start is final enough. */
   rosterHash?: Hash;
   /** Highest attempt begun; 0 before the first. */
@@ -78,7 +83,7 @@ export function reduceWorker(state: WorkerTask, event: WorkerEvent): WorkerTask 
       return { ...state, refusal: { code: event.code, reasons: event.reasons } };
     case 'consented':
       assert(state.refusal === undefined, 'a refused task is not consented to');
-      return { ...state, consent: event.signed };
+      return { ...state, consent: event.signed, ...(event.keys === undefined ? {} : { keys: event.keys }) };
     case 'started':
       return { ...state, rosterHash: event.rosterHash };
     case 'attempted':

@@ -19,6 +19,7 @@ import {
   type Rng,
   type TaskRequest,
 } from '@2pm/core';
+import type { KeptRows } from '@2pm/core/api';
 import { CONTRIBUTION_BYTES, intersect, joinKey, joinTags } from '@2pm/psi';
 import type { Roster } from '../roster.ts';
 import { blaming } from './blame.ts';
@@ -58,12 +59,20 @@ export function matchPeers(plan: Plan, roster: Roster, self: NodeId): Set<NodeId
   return new Set(peers.filter((holder) => holder !== self));
 }
 
-/** Runs all intersections, and returns what this member shares with the seats of each of its keyed rows. */
-export async function matchRows(context: MatchContext): Promise<Map<number, BigInt64Array>> {
+export interface MatchedRows {
+  /** What this member shares with the seats of each of its keyed nodes that enter a join. */
+  shared: Map<number, BigInt64Array>;
+  /** What it learnt, and keeps. */
+  kept: KeptRows[];
+}
+
+/** Runs all matching operations of which this member is a side. */
+export async function matchRows(context: MatchContext): Promise<MatchedRows> {
   const { request, roster, sid } = context;
   const { plan, self } = request;
   const rows = keyedRows(context);
   const shared = new Map<number, BigInt64Array>();
+  const kept: KeptRows[] = [];
   for (const operation of nodesOf(plan, 'join/1', 'intersect/1')) {
     const sides = sidesOf(plan, roster, operation);
     const own = sides.find(({ holder }) => holder === self);
@@ -76,10 +85,10 @@ export async function matchRows(context: MatchContext): Promise<Map<number, BigI
       const key = joinKey(session, await contributions(context, sides));
       shared.set(own.node, joinInput(context, own.node, mine, key));
     } else {
-      await intersectRows(context, operation, session, sides, mine);
+      kept.push(...(await intersectRows(context, operation, session, sides, mine)));
     }
   }
-  return shared;
+  return { shared, kept };
 }
 
 /** Asks the data once for each node, also where several operations take it. */
@@ -134,7 +143,7 @@ async function intersectRows(
   sid: Hash,
   sides: readonly { node: number; role: string; holder: NodeId }[],
   rows: KeyedRows,
-): Promise<void> {
+): Promise<KeptRows[]> {
   const { plan, self, signed } = request;
   const { name = '', to = '' } = plan.nodes[operation]?.attrs ?? {};
   const capacityOf = (node: number) => keyedColumns(plan, node).capacity;
@@ -150,8 +159,8 @@ async function intersectRows(
     ...{ rng, crypto, signal },
   });
   const own = sides.find(({ holder }) => holder === self);
-  if (found !== undefined && own !== undefined)
-    await data?.deliver(request, own.role, own.node, name, found, { signal });
+  if (found === undefined || own === undefined || data === undefined) return [];
+  return [{ name, ...(await data.deliver(request, own.role, own.node, name, found, { signal })) }];
 }
 
 function channelTo(channels: ReadonlyMap<NodeId, Channel>, holder: NodeId): Channel {

@@ -189,9 +189,13 @@ export class Worker {
       onChecking: () => this.#update(taskId, 'checking', 'fixing and checking the data'),
     });
     if (answer.type === 'refuse') return this.#refuse(taskId, coordinator, answer);
-    const { consent } = answer;
+    const { consent, keys } = answer;
     const signature = await signConsent(signer, chain.info.domain, { taskId, consentHash: consentHash(consent) });
-    this.#log(taskId, { type: 'consented', signed: { consent, signature } });
+    const own = keys.length === 0 ? {} : { keys };
+    this.#log(taskId, { type: 'consented', signed: { consent, signature }, ...own });
+    for (const { table, key, warnings } of keys) {
+      for (const warning of warnings) this.#say(taskId, 'warning', `${table} by ${key}: ${warning}`);
+    }
     this.#watchDeadlines(this.#task(taskId));
     await this.#tell(this.#task(taskId), { kind: 'consent', taskId, signed: { consent, signature } });
   }
@@ -321,7 +325,7 @@ export class Worker {
     const request: TaskRequest = { taskId, signed, plan, self: signer.id };
     const both = AbortSignal.any([signal, this.#stopped.signal]);
     let lastProgress = 0;
-    const { output, cost } = await runAttempt({
+    const { output, cost, kept } = await runAttempt({
       request,
       roster: rosterOf(consents, signed.spec, chain.info.domain),
       attempt,
@@ -358,7 +362,9 @@ export class Worker {
       ...sealedOutputs,
       ...(output === undefined ? {} : { transcript: output.transcript }),
       cost,
+      ...(kept.length === 0 ? {} : { kept }),
     });
+    for (const { name, file, rows } of kept) this.#say(taskId, 'kept', `${rows} rows of "${name}" in ${file}`);
     this.#say(taskId, 'prepared', 'outputs are sealed and wait for the others');
     await this.#tell(this.#task(taskId), {
       kind: 'prepared',

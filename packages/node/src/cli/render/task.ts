@@ -1,5 +1,5 @@
 /** What there is to say about a task: where it stands, who refused and why, what everyone learnt, what it cost. @module */
-import { FINAL_PHASES, type TaskView } from '@2pm/core/api';
+import { FINAL_PHASES, type OwnMatches, type TaskView } from '@2pm/core/api';
 import { renderError } from './error.ts';
 import { mark } from './progress.ts';
 import { renderTable } from './table.ts';
@@ -28,7 +28,30 @@ export function renderTask(view: TaskView, paint: Paint): string {
       paint,
       happened(view.phase) ? 'What each party learns' : 'What each party would have learnt',
     ),
+    view.own === undefined ? '' : renderOwn(view.own, paint),
     renderCost(view.cost, paint),
+  ].join('');
+}
+
+/** What the holder's own node found and keeps; nobody else is shown it. */
+function renderOwn({ keys, kept }: OwnMatches, paint: Paint): string {
+  const rows = keys.flatMap(({ table, key, rows, passes, keyed, capacity }) =>
+    passes.map(({ nulls, invalid, duplicates, distinct }, pass) => [
+      `  ${plain(table)} by ${plain(key)}${passes.length > 1 ? `, pass ${pass + 1}` : ''}`,
+      ...[rows, nulls, invalid, duplicates, distinct].map(quantity),
+      `${quantity(keyed)} of ${quantity(capacity)}`,
+    ]),
+  );
+  const titles = ['  keys', 'rows', 'without', 'unreadable', 'repeated', 'distinct', 'take part'];
+  const columns = titles.map((title, i) => (i === 0 ? { title } : { title, align: 'right' as const }));
+  const warnings = keys.flatMap((report) => report.warnings);
+  return [
+    `\n  ${paint.bold('On this node alone')}\n`,
+    rows.length === 0 ? '' : renderTable(columns, rows, paint),
+    ...warnings.map((warning) => `  ${paint.yellow('!')} ${plain(warning)}\n`),
+    ...kept.map(
+      (one) => `  ${paint.green('✓')} ${quantity(one.rows)} rows of "${plain(one.name)}" in ${plain(one.file)}\n`,
+    ),
   ].join('');
 }
 
