@@ -1,14 +1,19 @@
 #!/usr/bin/env node
 /**
- * Cost of operations of the three-seat back-end: one process a seat, real TCP sockets on the loopback interface.
+ * Cost of operations of a back-end: one process a seat, real TCP sockets on the loopback interface.
  *
- *   node bench/mpc.js --op mul --n 1000000 [--runs 5] [--json]
+ *   node bench/mpc.js --op mul --n 1000000 [--backend rep3] [--runs 5] [--json]
+ *
+ * Back-ends: rep3 (three seats), additive (two; base transfers and all correlations are part of every figure).
  *
  * Operations: mul lt eq and select suppress dot (n elements at once), round (a chain of n dependent products of one
  * element); in fixed point with 16 fraction bits: fixmul (n products), trunc (n values up to ±2^44, rounded), matmul (two
  * n × n matrices; an operation is one of its n^3 products). The results of these three are compared with exact integers
  * after every measured run: `worst_error` is in units of the last place, and 1 or more is a failure. So 10^7 truncations
  * are checked by `--op trunc --n 1000000 --runs 10`.
+ *
+ * Rows: shuffle (n rows of 4 columns), join (two relations of n rows, half of which match, with a tag of two words and a
+ * column each; the columns of matched rows are summed up). The sums are compared in the same way.
  *
  * Prints one JSON line. `ns_per_op`, `protocol_ms` and `bytes_per_op` (sent by a seat) count from the end of set-up to the
  * agreement on transcripts, as does `cpu_ns_per_op`, the processor time of the busiest seat; `wall_ms` is the whole run of
@@ -30,7 +35,11 @@ const EDGE = 2n ** 61n;
 const SMALL = 2n ** 30n;
 const FRACTION_BITS = 16;
 const FIXED = ['fixmul', 'trunc', 'matmul'];
-const { rep3SemiHonest } = mpc;
+const CIRCUITS = [...FIXED, 'shuffle', 'join'];
+const BACKENDS = {
+  rep3: { shared: mpc.rep3SemiHonest, run: mpc.runCircuit },
+  additive: { shared: mpc.additiveSemiHonest, run: mpc.runAdditiveCircuit },
+};
 
 if (process.send === undefined) await main();
 else await seatProcess();
@@ -40,13 +49,17 @@ async function main() {
     options: {
       op: { type: 'string', default: 'mul' },
       n: { type: 'string', default: '100000' },
+      backend: { type: 'string', default: 'rep3' },
       runs: { type: 'string', default: '5' },
       json: { type: 'boolean', default: false },
     },
   });
-  const task = { op: values.op, n: Number(values.n), runs: Number(values.runs) };
-  if (!FIXED.includes(task.op)) planFor(task);
-  const seats = [0, 1, 2].map((seat) => fork(fileURLToPath(import.meta.url), [JSON.stringify({ ...task, seat })]));
+  const task = { op: values.op, n: Number(values.n), backend: values.backend, runs: Number(values.runs) };
+  const { card } = backendOf(task).shared;
+  if (!CIRCUITS.includes(task.op)) planFor(task);
+  const seats = Array.from({ length: card.seats }, (_, seat) =>
+    fork(fileURLToPath(import.meta.url), [JSON.stringify({ ...task, seat })]),
+  );
   const answers = () => Promise.all(seats.map(async (seat) => (await once(seat, 'message'))[0]));
   const ports = await answers();
   const reports = answers();
@@ -54,12 +67,12 @@ async function main() {
   const measured = await reports;
   const slowest = (field) => median(measured[0].map((_, run) => Math.max(...measured.map((seat) => seat[run][field]))));
   const count = task.op === 'matmul' ? task.n ** 3 : task.n;
-  const bytes = measured.reduce((sum, seat) => sum + seat[0].bytes, 0) / 3;
+  const bytes = measured.reduce((sum, seat) => sum + seat[0].bytes, 0) / card.seats;
   const result = {
     name: 'mpc',
     op: task.op,
     n: task.n,
-    backend: rep3SemiHonest.card.id,
+    backend: card.id,
     ns_per_op: round((slowest('protocolMs') * 1e6) / count),
     cpu_ns_per_op: round((slowest('cpuMs') * 1e6) / count),
     rounds: measured[0][0].rounds,
@@ -67,7 +80,7 @@ async function main() {
     protocol_ms: round(slowest('protocolMs')),
     wall_ms: round(slowest('wallMs')),
   };
-  if (FIXED.includes(task.op)) result.worst_error = Math.max(...measured.flat().map((run) => run.worstError ?? 0));
+  if (CIRCUITS.includes(task.op)) result.worst_error = Math.max(...measured.flat().map((run) => run.worstError ?? 0));
   if (!(result.worst_error < 1)) process.exitCode = result.worst_error === undefined ? 0 : 1;
   console.log(
     values.json
@@ -78,16 +91,15 @@ async function main() {
 
 async function seatProcess() {
   const task = JSON.parse(argv[2]);
-  const channels = await connectSeats(task.seat);
-  const { plan, values, circuit, exact } = FIXED.includes(task.op) ? circuitFor(task) : planFor(task);
+  const { shared, run: runCircuit } = backendOf(task);
+  const channels = await connectSeats(task.seat, shared.card.seats);
+  const { plan, values, circuit, exact } = CIRCUITS.includes(task.op) ? circuitFor(task) : planFor(task);
   const roles = { holder: 1 };
   const reports = [];
   for (let run = 0; run < task.runs + WARM_UP; run++) {
     const sid = taggedHash('bench/sid', new Uint8Array([run]));
     const rng = repeatable(run);
-    const inputs = new Map([
-      ['holder', [rep3SemiHonest.shareInputs(values, { sid, rng, crypto: nodeCrypto })[task.seat]]],
-    ]);
+    const inputs = new Map([['holder', [shared.shareInputs(values, { sid, rng, crypto: nodeCrypto })[task.seat]]]]);
     await rendezvous(channels);
     const sent = () => [...channels.values()].reduce((sum, { stats }) => sum + stats.bytesSent, 0);
     const started = hrtime.bigint();
@@ -103,7 +115,7 @@ async function seatProcess() {
         else agreed = now;
       },
     };
-    const { rounds, outputs } = await (circuit ? mpc.runCircuit(circuit, context) : rep3SemiHonest.runSeat(context));
+    const { rounds, outputs } = await (circuit ? runCircuit(circuit, context) : shared.runSeat(context));
     const ended = hrtime.bigint();
     if (run < WARM_UP) continue;
     const cpu = (of) => of.cpu.user + of.cpu.system;
@@ -122,27 +134,35 @@ async function seatProcess() {
   });
 }
 
-/** Seats 1 and 2 show seat 0 their first components; it opens, and compares with exact / 2^FRACTION_BITS. */
+/** The others show seat 0 their first components; it opens, and compares with exact / 2^FRACTION_BITS. */
 async function worstError(seat, channels, output, exact) {
-  const own = output.subarray(0, output.length / 2);
+  const own = output.subarray(0, 8 * exact.length);
   if (seat !== 0) {
     await channels.get(0).send(own);
     return 0;
   }
   const parts = [own];
-  for (const peer of [1, 2]) parts.push(await channels.get(peer).receive());
-  const [x0, x1, x2] = parts.map((part) => new BigInt64Array(part.slice().buffer));
+  for (const channel of channels.values()) parts.push(await channel.receive());
+  const shares = parts.map((part) => new BigInt64Array(part.slice().buffer));
   let worst = 0n;
   for (let i = 0; i < exact.length; i++) {
-    const error = (BigInt.asIntN(64, x0[i] + x1[i] + x2[i]) << BigInt(FRACTION_BITS)) - exact[i];
+    const sum = shares.reduce((total, share) => total + share[i], 0n);
+    const error = (BigInt.asIntN(64, sum) << BigInt(FRACTION_BITS)) - exact[i];
     if (error > worst) worst = error;
     else if (-error > worst) worst = -error;
   }
   return Number(worst) / 2 ** FRACTION_BITS;
 }
 
+function backendOf({ backend }) {
+  const found = BACKENDS[backend];
+  if (found === undefined) throw new Error(`--backend is one of ${Object.keys(BACKENDS).join(', ')}`);
+  return found;
+}
+
 /** Circuits for what plans cannot say, on vectors x and y of one holder; `exact` is what they give times 2^FRACTION_BITS. */
 function circuitFor({ op, n }) {
+  if (op === 'shuffle' || op === 'join') return rowsFor({ op, n });
   const length = op === 'matmul' ? n * n : n;
   const builder = new mpc.CircuitBuilder();
   const [x, y] = [0, length].map((offset) =>
@@ -171,6 +191,56 @@ function circuitFor({ op, n }) {
     inputWords: new Map([['holder', 2 * length]]),
   };
   return { plan: planFor({ op: 'mul', n: 1 }).plan, values, circuit, exact };
+}
+
+/** Rows that are permuted or matched; what is revealed is a sum over them. */
+function rowsFor({ op, n }) {
+  const builder = new mpc.CircuitBuilder();
+  const random = new BigInt64Array(repeatable(254).fill(new Uint8Array(8 * 4 * n)).buffer);
+  const tag = (person) => (BigInt(person) * 0x9e3779b97f4a7c15n) & (2n ** 62n - 1n);
+  const input = (offset, length) =>
+    builder.add({ op: 'stack', args: [], form: 'words', length, input: { role: 'holder', offset, length } });
+  const finish = (value, values, exact) => ({
+    ...{ plan: planFor({ op: 'mul', n: 1 }).plan, values, exact: [exact << BigInt(FRACTION_BITS)] },
+    circuit: {
+      gates: builder.gates,
+      outputs: [{ node: 0, value }],
+      inputWords: new Map([['holder', values.reduce((sum, { length }) => sum + length, 0)]]),
+    },
+  });
+  if (op === 'shuffle') {
+    const columns = Array.from({ length: 4 }, (_, c) => random.subarray(c * n, (c + 1) * n).map((word) => word >> 24n));
+    const shuffled = builder.shuffle(columns.map((_, c) => input(c * n, n)));
+    const sums = shuffled.map((column) => builder.words('sum', 1, [column]));
+    const exact = columns.reduce((sum, column) => column.reduce((all, value) => all + value, sum), 0n);
+    return finish(
+      sums.reduce((left, right) => builder.words('add', 1, [left, right])),
+      columns,
+      exact,
+    );
+  }
+  // Persons 0 to n - 1 on the left, and from n / 2 on the right.
+  const values = [0, n >> 1].map((from, side) => {
+    const block = new BigInt64Array(3 * n);
+    for (let i = 0; i < n; i++) {
+      const person = from + ((i * 7919) % n);
+      [block[i], block[n + i], block[2 * n + i]] = [tag(person), tag(person + 2 ** 40), random[side * n + i] >> 24n];
+    }
+    return block;
+  });
+  const relation = { rows: n, columns: 1 };
+  const join = { relations: [relation, relation], passes: 1, matcher: 2 };
+  const args = [0, 1].map((side) => input(3 * n * side, 3 * n));
+  const block = builder.add({ op: 'join', args, form: 'words', length: 3 * n, join });
+  const column = (c) => builder.slice(block, c * n, n);
+  const sums = [1, 2].map((c) => builder.words('dot', 1, [column(c), column(0)]));
+  let exact = 0n;
+  for (let i = 0; i < n; i++) {
+    const person = (i * 7919) % n;
+    if (person >= n >> 1) exact += values[0][2 * n + i];
+    if (person < n - (n >> 1)) exact += values[1][2 * n + i];
+  }
+  return finish(builder.words('add', 1, sums), values, exact);
 }
 
 /** Of entries below 2^26 and n up to 2^11: in doubles, the left factor halved into 13 bits, so that sums stay below 2^53. */
@@ -245,7 +315,7 @@ function planFor({ op, n }) {
   return { plan, values };
 }
 
-async function connectSeats(seat) {
+async function connectSeats(seat, seats) {
   const server = createServer({ noDelay: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const incoming = new Map();
@@ -255,7 +325,7 @@ async function connectSeats(seat) {
   });
   const arrived = (peer, socket, rest) => {
     incoming.set(peer, tcpChannel(socket, `seat ${peer}`, rest));
-    if (incoming.size === 2) complete();
+    if (incoming.size === seats - 1) complete();
   };
   server.on('connection', (socket) => socket.once('data', (data) => arrived(data[0], socket, data.subarray(1))));
   process.send(server.address().port);

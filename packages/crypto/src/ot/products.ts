@@ -20,7 +20,7 @@ export const WORD_PRODUCT_BYTES = 260;
 /** Bytes that a product of bits as words takes. */
 export const BIT_PRODUCT_BYTES = 8;
 /** Transfers hashed at a time: pads stay in cache. */
-const CHUNK = 4_096;
+const CHUNK = 8_192;
 
 export interface PadContext {
   kernels: Kernels;
