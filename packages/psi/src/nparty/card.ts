@@ -9,7 +9,7 @@ export function npartyCard(parties: number): ProtocolCard {
     title: `Private set intersection of ${parties} parties by zero-sharing over programmed functions`,
     reference:
       'Kolesnikov, Matania, Pinkas, Rosulek and Trieu, "Practical Multi-party Private Set Intersection from ' +
-      'Symmetric-Key Techniques", CCS 2017, §5 (augmented semi-honest); Raghuraman and Rindal, CCS 2022, Fig. 11',
+      'Symmetric-Key Techniques", CCS 2017 (augmented semi-honest protocol); Raghuraman and Rindal, CCS 2022, Fig. 11',
     security: 'semi-honest',
     threshold: parties - 1,
     seats: parties,
@@ -29,7 +29,9 @@ export function npartyCard(parties: number): ProtocolCard {
       'The programmed function is F(y) ⊕ s(y) in an oblivious store, F as in two-party RR22; shares have 64 bits.',
       'One store of the leader’s items, one key r for all rows, and one vector A serve towards all members (programmable ' +
         'VOLE, Boyle et al., CRYPTO 2020): each member sees the same masked store. Members’ Δ and B are their own.',
-      'Shares are AES-128 of the item under a key of the pair, to which both contribute, cut to 64 bits.',
+      'Shares are AES-128 of the item’s hash under a key of the pair, to which both contribute, cut to 64 bits.',
+      'The store and A have elements of 40 + log2(leader’s capacity · sum of the members’) bits, in whole bytes, at least 8; ' +
+        'they form no subfield, which only additions need.',
       'Sets are padded with random items to the declared capacities; every store is held to 40 bits, so that a run fails, ' +
         `without a result, with probability about ${2 * parties}·2^-40.`,
       'Otherwise as the two-party protocol: code ExConv7x24, whose minimum distance is an estimate of its authors, with ' +

@@ -1,5 +1,5 @@
 /**
- * Leader of n-party PSI (KMPRT, CCS 2017, §5), augmented semi-honest. Model, leakage and deviations: `card.ts`.
+ * Leader of n-party PSI (KMPRT, CCS 2017: the protocol of the augmented semi-honest model). Model, leakage and deviations: `card.ts`.
  *
  * Members hold shares s_i(x) that XOR to zero (`zero-shares.ts`). Each lets the leader evaluate a function on its items that
  * is s_i on the member's set and random elsewhere, and that shows the leader nothing else: F_i(x) ⊕ Decode(D_i, x), with
@@ -9,7 +9,8 @@
  * One store for all: the leader sends each member the same P ⊕ A. Members' views of it are one masked vector and transfers
  * that hide A's noise, so that together they learn no more of P than one alone: nothing, under dual LPN. For the leader,
  * F_i at y outside its set is H at a point shifted by Δ_i·(Decode(P, y) ⊕ H_B(y, r)): pseudo-random for each Δ_i by
- * itself unless the bracket is zero, which has probability 2^-128 an item however many members share P.
+ * itself unless the bracket is zero, which happens for any item of any member with probability below 2^-40 / n_leader,
+ * however many members share P.
  * Hints: given what the leader may know, each is a uniform vector (`okvsAssign`), so that it hides the member's set; those
  * in stores of one shape add up before they are decoded, once.
  *
@@ -41,7 +42,8 @@ const SHARE_WORDS = SHARE_BYTES / 4;
 /**
  * Returns the ascending indices of the own items that all the other parties hold.
  * @throws {NodeError} `PSI_BAD_PARTIES`, `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_BAD_SETUP`,
- * `PSI_DUPLICATE_ITEM`, `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `GROUP_BAD_ELEMENT`, `OKVS_FAILED` (retry with a new sid), and the channels'.
+ * `PSI_DUPLICATE_ITEM`, `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `GROUP_BAD_ELEMENT`, `OKVS_FAILED` (retry with a new
+ * sid), and the channels'.
  */
 export function npartyLeader(options: NpartyOptions): Promise<Uint32Array> {
   return openSession(options, LEADER, (session) => lead(options, session));

@@ -1,6 +1,6 @@
 /**
- * Every other party of n-party PSI (KMPRT, CCS 2017, §5), augmented semi-honest. Model, leakage and deviations: `card.ts`;
- * construction and turns: `leader.ts`.
+ * Every other party of n-party PSI (KMPRT, CCS 2017, augmented semi-honest). Construction and turns: `leader.ts`; model,
+ * leakage and deviations: `card.ts`.
  * @module
  */
 import {

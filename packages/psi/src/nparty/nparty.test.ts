@@ -260,6 +260,23 @@ test('an abort of the signal ends a party with its reason, whomever it waits for
   }
 });
 
+test('a party waits for many others, and stops waiting, without a warning of too many listeners', async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error) => warnings.push(warning);
+  process.on('warning', note);
+  const capacities = Array<number>(16).fill(5);
+  const others = [...capacities.keys()].slice(1);
+  const channels = new Map(others.map((other) => [other, channelPair(idOf(other), idOf(0))[0]]));
+  const controller = new AbortController();
+  const options = { channels, sid: sidOf('aa'), capacities, items: random(80), rng, crypto };
+  const running = npartyLeader({ ...options, signal: controller.signal });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  controller.abort(new Error('stop'));
+  await expect(running).rejects.toThrow('stop');
+  process.off('warning', note);
+  expect(warnings).toEqual([]);
+});
+
 test('sets that are no sets, too large, or no items are refused, whoever brings them', async () => {
   const capacities = [10, 10, 10];
   const twice = random(160);
@@ -272,7 +289,8 @@ test('sets that are no sets, too large, or no items are refused, whoever brings 
     for (const party of [0, 1, 2]) {
       const sets = setsOf([10, 10, 10], 3);
       sets[party] = bad;
-      const { results } = await run({ sets, capacities });
+      // Of party 2 the store has another shape than the leader's.
+      const { results } = await run({ sets, capacities: party === 2 ? [11, 10, 10] : capacities });
       expect(results[party]).toMatchObject({ status: 'rejected', reason: code(expected) });
       expect(results[0]!.status).toBe('rejected');
     }

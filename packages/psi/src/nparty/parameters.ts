@@ -70,7 +70,7 @@ export function npartyParameters(capacities: readonly number[]): NpartyParameter
       throw badCapacity(`a capacity of ${size} is outside 1 to ${LARGEST_CAPACITY}`);
     }
   }
-  const hints = capacities.map(okvsParameters);
+  const hints = capacities.map((size) => okvsParameters(size));
   const query = hints[LEADER] as OkvsParameters;
   const sender = capacities.slice(LEADER + 1).reduce((sum, size) => sum + size, 0);
   const valueBytes = Math.max(LEAST_BYTES, tagBytesFor({ receiver: query.items, sender }));

@@ -62,10 +62,10 @@ export async function openSession<T>(
   const session = npartySession(options, parameters);
   // In this order: a run that ends has stopped all its talks before its memory serves another.
   return pool.use((kernels) =>
-    stoppingTogether(options.signal, async (signal) => {
+    stoppingTogether(options.signal, async (talk) => {
       const peers = links.map((link) => ({
         ...link,
-        channel: new BoundChannel(link.channel, crypto, link.session, signal),
+        channel: new BoundChannel(link.channel, crypto, link.session, talk()),
       }));
       return run({ parameters, set, peers, session, kernels, group: await loadGroup() });
     }),
@@ -80,19 +80,29 @@ function checkSetup(setup: PairSetup, role: PairSetup['role'], { peer }: Channel
   });
 }
 
-/** Runs with a signal that also follows the run's own failure: what waits on one channel ends when another fails. */
+/**
+ * Runs with signals, one for each talk, that follow the caller's and the run's own failure: what waits on one channel ends
+ * when another fails.
+ */
 async function stoppingTogether<T>(
   outer: AbortSignal | undefined,
-  run: (signal: AbortSignal) => Promise<T>,
+  run: (talk: () => AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const inner = new AbortController();
-  const relay = () => inner.abort(outer?.reason);
-  if (outer?.aborted) relay();
-  else outer?.addEventListener('abort', relay, { once: true });
+  const talks: AbortController[] = [];
+  const stop = (reason: unknown) => {
+    for (const talk of talks) talk.abort(reason);
+  };
+  const relay = () => stop(outer?.reason);
+  outer?.throwIfAborted();
+  outer?.addEventListener('abort', relay, { once: true });
   try {
-    return await run(inner.signal);
+    return await run(() => {
+      const talk = new AbortController();
+      talks.push(talk);
+      return talk.signal;
+    });
   } catch (error) {
-    inner.abort(error);
+    stop(error);
     throw error;
   } finally {
     outer?.removeEventListener('abort', relay);

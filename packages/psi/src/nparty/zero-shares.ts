@@ -2,7 +2,7 @@
  * Shares of zero among the members, for any item, without a message: s_i(x) = ⊕_j F(K_ij, H(x)) over the other members j, so
  * that each key comes twice in the sum of all. Who lacks the key of two members finds any shares but a full set of the
  * remaining ones random.
- * Reference: KMPRT, CCS 2017, §5 (unconditional zero-sharing). F is AES-128, cut to `SHARE_BYTES`; a permutation differs
+ * Reference: KMPRT, CCS 2017 (unconditional zero-sharing). F is AES-128, cut to `SHARE_BYTES`; a permutation differs
  * from a function on 2^24 points with advantage below 2^-80. Rounds: one, 16 bytes each way for each pair of members.
  * @module
  */
