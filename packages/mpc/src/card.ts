@@ -6,13 +6,19 @@ export const REP3_SEMI_HONEST: ProtocolCard = {
   title: 'Replicated secret sharing among three seats, semi-honest',
   reference:
     'Araki, Furukawa, Lindell, Nof, Ohara: High-Throughput Semi-Honest Secure Three-Party Computation with an Honest ' +
-    'Majority, CCS 2016, §2 (multiplication); Mohassel, Rindal: ABY3, CCS 2018, §5.3 (share conversion)',
+    'Majority, CCS 2016, §2 (multiplication); Mohassel, Rindal: ABY3, CCS 2018, §5.3 (share conversion); Laur, Willemson, ' +
+    'Zhang: Round-Efficient Oblivious Database Manipulation, ISC 2011, §4–5 (shuffle and join)',
   security: 'semi-honest',
   threshold: 1,
   seats: 3,
   learns: [
     'A seat learns the plan, the number of holders and the lengths of their inputs, and no value, as long as it follows ' +
       'the protocol and no other seat shows it what it holds.',
+    'Where rows are matched by keys, one seat, which brings none of these rows, matches. It sees a pseudonym of each row ' +
+      'and pass, in an order that nobody knows, and so learns how many rows match in each pass, and how the passes ' +
+      'overlap, but nothing of whose rows they are and none of their columns. The other seats learn nothing, not even how ' +
+      'many match.',
+    'The matching seat together with a holder of these rows learns whose rows match, as far as the holder can guess keys.',
     'Two seats together learn every input.',
     'The recipient of a reveal learns the revealed integers and which of them were withheld.',
     'A data holder learns nothing.',
@@ -25,6 +31,8 @@ export const REP3_SEMI_HONEST: ProtocolCard = {
       'never errs by one unit of the last place or more.',
     'Sharing one of the two addends of an arithmetic-to-boolean conversion takes a message of one seat instead of a full ' +
       'adder at all three.',
+    'Rows are joined by one seat that sees pseudonyms under a key of the holders, where the reference opens keys to all ' +
+      'seats. If it deviates it can join rows that do not belong together; the others check that no row is used twice.',
     'Seats compare digests of all messages before outputs leave. That finds messages altered between honest seats; it ' +
       'does not find a seat that sends wrong messages and reports them truly.',
   ],

@@ -35,7 +35,7 @@
 import { assert, concatBytes, NodeError } from '@2pm/core';
 import { type Gate, type Joining, joinedRows } from '../circuit.ts';
 import type { Interactive } from '../execute.ts';
-import { gather } from './kernels.ts';
+import { gather, sub } from './kernels.ts';
 import type { Masks } from './masks.ts';
 import { anchorOf, type Matching, matchTags } from './matching.ts';
 import { bytesOf, toPacked, toWords, type WordShare } from './share.ts';
@@ -63,7 +63,7 @@ export function* joinRelations(
     const tagged = relations.map(({ rows }, r) => ({ rows, tags: shuffled[r]?.opened ?? new BigUint64Array(0) }));
     const matching = matchTags(tagged, passes, own);
     partners = matching.partners;
-    for (let i = 0; i < slots; i++) mask.a[i] = BigInt(matching.matched[i]!) - mask.b[i]!;
+    mask.a = sub(matching.matched, mask.b);
     const announced = concatBytes(...partners.map(bytesOf));
     yield { send: concatBytes(bytesOf(mask.a), announced), expect: 0, back: { send: announced, expect: 0 } };
   } else {

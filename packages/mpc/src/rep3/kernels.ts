@@ -53,15 +53,10 @@ export function maskWords(z: BigUint64Array, f: BigUint64Array, g: BigUint64Arra
   for (let i = 0; i < z.length; i++) z[i] = z[i]! + f[i]! - g[i]!;
 }
 
-/** out[i] = x[order[i]] + y[order[i]] + z[i]. */
-export function gatherSum(
-  out: BigUint64Array,
-  x: BigUint64Array,
-  y: BigUint64Array,
-  order: Uint32Array,
-  z: BigUint64Array,
-): void {
-  for (let i = 0; i < out.length; i++) out[i] = x[order[i]!]! + y[order[i]!]! + z[i]!;
+export function sum(x: BigUint64Array, y: BigUint64Array, z: BigUint64Array): BigUint64Array {
+  const out = new BigUint64Array(x.length);
+  for (let i = 0; i < out.length; i++) out[i] = x[i]! + y[i]! + z[i]!;
+  return out;
 }
 
 /** out[i] = x[order[i]] + z[i]. */

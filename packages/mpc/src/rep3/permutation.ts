@@ -35,3 +35,10 @@ export function permuteUniformly(stream: Masks, list: Uint32Array): Uint32Array 
   }
   return list;
 }
+
+/** Applying this is applying `first`, then `second`. */
+export function composed(first: Uint32Array, second: Uint32Array): Uint32Array {
+  const order = new Uint32Array(first.length);
+  for (let i = 0; i < order.length; i++) order[i] = first[second[i]!]!;
+  return order;
+}

@@ -6,7 +6,7 @@
  *
  * Seat 1 here is the one that leads, seat 2 the one before it in the ring, seat 3 the other. Seats 1 and 2 share the
  * component x₁₂ and the stream s₁₂, and so on. ρ and ζ are pieces of these streams.
- *   1 → 2   X = σ13(σ12(x₁₂ + x₁₃) + ζ12) + ζ13        2 → 3   Y = σ12(x₂₃) - ζ12
+ *   1 → 2   X = σ13(σ12(x₁₂ + x₁₃ + ζ12)) + ζ13        2 → 3   Y = σ12(x₂₃ - ζ12)
  *   2 ↔ 3   C = σ23(X) - ρ12 and D = σ23(σ13(Y) - ζ13) - ρ13
  * The result has the components ρ12, ρ13 and C + D. A column may instead be opened to seat 1, and to nobody else:
  *   2 → 1   σ23(X) + ζ23                               3 → 1   σ23(σ13(Y) - ζ13) - ζ23
@@ -19,9 +19,9 @@
  * @module
  */
 import type { Exchange } from '../execute.ts';
-import { add, gatherAdd, gatherSub, gatherSum } from './kernels.ts';
+import { add, gather, gatherAdd, gatherSub, sub, sum } from './kernels.ts';
 import type { Masks } from './masks.ts';
-import { uniformOrder } from './permutation.ts';
+import { composed, uniformOrder } from './permutation.ts';
 import { bytesOf, toWords, type WordShare } from './share.ts';
 
 /** Columns whose rows are permuted together. */
@@ -99,16 +99,17 @@ export function* shuffle(
 
   if (seat === leader) {
     const [s12, s13] = [draw(a, size.all, size.rest), draw(b, size.all, size.rest)];
+    const both = tables.map((_, table) => composed(order(s12, table), order(s13, table)));
     const x = new BigUint64Array(size.all);
     for (const column of columns) {
-      const [{ table, at }, between] = [column, new BigUint64Array(column.height)];
-      gatherSum(between, column.a, column.b, order(s12, table), part(s12.mask, at, column));
-      gatherAdd(part(x, at, column), between, order(s13, table), part(s13.mask, at, column));
+      const { table, at } = column;
+      const masked = sum(column.a, column.b, part(s12.mask, at, column));
+      gatherAdd(part(x, at, column), masked, both[table] ?? order(s12, table), part(s13.mask, at, column));
     }
     yield { send: bytesOf(x), expect: 0 };
     const expect = 8 * size.shown;
-    const both = toWords(yield { send: nothing, expect, back: { send: nothing, expect } });
-    const opened = add(both.subarray(0, size.shown), both.subarray(size.shown));
+    const answers = toWords(yield { send: nothing, expect, back: { send: nothing, expect } });
+    const opened = add(answers.subarray(0, size.shown), answers.subarray(size.shown));
     return result(s12.result, s13.result, opened);
   }
 
@@ -133,7 +134,7 @@ export function* shuffle(
     const y = new BigUint64Array(size.all);
     for (const column of columns) {
       const { table, at } = column;
-      gatherSub(part(y, at, column), column.a, order(s12, table), part(s12.mask, at, column));
+      gather(part(y, at, column), sub(column.a, part(s12.mask, at, column)), order(s12, table));
     }
     const x = toWords(yield { send: bytesOf(y), expect: y.byteLength });
     const { shown, rest } = finish(x, s23, s12, true);
