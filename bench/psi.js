@@ -1,7 +1,7 @@
 /**
  * Two-party PSI, each party a process of its own, over a loopback socket.
  *
- *   node bench/psi.js [--n 1048576] [--protocol rr22|rr22-malicious] [--kept] [--warm [--again]] [--phases] [--json]
+ *   node bench/psi.js [--n 1048576] [--protocol rr22|rr22-malicious|rr22-compact] [--kept] [--warm [--again]] [--phases] [--json]
  *   node bench/psi.js --protocol rr22-buckets --n 100000000 [--buckets 191] [--memory] [--kill 20] [--json]
  *
  * Both sets have n random items of 16 bytes, half of them common; the result is checked. `wall_ms` runs from both parties
@@ -64,6 +64,7 @@ const rr22 = (mode) => ({
 const protocols = {
   rr22: rr22({}),
   'rr22-malicious': rr22({ security: 'malicious' }),
+  'rr22-compact': rr22({ encoding: 'compact' }),
   'rr22-buckets': { receiver: rr22BucketsReceiver, sender: rr22BucketsSender },
 };
 const setups = { receiver: rr22ReceiverSetup, sender: rr22SenderSetup };

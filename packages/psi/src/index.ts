@@ -17,7 +17,7 @@ export { npartyCard } from './nparty/card.ts';
 export { npartyLeader } from './nparty/leader.ts';
 export { type NpartyMemberOptions, npartyMember } from './nparty/member.ts';
 export type { NpartyOptions } from './nparty/parameters.ts';
-export { rr22Card, rr22MaliciousCard } from './rr22/card.ts';
+export { rr22Card, rr22CardOf, rr22CompactCard, rr22MaliciousCard } from './rr22/card.ts';
 export {
   type PairSetup,
   type PairSetupOptions,

@@ -22,12 +22,14 @@ const BIN_TARGET = 2 ** 15;
 /** The fit behind the formula is no better below; a bin may be emptier than its parameters allow for. */
 const SMALLEST_BIN = 512;
 
-/** @throws {NodeError} `OKVS_BAD_SIZE` outside 1 to 2^24. */
-export function okvsParameters(items: number): OkvsParameters {
+/**
+ * `bins`: by default as many as keep a bin in the caches; one makes the shortest encoding, and a slow one.
+ * @throws {NodeError} `OKVS_BAD_SIZE` outside 1 to 2^24.
+ */
+export function okvsParameters(items: number, bins: number = Math.ceil(items / BIN_TARGET)): OkvsParameters {
   if (!Number.isInteger(items) || items < 1 || items > 2 ** 24) {
     throw new NodeError('OKVS_BAD_SIZE', `a store of ${items} keys`, { fault: 'caller' });
   }
-  const bins = Math.ceil(items / BIN_TARGET);
   const lambda = LAMBDA + Math.log2(bins);
   const capacity = binCapacity(items, bins);
   const n = Math.max(capacity, SMALLEST_BIN);

@@ -1,4 +1,12 @@
-import type { ProtocolCard } from '@2pm/core';
+import { NodeError, type ProtocolCard, type SecurityModel } from '@2pm/core';
+
+/** Which of the three protocols runs. The same on both sides. */
+export interface Rr22Mode {
+  /** Whom the run withstands. Semi-honest by default. */
+  security?: SecurityModel;
+  /** How the store is laid out: fast and long, or short and slow. Compact runs are semi-honest. Clustered by default. */
+  encoding?: 'clustered' | 'compact';
+}
 
 /** What a person agrees to when this protocol runs on their data. */
 export const rr22Card: ProtocolCard = {
@@ -67,3 +75,35 @@ export const rr22MaliciousCard: ProtocolCard = {
     ...rr22Card.deviations.filter((text) => !text.startsWith('Tags are')),
   ],
 };
+
+/** The same engine, slower and with fewer bytes. */
+export const rr22CompactCard: ProtocolCard = {
+  id: 'psi-rr22-compact/1',
+  title: 'Two-party private set intersection from OKVS and silent VOLE, with few bytes',
+  reference: `${rr22Card.reference}, with the short store of §3 and a small subfield (Thm. 1)`,
+  security: 'semi-honest',
+  threshold: 1,
+  seats: 2,
+  learns: rr22Card.learns,
+  deviations: [
+    'The store is one piece without clusters. That it fails with about 2^-40 is the paper’s fit to experiments, no proof; a run ' +
+      'that fails so ends without a result. Its columns are chosen with a relative bias below 2^-7.',
+    'In place of a subfield: the elements of GF(2^128) whose high bits are zero, 40 + log2(nx·ny) bits in whole bytes (ny ' +
+      'for nx where that is more). They are closed under addition, and code and store are binary, so the correlation and ' +
+      'the store need no more; Δ times two of them that differ still differs.',
+    ...rr22Card.deviations.filter((text) => !/^(Every bin|The subfield)/.test(text)),
+    'Code ExConv7x24 with noise weight 256, regular and interleaved; the noise has values of as many bits.',
+  ],
+};
+
+/** The protocol that runs in a mode. @throws {NodeError} `PSI_BAD_MODE` where there is none. */
+export function rr22CardOf({ security, encoding }: Rr22Mode): ProtocolCard {
+  if (encoding !== 'compact') return security === 'malicious' ? rr22MaliciousCard : rr22Card;
+  if (security === 'malicious') {
+    throw new NodeError('PSI_BAD_MODE', 'a compact run does not withstand malicious parties', {
+      fault: 'caller',
+      fix: 'Give up one of the two: a malicious run needs values of 128 bits.',
+    });
+  }
+  return rr22CompactCard;
+}

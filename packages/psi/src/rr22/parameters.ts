@@ -7,18 +7,18 @@ import {
   hashValue,
   NodeError,
   type Rng,
-  type SecurityModel,
   toHex,
 } from '@2pm/core';
 import { binCapacity, type OkvsParameters, okvsLength, okvsParameters } from '@2pm/crypto/okvs';
 import { type VoleParameters, voleParameters } from '@2pm/crypto/vole';
 import type { KernelPool } from '@2pm/crypto/wasm';
+import { FRAME_BYTES } from '../bound-channel.ts';
 import { type Capacity, checkCapacity, tagBytesFor } from '../capacity.ts';
 import { ITEM_BYTES } from '../items.ts';
-import { rr22Card, rr22MaliciousCard } from './card.ts';
+import { type Rr22Mode, rr22CardOf } from './card.ts';
 import type { PairSetup } from './pair-setup.ts';
 
-export interface Rr22Options {
+export interface Rr22Options extends Rr22Mode {
   channel: Channel;
   /**
    * Unique for each run and each pair of parties: nothing else in the session names them, and a second run under it would
@@ -30,8 +30,6 @@ export interface Rr22Options {
   items: Uint8Array;
   rng: Rng;
   crypto: CryptoProvider;
-  /** Whom the run withstands; see `card.ts`. Semi-honest by default. The same on both sides, as all that follows from it. */
-  security?: SecurityModel;
   /** Number of runs that one bound on false matches is for, the same on both sides. One by default. */
   parts?: number;
   /** Base transfers made before with this peer, in this role; without it the run makes its own. Both sides must agree. */
@@ -44,6 +42,8 @@ export interface Rr22Options {
 }
 
 export interface Rr22Parameters {
+  /** The card's. */
+  protocol: string;
   okvs: OkvsParameters;
   /** Most items of the sender in one bin. */
   senderBinCapacity: number;
@@ -60,30 +60,46 @@ const LARGEST_CAPACITY = 2 ** 23;
 /** The hash join reads its first word whole. */
 const SHORTEST_TAG = 8;
 
-/** @throws {NodeError} `PSI_BAD_CAPACITY`. */
+/** @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_MODE`. */
 export function rr22Parameters(
   capacity: Capacity,
-  { parts = 1, security = 'semi-honest' }: Rr22Mode = {},
+  mode: Pick<Rr22Options, 'parts' | 'security' | 'encoding'> = {},
 ): Rr22Parameters {
   const { receiver, sender } = capacity;
+  const { parts, security, encoding } = mode;
   checkCapacity(capacity, LARGEST_CAPACITY);
-  const okvs = okvsParameters(receiver);
+  const compact = encoding === 'compact';
+  const checked = security === 'malicious';
+  const okvs = okvsParameters(receiver, compact ? 1 : undefined);
   return {
+    protocol: rr22CardOf(mode).id,
     okvs,
     senderBinCapacity: binCapacity(sender, okvs.bins),
-    vole: voleParameters(okvsLength(okvs), { checked: security === 'malicious' }),
-    tagBytes: security === 'malicious' ? ITEM_BYTES : Math.max(SHORTEST_TAG, tagBytesFor(capacity, parts)),
+    vole: voleParameters(okvsLength(okvs), { checked, valueBytes: compact ? valueBytesFor(capacity, parts) : 16 }),
+    tagBytes: checked ? ITEM_BYTES : Math.max(SHORTEST_TAG, tagBytesFor(capacity, parts)),
   };
+}
+
+/**
+ * Bytes of the values of a compact store: 2^40·nx·ny of them (RR22, Thm. 1), and enough that no two of the sender's items
+ * have equal ones, which it takes for a repeated item.
+ */
+function valueBytesFor({ receiver, sender }: Capacity, parts?: number): number {
+  return Math.max(SHORTEST_TAG, tagBytesFor({ receiver: Math.max(receiver, sender), sender }, parts));
+}
+
+/** Elements of P ⊕ A in one frame. */
+export function valuesPerFrame(valueBytes: number): number {
+  return Math.floor(FRAME_BYTES / valueBytes);
 }
 
 /** 32 bytes that bind protocol, sid, capacities, all parameters, and the kept base transfers, if any. */
 export function rr22Session(sid: Hash, capacity: Capacity, parameters: Rr22Parameters, setup?: PairSetup): Uint8Array {
-  const { okvs, vole, senderBinCapacity, tagBytes } = parameters;
+  const { protocol, okvs, vole, senderBinCapacity, tagBytes } = parameters;
   const { receiver, sender } = capacity;
   const agreed = { sid, receiver, sender, okvs: { ...okvs }, vole: { ...vole }, senderBinCapacity, tagBytes };
   const kept = setup === undefined ? {} : { setup: toHex(setup.kept.id) };
-  const { id } = vole.checked ? rr22MaliciousCard : rr22Card;
-  return fromHex(hashValue(`2pm/${id}`, { ...agreed, ...kept }));
+  return fromHex(hashValue(`2pm/${protocol}`, { ...agreed, ...kept }));
 }
 
 /** @throws {NodeError} `PSI_BAD_SETUP` when the setup is of the other role, or with another peer, or for weaker runs. */

@@ -13,7 +13,7 @@ import { pieces } from '@2pm/crypto/wasm';
 import { FRAME_BYTES } from '../bound-channel.ts';
 import { duplicateItem, ITEM_BYTES } from '../items.ts';
 import { ReceiverCoins } from './coins.ts';
-import type { Rr22Options } from './parameters.ts';
+import { type Rr22Options, valuesPerFrame } from './parameters.ts';
 import { openSession, type Rr22Setup } from './session.ts';
 import { joinSlots, oracleTags, outputTags } from './tags.ts';
 
@@ -29,7 +29,7 @@ export function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
 }
 
 async function receive(options: Rr22Options, own: Rr22Setup): Promise<Uint32Array> {
-  const { capacity, rng, crypto, setup, onPhase } = options;
+  const { capacity, rng, setup, onPhase } = options;
   const items = options.items.length / ITEM_BYTES;
   const { parameters, set, channel, vole: context, bytes } = own;
   const { kernels, session } = context;
@@ -59,9 +59,11 @@ async function receive(options: Rr22Options, own: Rr22Setup): Promise<Uint32Arra
   const c = checked ? await checkedFinish(own, vole, correction, p) : vole.finish(correction, p);
   onPhase?.('vole');
 
-  const length = okvsLength(parameters.okvs);
-  for (const [from, to] of pieces(length * ITEM_BYTES, FRAME_BYTES)) {
-    await channel.sendFrame(kernels.bytes(p + from, to - from));
+  const { valueBytes } = parameters.vole;
+  const values = kernels.alloc(FRAME_BYTES + 16);
+  for (const [from, to] of pieces(okvsLength(parameters.okvs), valuesPerFrame(valueBytes))) {
+    kernels.run.pack_tags(p + 16 * from, to - from, valueBytes, values);
+    await channel.sendFrame(kernels.bytes(values, valueBytes * (to - from)));
   }
   onPhase?.('send vector');
 

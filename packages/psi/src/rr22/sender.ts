@@ -8,7 +8,7 @@ import { type Kernels, pieces, putStream } from '@2pm/crypto/wasm';
 import { FRAME_BYTES } from '../bound-channel.ts';
 import { duplicateItem, ITEM_BYTES } from '../items.ts';
 import { SenderCoins } from './coins.ts';
-import type { Rr22Options } from './parameters.ts';
+import { type Rr22Options, valuesPerFrame } from './parameters.ts';
 import { openSession, type Rr22Setup } from './session.ts';
 import { joinSlots, oracleTags, outputTags } from './tags.ts';
 
@@ -43,8 +43,8 @@ async function send(options: Rr22Options, own: Rr22Setup): Promise<void> {
   const rows = okvsRows(kernels, okvs, r, set);
   onPhase?.('hash items');
   const n = capacity.sender;
-  const tables = kernels.alloc(8192);
-  kernels.run.gf_tables(kernels.put(vole.delta), tables);
+  const { valueBytes } = parameters.vole;
+  const tables = tablesOf(kernels, vole.delta, valueBytes);
   const slots = productsWithValues(kernels, rows, tables, n);
   refuseDuplicates(kernels, slots, n);
   onPhase?.('multiply');
@@ -53,12 +53,12 @@ async function send(options: Rr22Options, own: Rr22Setup): Promise<void> {
   const k = vole.finish();
   onPhase?.('code');
 
-  const frame = kernels.alloc(FRAME_BYTES);
-  for (const [from, to] of pieces(okvsLength(okvs) * ITEM_BYTES, FRAME_BYTES)) {
-    const vector = await channel.receiveFrame(to - from);
+  const frame = kernels.alloc(FRAME_BYTES + 16);
+  for (const [from, to] of pieces(okvsLength(okvs), valuesPerFrame(valueBytes))) {
+    const vector = await channel.receiveFrame(valueBytes * (to - from));
     if (from === 0) onPhase?.('await vector');
-    kernels.bytes(frame, to - from).set(vector);
-    kernels.run.gf_multiply(tables, frame, ITEM_BYTES, k + from, (to - from) / ITEM_BYTES, 1);
+    kernels.bytes(frame, vector.length).set(vector);
+    kernels.run.gf_multiply(tables, frame, valueBytes, k + 16 * from, to - from, 1);
   }
   onPhase?.('receive vector');
   const w = await coins?.mask();
@@ -76,6 +76,17 @@ async function send(options: Rr22Options, own: Rr22Setup): Promise<void> {
     await channel.sendFrame(kernels.bytes(packed, tagBytes * (to - from)));
   }
   onPhase?.('send tags');
+}
+
+/** For products of Δ and blocks of which only the first `valueBytes` count, whatever follows them. */
+function tablesOf(kernels: Kernels, delta: Uint8Array, valueBytes: number): number {
+  const tables = kernels.alloc(8192);
+  kernels.run.gf_tables(kernels.put(delta), tables);
+  // A table of 16 entries for each byte of the product and each half byte of the block.
+  for (let byte = 0; byte < 16; byte++) {
+    kernels.bytes(tables + 512 * byte + 32 * valueBytes, 512 - 32 * valueBytes).fill(0);
+  }
+  return tables;
 }
 
 /** Δ·H_B(y) for every row, bins side by side. */
