@@ -19,6 +19,7 @@ import {
   type Hash,
   hashValue,
   type KeyReport,
+  type KeyType,
   NodeError,
   type Plan,
   type PreparedData,
@@ -311,17 +312,65 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
   };
 }
 
+export type CheckOptions = Pick<DataHolderOptions, 'engine' | 'sources' | 'baseDir'> & {
+  /** A file path that does not exist yet, for the copy. */
+  scratch: string;
+  signal?: AbortSignal;
+};
+
 /** Everything `2pm data check` shows, for the holder's own eyes; the copy it is made from is deleted. */
-export async function checkDataset(
+export async function checkDataset(contract: LoadedContract, options: CheckOptions): Promise<DatasetReport> {
+  return withCopy(contract, options, () => checkQuality(options.engine, contract, options.scratch, options.signal));
+}
+
+/**
+ * What `prepare` would report of a key: every row of the dataset, the first of those that share a key.
+ * @throws {NodeError} `DATA_MISSING_COLUMN`, `DATA_KEY_TYPE`, and what the source throws.
+ */
+export async function checkKey(contract: LoadedContract, key: KeyType, options: CheckOptions): Promise<KeyReport> {
+  const { engine, scratch, signal = new AbortController().signal } = options;
+  return withCopy(contract, options, async ({ columns, rows }) => {
+    const table = tableOf(contract);
+    const binding: TableBinding = {
+      file: scratch,
+      columns: new Map(
+        table.properties.map((property) => {
+          const source = physicalName(property);
+          const physical = columns.find(({ name }) => name === source)?.type ?? 'binary';
+          return [property.name, { source, physical }];
+        }),
+      ),
+    };
+    const lineage = new Lineage(keyPlan(table.name, key, Math.max(1, rows)));
+    return (await keyedTable(engine, lineage, 1, binding, rows, signal)).report;
+  });
+}
+
+/** A plan that does nothing but match by one key. */
+function keyPlan(table: string, key: KeyType, rows: number): Plan {
+  const attrs = { key: 'key', columns: [], capacity: rows, duplicates: 'first' as const };
+  const type = { kind: 'keyed', role: 'holder', table, key: 'key', length: rows } as const;
+  return {
+    v: 1,
+    language: '2pm/1',
+    name: 'key',
+    tables: { [table]: { maxRows: rows, columns: {}, keys: { key } } },
+    roles: { holder: { min: 1, max: 1, tables: [table] } },
+    recipients: [],
+    nodes: [
+      { op: 'input/1', args: [], attrs: { table }, type: { kind: 'table', role: 'holder', table }, line: 1 },
+      { op: 'keyed/1', args: [0], attrs, type, line: 2 },
+    ],
+    result: {},
+  };
+}
+
+async function withCopy<T>(
   contract: LoadedContract,
-  options: Pick<DataHolderOptions, 'engine' | 'sources' | 'baseDir'> & {
-    /** A file path that does not exist yet, for the copy. */
-    scratch: string;
-    signal?: AbortSignal;
-  },
-): Promise<DatasetReport> {
-  const { engine, scratch, signal } = options;
-  const session = await openContract(contract, options.sources, { baseDir: options.baseDir, signal });
+  { engine, sources, baseDir, scratch, signal }: CheckOptions,
+  work: (copy: Awaited<ReturnType<typeof parquetColumns>>) => Promise<T>,
+): Promise<T> {
+  const session = await openContract(contract, sources, { baseDir, signal });
   try {
     const table = tableOf(contract);
     const columns = [...new Set(table.properties.map(physicalName))];
@@ -331,8 +380,9 @@ export async function checkDataset(
       target: scratch,
       ...(signal ? { signal } : {}),
     });
-    expectSchema(contract, (await parquetColumns(engine, scratch, signal)).columns);
-    return await checkQuality(engine, contract, scratch, signal);
+    const copy = await parquetColumns(engine, scratch, signal);
+    expectSchema(contract, copy.columns);
+    return await work(copy);
   } finally {
     await session.close();
     await rm(scratch, { force: true });

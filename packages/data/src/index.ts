@@ -23,7 +23,14 @@ export {
   type ResultTable,
 } from './engine/engine.ts';
 export { inlineEngine } from './engine/inline.ts';
-export { checkDataset, type DataHolderOptions, dataHolder, opensCommitment } from './holder.ts';
+export {
+  type CheckOptions,
+  checkDataset,
+  checkKey,
+  type DataHolderOptions,
+  dataHolder,
+  opensCommitment,
+} from './holder.ts';
 export { type CompiledLocal, compileLocal, type TableBinding } from './plan-sql.ts';
 export { type JudgedTask, judgeTask, rolesOf } from './policy/judge.ts';
 export { OPERATION_GROUPS, Permit, Policy } from './policy/policy.ts';

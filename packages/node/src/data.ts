@@ -2,10 +2,20 @@
 import { readdirSync, statSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
-import { type Clock, type DataHolder, type DataSource, isNodeError, NodeError, type Rng, toHex } from '@2pm/core';
+import {
+  type Clock,
+  type DataHolder,
+  type DataSource,
+  isNodeError,
+  type KeyType,
+  NodeError,
+  type Rng,
+  toHex,
+} from '@2pm/core';
 import type { DatasetView } from '@2pm/core/api';
 import {
   checkDataset,
+  checkKey,
   childEngine,
   type DatasetReport,
   DEFAULT_LIMITS,
@@ -18,7 +28,7 @@ import {
 } from '@2pm/data';
 import { fileSource } from '@2pm/data/file';
 import { sqliteSource } from '@2pm/data/sqlite';
-import type { DatasetCheck, DraftRequest } from './cli/engine.ts';
+import type { DatasetCheck, DraftRequest, KeyCheck } from './cli/engine.ts';
 import type { NodeConfig } from './config/load.ts';
 
 const SUFFIX = '.odcs.yaml';
@@ -101,10 +111,7 @@ export async function checkDatasets(dir: string, rng: Rng, id?: string): Promise
     }
   }
   if (checked.length === 0 && wanted.length === 0 && id !== undefined) {
-    throw new NodeError('DATA_UNKNOWN_DATASET', `there is no dataset ${id}`, {
-      fault: 'caller',
-      fix: '2pm data list shows the ids',
-    });
+    throw unknownDataset(id);
   }
   const scratch = join(dir, `.check-${random(rng)}`);
   await withEngine(scratch, async (engine) => {
@@ -119,6 +126,23 @@ export async function checkDatasets(dir: string, rng: Rng, id?: string): Promise
     }
   });
   return checked;
+}
+
+/** What a task would find of a key, by its report before consent. @throws {NodeError} `DATA_UNKNOWN_DATASET`. */
+export async function checkKeys(dir: string, rng: Rng, id: string, key: KeyType): Promise<KeyCheck> {
+  const contract = (await readContracts(dir)).find((each) => each.id === id || tableOf(each).name === id);
+  if (contract === undefined) throw unknownDataset(id);
+  const scratch = join(dir, `.check-${random(rng)}`);
+  return withEngine(scratch, async (engine) => {
+    const sources = driversOn(engine);
+    const report = await checkKey(contract, key, {
+      engine,
+      sources,
+      baseDir: dir,
+      scratch: join(scratch, 'copy.parquet'),
+    });
+    return { id: contract.id, report };
+  });
 }
 
 export async function draft(
@@ -198,6 +222,13 @@ export function serverOf({ source, kind }: Pick<DraftRequest, 'source' | 'kind'>
     });
   }
   return { kind: format === 'sqlite' ? 'sqlite' : 'file', server: { path: resolve(source), format } };
+}
+
+function unknownDataset(id: string): NodeError {
+  return new NodeError('DATA_UNKNOWN_DATASET', `there is no dataset ${id}`, {
+    fault: 'caller',
+    fix: '2pm data list shows the ids',
+  });
 }
 
 function contractFiles(dir: string): string[] {

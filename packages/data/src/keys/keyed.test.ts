@@ -22,7 +22,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseContract } from '../contract/contract.ts';
 import { DEFAULT_LIMITS, type Engine } from '../engine/engine.ts';
 import { inlineEngine } from '../engine/inline.ts';
-import { dataHolder } from '../holder.ts';
+import { checkKey, dataHolder } from '../holder.ts';
 import { fileSource } from '../sources/file/file-source.ts';
 import { sqliteSource } from '../sources/sqlite/sqlite-source.ts';
 import { identifier, literal } from '../sql.ts';
@@ -326,6 +326,19 @@ describe('keyed rows', () => {
     expect(await error(holder.prepare(request(2, { key: unread }), { signal }))).toMatchObject({
       code: 'POLICY_COLUMN_TYPE',
     });
+  });
+
+  it('can be counted by their holder without a task', async () => {
+    await csv();
+    const options = { engine, sources: [fileSource({ engine })], baseDir: dir, scratch: join(dir, 'copy.parquet') };
+    const loaded = contract('path: people.csv, format: csv', NAMES);
+    const report = await checkKey(loaded, EMAIL, options);
+    expect(report).toMatchObject({ rows: 7, passes: [{ nulls: 2, invalid: 1, duplicates: 1, distinct: 3 }], keyed: 3 });
+    const iban: KeyType = [[{ column: 'iban', rule: 'exact/v1' }]];
+    expect(await error(checkKey(loaded, iban, options))).toMatchObject({ code: 'DATA_MISSING_COLUMN' });
+    const born: KeyType = [[{ column: 'born', rule: 'email/v1' }]];
+    expect(await error(checkKey(loaded, born, options))).toMatchObject({ code: 'DATA_KEY_TYPE' });
+    expect(await readdir(dir)).not.toContain('copy.parquet');
   });
 
   it('are given to their own role alone', async () => {

@@ -39,6 +39,10 @@ export function bindEngine(): Engine {
       const { checkDatasets } = await import('../data.ts');
       return checkDatasets(dataDir, rng, id);
     },
+    async checkKeys(dataDir, id, key) {
+      const { checkKeys } = await import('../data.ts');
+      return checkKeys(dataDir, rng, id, key);
+    },
     async verifyReceipt(bytes) {
       const [{ verifyReceipt }, { sharedBackends }] = await Promise.all([import('@2pm/task'), import('@2pm/mpc')]);
       return verifyReceipt(bytes, sharedBackends);

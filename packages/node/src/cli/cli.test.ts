@@ -40,6 +40,7 @@ function engineWith(parts: Partial<Engine>): Engine {
     draftContract: unexpected,
     listDatasets: unexpected,
     checkDatasets: unexpected,
+    checkKeys: unexpected,
     verifyReceipt: unexpected,
     simulate: unexpected,
     ...parts,
@@ -462,6 +463,59 @@ describe('data', () => {
       code: 7,
       out: expect.stringContaining('remove doubles'),
     });
+  });
+});
+
+describe('data keys', () => {
+  const report = {
+    ...{ node: 1, table: 'people', key: 'key', rows: 1200, lacking: 0, keyed: 1157, capacity: 1200 },
+    passes: [{ nulls: 31, invalid: 4, duplicates: 8, distinct: 1157 }],
+    warnings: [],
+  };
+  const run = async (argv: string[], warnings: string[] = []) => {
+    const asked: unknown[] = [];
+    await cli(['init', '--dir', dir, '--org', 'A'], { engine: withKeystore });
+    const engine = engineWith({
+      async checkKeys(_dataDir, id, key) {
+        asked.push(id, key);
+        return { id: 'urn:people', report: { ...report, warnings } };
+      },
+    });
+    return { asked, ...(await cli(['data', 'keys', 'people', '--dir', dir, ...argv], { engine })) };
+  };
+
+  test('shows what a task would find, in a few lines', async () => {
+    const { code, out, asked } = await run(['--column', 'email', '--rule', 'email/v1'], ['few values']);
+    expect(asked).toEqual(['people', [[{ column: 'email', rule: 'email/v1' }]]]);
+    expect(code).toBe(0);
+    for (const part of ['urn:people', '1,200', '31', '1,157', 'few values']) expect(out).toContain(part);
+    expect(out.split('\n').length).toBeLessThan(12);
+  });
+
+  test('takes several columns for one key, and gives JSON', async () => {
+    const two = ['--column', 'name', '--rule', 'name/v1', '--column', 'phone', '--rule', 'e164/v1'];
+    const { out, asked } = await run([...two, '--calling-code', '49', '--json']);
+    const key = [
+      [
+        { column: 'name', rule: 'name/v1' },
+        { column: 'phone', rule: 'e164/v1', callingCode: '49' },
+      ],
+    ];
+    expect(asked[1]).toEqual(key);
+    expect(JSON.parse(out)).toEqual({ id: 'urn:people', key, report: { ...report, warnings: [] } });
+  });
+
+  test('refuses a rule without its column, and one that it does not know', async () => {
+    for (const argv of [
+      ['--column', 'email'],
+      ['--column', 'a', '--rule', 'email/v1', '--rule', 'name/v1'],
+      ['--column', 'a', '--rule', 'mail'],
+    ]) {
+      const { code, asked, err } = await run(argv);
+      expect(asked).toEqual([]);
+      expect(code).toBe(2);
+      expect(err).toMatch(/--column|rule/);
+    }
   });
 });
 

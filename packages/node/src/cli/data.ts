@@ -1,11 +1,12 @@
 /** `2pm data`: dataset contracts in the node's directory; needs no running node. @module */
+import { KEY_RULES, KeyType, NodeError } from '@2pm/core';
 import type { DatasetView } from '@2pm/core/api';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { answer, type Context, globals } from './context.ts';
-import type { DatasetCheck } from './engine.ts';
+import type { DatasetCheck, KeyCheck } from './engine.ts';
 import { EXIT } from './exit.ts';
-import { renderTable } from './render/table.ts';
+import { pad, renderTable } from './render/table.ts';
 import { type Paint, plain } from './render/terminal.ts';
 
 export function registerData(program: Command, context: Context): void {
@@ -51,6 +52,64 @@ export function registerData(program: Command, context: Context): void {
       if (checked.some(({ checks }) => checks.some(({ ok }) => !ok))) context.exitCode = EXIT.unverified;
       answer(context, options, checked, () => renderChecks(checked, context.out.paint));
     });
+
+  data
+    .command('keys')
+    .description('count what a task would find that matches rows by a key; nothing leaves this node')
+    .argument('<id>', 'dataset')
+    .option('--column <name>', 'column of the key; again with another rule for a key of several columns', collect, [])
+    .option('--rule <rule>', `how it becomes comparable: ${KEY_RULES.join(', ')}`, collect, [])
+    .option('--calling-code <digits>', 'calling code of phone numbers that are written without one, e.g. 49')
+    .action(async (id: string, given: { column: string[]; rule: string[]; callingCode?: string }, self: Command) => {
+      const options = globals(self, context);
+      const key = keyOf(given);
+      const config = await loadConfig(options.dir);
+      const checked = await context.engine.checkKeys(config.data.dir, id, key);
+      answer(context, options, { id: checked.id, key, report: checked.report }, () =>
+        renderKey(checked, key, context.out.paint),
+      );
+    });
+}
+
+const collect = (value: string, before: string[]) => [...before, value];
+
+function keyOf({ column, rule, callingCode }: { column: string[]; rule: string[]; callingCode?: string }): KeyType {
+  if (column.length === 0 || column.length !== rule.length) throw usage('give one --rule for each --column');
+  const fields = column.map((name, i) => ({
+    column: name,
+    rule: rule[i],
+    ...(rule[i] === 'e164/v1' && callingCode !== undefined ? { callingCode } : {}),
+  }));
+  const parsed = KeyType.safeParse([fields]);
+  if (!parsed.success) throw usage(`no such column name, rule or calling code; rules are ${KEY_RULES.join(', ')}`);
+  return parsed.data;
+}
+
+const usage = (message: string) =>
+  new NodeError('USAGE_BAD_ARGUMENTS', message, { fault: 'caller', fix: '2pm data keys --help' });
+
+function renderKey({ id, report }: KeyCheck, key: KeyType, paint: Paint): string {
+  const [pass] = report.passes;
+  if (pass === undefined) return '';
+  const by = key.flat().map(({ column, rule }) => `${plain(column)} ${paint.dim(rule)}`);
+  const line = (count: number, what: string, note = '') => {
+    const figure = count.toLocaleString('en');
+    const width = report.rows.toLocaleString('en').length;
+    return `  ${pad(count === 0 ? paint.dim(figure) : figure, width, 'right')}  ${what}${count === 0 || note === '' ? '' : `  ${paint.dim(note)}`}\n`;
+  };
+  return [
+    `${paint.bold(plain(id))} by ${by.join(' and ')}\n`,
+    line(report.rows, 'rows'),
+    line(pass.nulls, 'without a value', 'empty, or a placeholder such as n/a'),
+    line(pass.invalid, 'that the rule cannot read', 'they never match'),
+    line(
+      pass.duplicates,
+      'that share a key with an earlier row',
+      "a task may ask for none, the 'first', or to 'drop' all",
+    ),
+    line(pass.distinct, paint.green('keys')),
+    ...report.warnings.map((warning) => `  ${paint.yellow('!')} ${plain(warning)}\n`),
+  ].join('');
 }
 
 function renderDraft({ dataset, file }: { dataset: DatasetView; file: string }, paint: Paint): string {

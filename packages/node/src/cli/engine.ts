@@ -1,5 +1,5 @@
 /** What the command line asks of the rest of the node; bound to the real parts in main.ts, loaded only when used. @module */
-import type { NodeId, Rng, TaskId } from '@2pm/core';
+import type { KeyReport, KeyType, NodeId, Rng, TaskId } from '@2pm/core';
 import type { DatasetView, NodeStatusView, ResultNode } from '@2pm/core/api';
 import type { NodeConfig } from '../config/load.ts';
 
@@ -25,6 +25,12 @@ export interface DraftRequest {
 export interface DatasetCheck {
   id: string;
   checks: readonly { name: string; ok: boolean; message?: string; fix?: string }[];
+}
+
+export interface KeyCheck {
+  /** Of the dataset. */
+  id: string;
+  report: KeyReport;
 }
 
 export interface VerifiedReceipt {
@@ -63,6 +69,8 @@ export interface Engine {
   listDatasets(dataDir: string): Promise<DatasetView[]>;
   /** All, or the one with this id. */
   checkDatasets(dataDir: string, id?: string): Promise<DatasetCheck[]>;
+  /** What a task would find of a key of this dataset, before anything leaves the node. */
+  checkKeys(dataDir: string, id: string, key: KeyType): Promise<KeyCheck>;
   /** @throws {NodeError} `RECEIPT_INVALID`. */
   verifyReceipt(bytes: Uint8Array): Promise<VerifiedReceipt>;
   /** One holder for each entry: logical table → file. */
