@@ -52,9 +52,6 @@ export interface Rr22Parameters {
   tagBytes: number;
 }
 
-/** How a run is to go, beside its capacities. */
-export type Rr22Mode = Pick<Rr22Options, 'parts' | 'security'>;
-
 /** Addresses of 32 bits hold the receiver's working memory up to here. */
 const LARGEST_CAPACITY = 2 ** 23;
 /** The hash join reads its first word whole. */
