@@ -1,5 +1,5 @@
 /** The cast: an analyst's node that founds the network and hosts its chain, and three data holders that join. @module */
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect, type NodeClient } from '@2pm/sdk';
 import { parseDocument } from 'yaml';
@@ -29,20 +29,25 @@ const ANALYST = 'Transport Watch';
  * What a holder allows: totals, means and histograms over at least twenty rows, together with at least two others. Rows
  * never leave.
  */
-const policyOver = (columns: readonly string[]) => ({
-  permit: [
-    {
-      parties: 'any',
-      operations: ['aggregate'],
-      reveals: ['aggregate'],
-      columns,
-      thresholds: { minParties: 3, minGroupSize: 20 },
-      approval: 'auto',
-    },
-  ],
-  prohibit: [],
-  defaults: 'deny',
+const overFlights = (columns: readonly string[]) => ({
+  parties: 'any',
+  operations: ['aggregate'],
+  reveals: ['aggregate'],
+  columns,
+  thresholds: { minParties: 3, minGroupSize: 20 },
+  approval: 'auto',
 });
+
+/** Members may be matched with those of one partner, who may learn which of its own are here. */
+const OVER_MEMBERS = {
+  parties: 'any',
+  operations: ['aggregate', 'match'],
+  reveals: ['aggregate', 'intersection'],
+  columns: ['email', 'miles', 'tier'],
+  thresholds: { minParties: 1, minGroupSize: 20 },
+  limits: { maxKeys: 25_000 },
+  approval: 'auto',
+};
 
 /** The analyst's node, which founds the network; `holders` is how many will join. */
 export async function found(dir: string, holders: number): Promise<Founding> {
@@ -64,7 +69,7 @@ export async function joinNetwork(
 ): Promise<Party> {
   await makeNode(founding, dir, file.org);
   await twopm(dir, 'data', 'add', file.path, '--as', 'flights');
-  await setPolicy(join(dir, 'data'), columns);
+  await setPolicy(join(dir, 'data'), 'flights', overFlights(columns));
   return start(file.org, dir, file);
 }
 
@@ -93,13 +98,17 @@ export async function start(org: string, dir: string, file: HolderFile | undefin
   return { org, dir, file, process, client: connect({ url: process.api, token }) };
 }
 
+/** A second dataset of a node that is up: it counts from the next task on. */
+export async function addMembers({ dir }: Party, path: string): Promise<void> {
+  await twopm(dir, 'data', 'add', path, '--as', 'members');
+  await setPolicy(join(dir, 'data'), 'members', OVER_MEMBERS);
+}
+
 /** The drafted contract denies everything; this is the holder's own edit. */
-async function setPolicy(dir: string, columns: readonly string[]): Promise<void> {
-  for (const name of await readdir(dir)) {
-    if (!name.endsWith('.odcs.yaml')) continue;
-    const path = join(dir, name);
-    const document = parseDocument(await readFile(path, 'utf8'));
-    document.set('customProperties', [{ property: 'twopm.policy', value: policyOver(columns) }]);
-    await writeFile(path, document.toString());
-  }
+async function setPolicy(dir: string, table: string, permit: object): Promise<void> {
+  const path = join(dir, `${table}.odcs.yaml`);
+  const document = parseDocument(await readFile(path, 'utf8'));
+  const value = { permit: [permit], prohibit: [], defaults: 'deny' };
+  document.set('customProperties', [{ property: 'twopm.policy', value }]);
+  await writeFile(path, document.toString());
 }

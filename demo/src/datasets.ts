@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import Database from 'libsql';
+import type { AnswerLine } from './answer.ts';
 
 // The package exports its code alone; the data lies beside it.
 const SOURCE = join(dirname(createRequire(import.meta.url).resolve('vega-datasets')), '../data/flights-3m.parquet');
@@ -30,17 +31,7 @@ const HOLDERS = [
 /** Edges of the histogram in examples/01-flight-delays.ts, in minutes. */
 const EDGES = [-1440, -15, 0, 15, 60, 240, 1800];
 
-/** What only the demo can know: the answer over all files together. */
-export interface PlainAnswer {
-  n: number;
-  mean: number;
-  variance: number;
-  histogram: number[];
-  /** Labels of the bins. */
-  bins: string[];
-}
-
-export async function splitFlights(dir: string): Promise<{ files: HolderFile[]; answer: PlainAnswer }> {
+export async function splitFlights(dir: string): Promise<{ files: HolderFile[]; answer: AnswerLine[] }> {
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
   try {
@@ -64,19 +55,24 @@ export async function splitFlights(dir: string): Promise<{ files: HolderFile[]; 
   }
 }
 
-async function plainAnswer(connection: DuckDBConnection): Promise<PlainAnswer> {
+async function plainAnswer(connection: DuckDBConnection): Promise<AnswerLine[]> {
   const [row = []] = await rowsOf(connection, 'SELECT count(*), avg(delay), var_pop(delay) FROM flights');
-  const histogram: number[] = [];
-  const bins: string[] = [];
+  const lines: AnswerLine[] = [
+    { label: 'flights', at: ['n'], value: Number(row[0]) },
+    { label: 'mean delay', at: ['mean'], value: Number(row[1]) },
+    { label: 'variance', at: ['variance'], value: Number(row[2]) },
+  ];
   for (const [index, edge] of EDGES.slice(0, -1).entries()) {
     const next = EDGES[index + 1];
-    bins.push(`${edge} to ${next} min`);
     const upper = index === EDGES.length - 2 ? '<=' : '<';
-    histogram.push(
-      await single(connection, `SELECT count(*) FROM flights WHERE delay >= ${edge} AND delay ${upper} ${next}`),
-    );
+    const bin = `SELECT count(*) FROM flights WHERE delay >= ${edge} AND delay ${upper} ${next}`;
+    lines.push({
+      label: `${edge} to ${next} min`,
+      at: ['histogram', index],
+      value: await single(connection, bin),
+    });
   }
-  return { n: Number(row[0]), mean: Number(row[1]), variance: Number(row[2]), histogram, bins };
+  return lines;
 }
 
 async function writeSqlite(connection: DuckDBConnection, select: string, path: string): Promise<void> {

@@ -10,15 +10,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { TaskId } from '@2pm/core';
+import type { NodeId, TaskId } from '@2pm/core';
 import type { TaskUpdate, TaskView } from '@2pm/core/api';
-import { found, gathered, joinNetwork, type Party, start } from './cast.ts';
-import { type PlainAnswer, splitFlights } from './datasets.ts';
+import type { AnswerLine } from './answer.ts';
+import { addMembers, found, gathered, joinNetwork, type Party, start } from './cast.ts';
+import { splitFlights } from './datasets.ts';
+import { makeMembers } from './members.ts';
 import { letGo, stopAll, twopm } from './processes.ts';
 import { Stage } from './stage.ts';
 
 const PROGRAMS = fileURLToPath(new URL('../../examples/', import.meta.url));
-const PURPOSE = 'Public statistics of flight delays';
+const DELAYS = 'Public statistics of flight delays';
+const MEMBERS = 'How two programmes overlap, before they honour each other’s members';
 
 const { values: flags } = parseArgs({
   options: { json: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false } },
@@ -76,7 +79,7 @@ async function play(): Promise<boolean> {
   const settled = view.phase === 'settled';
   const firstSeconds = (Date.now() - began) / 1_000;
   const matches = settled && stage.compare((await analyst.client.result(first)).result, answer);
-  stage.learnt(view);
+  stage.learnt(view, "the three airlines: that the task ran, with whom, and nothing of each other's flights");
   stage.cost(view);
 
   stage.title('2  A greedy task');
@@ -84,26 +87,45 @@ async function play(): Promise<boolean> {
   const refused = refusal.phase === 'refused' && refusal.refusals.length > 0;
   stage.refusals(refusal);
 
-  stage.title('3  A holder dies in the middle');
+  stage.title('3  Members in common');
+  const overlaps = await findOverlap(analyst, holders);
+
+  stage.title('4  A holder dies in the middle');
   const recovered = await surviveKill(analyst, holders, answer);
 
-  stage.title('4  A forged receipt');
+  stage.title('5  A forged receipt');
   const forgeryRejected = await forge(analyst, first);
 
   const seconds = (Date.now() - began) / 1_000;
-  const ok = settled && matches && refused && recovered && forgeryRejected;
+  const ok = settled && matches && refused && overlaps && recovered && forgeryRejected;
   stage.end(ok, firstSeconds, seconds);
   if (flags.json) {
     const { gas, bytesSent: bytes } = view.cost;
     console.log(
-      JSON.stringify({ settled, matches, refused, recovered, forgeryRejected, seconds, firstSeconds, gas, bytes }),
+      JSON.stringify({
+        settled,
+        matches,
+        refused,
+        overlaps,
+        recovered,
+        forgeryRejected,
+        seconds,
+        firstSeconds,
+        gas,
+        bytes,
+      }),
     );
   }
   return ok;
 }
 
-async function submit({ client }: Party, program: string): Promise<TaskId> {
-  return client.submit({ program: await readFile(join(PROGRAMS, program), 'utf8'), purpose: PURPOSE });
+async function submit(
+  { client }: Party,
+  program: string,
+  options: { purpose?: string; roles?: Record<string, NodeId[]> } = {},
+): Promise<TaskId> {
+  const { purpose = DELAYS, roles = {} } = options;
+  return client.submit({ program: await readFile(join(PROGRAMS, program), 'utf8'), purpose, roles });
 }
 
 async function follow(
@@ -120,8 +142,38 @@ async function follow(
   return client.task(taskId);
 }
 
+/** Two holders match their members, the third puts tags together; the analyst reads totals, the host its own list. */
+async function findOverlap(analyst: Party, holders: readonly Party[]): Promise<boolean> {
+  const [host, partner, third] = holders;
+  if (host === undefined || partner === undefined || third === undefined) throw new Error('the demo has three holders');
+  const files = await makeMembers(dir);
+  await Promise.all([addMembers(host, files.host.path), addMembers(partner, files.partner.path)]);
+  for (const [{ org }, { rows }] of [
+    [host, files.host],
+    [partner, files.partner],
+  ] as const) {
+    stage.step(`${org} brings ${rows.toLocaleString('en')} members with emails as people type them`);
+  }
+  const peers = await analyst.client.peers();
+  const idOf = ({ org }: Party) => peers.filter((peer) => peer.org === org).map(({ node }) => node);
+  const roles = { host: idOf(host), partner: idOf(partner) };
+  const taskId = await submit(analyst, '03-shared-members.ts', { purpose: MEMBERS, roles });
+  const view = await follow(analyst, taskId);
+  if (view.phase !== 'settled') {
+    stage.refusals(view);
+    stage.outcome(view);
+    return false;
+  }
+  const equal = stage.compare((await analyst.client.result(taskId)).result, files.answer);
+  const { own } = await host.client.task(taskId);
+  const kept = stage.kept(own?.kept[0]?.rows, files.shared, host.org);
+  stage.learnt(view, `${third.org}: how many tags are equal, not whose`);
+  stage.cost(view);
+  return equal && kept;
+}
+
 /** Kills one holder while it computes, brings it back, and sees the task to its end. */
-async function surviveKill(analyst: Party, holders: readonly Party[], answer: PlainAnswer): Promise<boolean> {
+async function surviveKill(analyst: Party, holders: readonly Party[], answer: readonly AnswerLine[]): Promise<boolean> {
   const victim = holders[1];
   if (victim === undefined) throw new Error('the demo has three holders');
   const taskId = await submit(analyst, '01-flight-delays.ts');

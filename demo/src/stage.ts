@@ -1,7 +1,7 @@
 /** How the demo speaks. @module */
 import type { ResultNode, TaskView } from '@2pm/core/api';
 import { renderCost, renderLearns, renderRefusals, TaskProgress, type Terminal, terminal } from '@2pm/node';
-import type { PlainAnswer } from './datasets.ts';
+import { type AnswerLine, found } from './answer.ts';
 
 const number = (value: unknown) =>
   typeof value === 'number' ? value.toLocaleString('en', { maximumFractionDigits: 3 }) : String(value);
@@ -37,35 +37,23 @@ export class Stage {
   }
 
   /** The private result beside the plain one. True when they are the same. */
-  compare(result: ResultNode, answer: PlainAnswer): boolean {
+  compare(result: ResultNode, answer: readonly AnswerLine[]): boolean {
     const { paint } = this.#terminal;
-    const record = (result ?? {}) as Record<string, ResultNode>;
-    const rows: [string, ResultNode | undefined, number | number[]][] = [
-      ['flights', record['n'], answer.n],
-      ['mean delay', record['mean'], answer.mean],
-      ['variance', record['variance'], answer.variance],
-      ...answer.histogram.map((count, index): [string, ResultNode | undefined, number] => [
-        answer.bins[index] ?? '',
-        Array.isArray(record['histogram']) ? record['histogram'][index] : undefined,
-        count,
-      ]),
-    ];
     let equal = true;
-    this.#write(`\n  ${paint.dim(`${''.padEnd(20)}${'private'.padStart(14)}${'plain'.padStart(14)}`)}\n`);
-    for (const [name, found, expected] of rows) {
-      const same = typeof found === 'number' && typeof expected === 'number' && close(found, expected);
+    this.#write(`\n  ${paint.dim(`${''.padEnd(22)}${'private'.padStart(14)}${'plain'.padStart(14)}`)}\n`);
+    for (const line of answer) {
+      const [value, expected] = [found(line, result), line.value];
+      const same = typeof value === 'number' && close(value, expected);
       equal &&= same;
       const sign = same ? paint.green('✓') : paint.red('✗');
-      this.#write(`  ${name.padEnd(20)}${number(found).padStart(14)}${number(expected).padStart(14)}  ${sign}\n`);
+      this.#write(`  ${line.label.padEnd(22)}${number(value).padStart(14)}${number(expected).padStart(14)}  ${sign}\n`);
     }
     return equal;
   }
 
-  learnt(view: TaskView): void {
+  learnt(view: TaskView, others: string): void {
     this.#write(renderLearns(view.learns, this.#terminal.paint));
-    this.#write(
-      `  ${this.#terminal.paint.dim('·')} the three airlines: that the task ran, with whom, and nothing of each other's flights\n`,
-    );
+    this.#write(`  ${this.#terminal.paint.dim('·')} ${others}\n`);
   }
 
   cost(view: TaskView): void {
@@ -79,6 +67,15 @@ export class Stage {
   outcome({ phase, attempt }: TaskView): void {
     const { paint } = this.#terminal;
     this.#write(`  ${phase === 'settled' ? paint.green('✓') : paint.red('✗')} ${phase} in attempt ${attempt}\n`);
+  }
+
+  /** The intersection that the host keeps: as many rows as there are, and nowhere but there. */
+  kept(rows: number | undefined, expected: number, org: string): boolean {
+    const { paint } = this.#terminal;
+    const same = rows === expected;
+    const told = same ? `${number(expected)} of its rows, which stay on its node` : `${rows} rows, not ${expected}`;
+    this.#write(`\n  ${same ? paint.green('✓') : paint.red('✗')} ${org} learns which members it shares: ${told}\n`);
+    return same;
   }
 
   rejected(rejected: boolean, bit: number): void {
