@@ -52,7 +52,7 @@ function describeIntersection(plan: Plan, index: number, phrases: readonly strin
   const [own = -1] = args.filter(isReceiver);
   const others = args.filter((arg) => !isReceiver(arg)).map((arg) => phrases[arg]);
   return [
-    `${attrs.to} learns which of its ${phrases[own]} are also among ${others.join(' and ')} (line ${line}),`,
+    `${attrs.to} learns which of ${phrases[own]} are also among ${others.join(' and ')} (line ${line}),`,
     `and keeps them as "${attrs.name}". It reads ${keyColumnsOf(plan, index).join(', ')}.`,
     'Not withheld, however few they are.',
   ].join(' ');
@@ -136,7 +136,7 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
     case 'count/1':
       return first?.kind === 'table' ? `the number of ${a}` : `the number of ${rows} that have ${a}`;
     case 'keyed/1':
-      return `${a} by ${attrs.key}`;
+      return `${type.kind === 'keyed' ? `${type.role}'s ` : ''}${a} by ${attrs.key}`;
     case 'join/1':
       return `the matches of ${args.map((arg) => phrases[arg]).join(' with ')}`;
     case 'keep/1':
@@ -224,10 +224,21 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
     case 'reveal/1':
       return a;
     default: {
-      const right = attrs.category === undefined ? b : JSON.stringify(attrs.category);
+      const right = attrs.category === undefined ? (joinedCategory(plan, args) ?? b) : JSON.stringify(attrs.category);
       return `${bracketed(a)} ${SYMBOLS[op] ?? op} ${bracketed(right)}`;
     }
   }
+}
+
+/** The value of a category that a column of a join is compared with: there it is its place among the declared ones. */
+function joinedCategory(plan: Plan, [column = -1, place = -1]: readonly number[]): string | undefined {
+  const [node, constant] = [plan.nodes[column], plan.nodes[place]?.type];
+  if (node?.op !== 'joined-column/1' || constant?.kind !== 'constant') return undefined;
+  const types = (plan.roles[node.attrs.role ?? '']?.tables ?? []).map(
+    (table) => plan.tables[table]?.columns[node.attrs.name ?? ''],
+  );
+  const [type] = types.filter((one) => one?.type === 'category');
+  return type?.type === 'category' ? JSON.stringify(type.values[Number(constant.value)]) : undefined;
 }
 
 function bracketed(text: string): string {

@@ -80,11 +80,11 @@ describe('a join', () => {
     const [, join, reveal] = describePlan(
       program((c) => c.reveal(c.join(bank(c), shop(c)).count(), { to: 'analyst', minGroupSize: 5, name: 'n' })),
     );
-    expect(join).toContain('accounts by email and orders by email are matched');
+    expect(join).toContain("bank's accounts by email and shop's orders by email are matched");
     expect(join).toContain('accounts.email (as email/v1)');
     expect(join).toContain('Nobody learns who matched');
     expect(reveal).toContain('learns "n"');
-    expect(reveal).toContain('the number of matches of accounts by email with orders by email');
+    expect(reveal).toContain("the number of matches of bank's accounts by email with shop's orders by email");
   });
 });
 
@@ -104,7 +104,7 @@ describe('an intersection', () => {
     ]);
     expect([plan.recipients, plan.result]).toEqual([['analyst'], {}]);
     expect(describePlan(plan)[1]).toContain(
-      'bank learns which of its accounts by email are also among orders by email',
+      "bank learns which of bank's accounts by email are also among shop's orders by email",
     );
   });
 
