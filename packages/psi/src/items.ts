@@ -18,8 +18,8 @@ export function checkItems(items: Uint8Array, capacity: number): void {
 }
 
 /**
- * A copy of the items with random ones behind them, `capacity` in all. A random item meets one of 2^23 of the peer's with
- * probability 2^-105, so that of two full sets any padding meets anything with probability below 2^-80.
+ * A copy of the items with random ones behind them, `capacity` in all. A random item meets one of 2^24 of the peer's with
+ * probability 2^-104, so that of two full sets any padding meets anything with probability at most 2^-80.
  * Taken before the first frame: from then on the set can follow from nothing that the peer says.
  * @throws {NodeError} as `checkItems`.
  */

@@ -1,7 +1,7 @@
 import { concatBytes } from '@2pm/core';
 import { blake3 } from '@noble/hashes/blake3.js';
 import { expect, test } from 'vitest';
-import { nodeCrypto, nodeRng } from '../node/provider.ts';
+import { nodeRng } from '../node/provider.ts';
 import { type Kernels, loadKernels } from '../wasm/kernels.ts';
 import { okvsDecode, okvsEncode, okvsRows } from './okvs.ts';
 import { okvsLength, okvsParameters } from './parameters.ts';
@@ -29,7 +29,7 @@ test.each([1, 2, 3, 100, 513, 4099, 70_001])('%i keys decode to their values', a
   const kernels = await loadKernels();
   const [key, items] = [random(32), random(16 * n)];
   const rows = okvsRows(kernels, okvsParameters(n), key, items);
-  const vector = okvsEncode(kernels, nodeCrypto, nodeRng, rows);
+  const vector = okvsEncode(kernels, nodeRng, rows);
   const decoded = decodeAll(kernels, key, items, n, vector);
   for (let i = 0; i < n; i += Math.ceil(n / 500)) {
     const value = blake3(items.subarray(16 * i, 16 * i + 16), { key }).subarray(0, 16);
@@ -42,7 +42,7 @@ test('padding fills the store without touching the decoding of the items', async
   const [key, items, padding] = [random(32), random(16 * 77), random(16 * 923)];
   const rows = okvsRows(kernels, okvsParameters(1000), key, concatBytes(items, padding));
   expect(rows.counts[0]).toBe(1000);
-  const vector = okvsEncode(kernels, nodeCrypto, nodeRng, rows);
+  const vector = okvsEncode(kernels, nodeRng, rows);
   const decoded = decodeAll(kernels, key, items, 1000, vector);
   for (let i = 0; i < 77; i++) {
     const value = blake3(items.subarray(16 * i, 16 * i + 16), { key }).subarray(0, 16);
@@ -55,7 +55,7 @@ test('keys that are not stored decode to what looks random, and so does the vect
   const [key, items, others] = [random(32), random(16 * 3000), random(16 * 3000)];
   const parameters = okvsParameters(3000);
   const rows = okvsRows(kernels, parameters, key, items);
-  const vector = okvsEncode(kernels, nodeCrypto, nodeRng, rows);
+  const vector = okvsEncode(kernels, nodeRng, rows);
   const decoded = decodeAll(kernels, key, others, 3000, vector);
   for (const bytes of [decoded, kernels.bytes(vector, 16 * okvsLength(parameters)).slice()]) {
     const ones = bytes.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);
@@ -110,7 +110,7 @@ test('a key that comes twice is refused', async () => {
   const items = random(16 * 2000);
   items.copyWithin(16 * 1999, 16 * 3, 16 * 4);
   const rows = okvsRows(kernels, okvsParameters(2000), random(32), items);
-  expect(() => okvsEncode(kernels, nodeCrypto, nodeRng, rows)).toThrow(
+  expect(() => okvsEncode(kernels, nodeRng, rows)).toThrow(
     expect.objectContaining({ code: 'OKVS_DUPLICATE_KEY', fault: 'caller' }),
   );
 });

@@ -12,11 +12,11 @@
  * Failure: for a random key about 2^-40 for each of two events, a bin that overflows (an exact bound) and a gap beyond
  * the dense columns (the paper's fit to experiments, not a proof).
  * Deviations: each bin is held to 40 + log2(bins) bits, the published code to 40; columns come from 32-bit words, with a
- * relative bias below 2^-16.
+ * relative bias below 2^-16; what is free comes from ChaCha12.
  * @module
  */
-import { type CryptoProvider, NodeError, type Rng } from '@2pm/core';
-import { type Kernels, putStream } from '../wasm/kernels.ts';
+import { NodeError, type Rng } from '@2pm/core';
+import { type Kernels, putChaCha } from '../wasm/kernels.ts';
 import { type OkvsParameters, okvsLength } from './parameters.ts';
 
 /** Bytes of a row: value, dense mask, three columns. */
@@ -64,24 +64,16 @@ export function okvsRows(kernels: Kernels, parameters: OkvsParameters, key: Uint
  * Encodes row → its value. Returns the address of `okvsLength` blocks, with room for `room` blocks in all.
  * @throws {NodeError} `OKVS_FAILED` (start again with a new key) and `OKVS_DUPLICATE_KEY`.
  */
-export function okvsEncode(
-  kernels: Kernels,
-  crypto: CryptoProvider,
-  rng: Rng,
-  rows: Rows,
-  room: number = okvsLength(rows.parameters),
-): number {
+export function okvsEncode(kernels: Kernels, rng: Rng, rows: Rows, room: number = okvsLength(rows.parameters)): number {
   const { bins, binCapacity, sparse, dense } = rows.parameters;
   const vector = kernels.alloc(16 * room);
   const mark = kernels.mark();
   const scratch = kernels.alloc(kernels.run.okvs_scratch(binCapacity, sparse));
-  const seed = rng.fill(new Uint8Array(16));
+  const seed = rng.fill(new Uint8Array(32));
   for (let bin = 0; bin < bins; bin++) {
     const at = vector + 16 * bin * (sparse + dense);
     const size = 16 * (sparse + dense);
-    const nonce = new Uint8Array(8);
-    new DataView(nonce.buffer).setUint32(0, bin, true);
-    putStream(kernels, crypto, { key: seed, nonce }, at, size);
+    putChaCha(kernels, { key: seed, nonce: bin, rounds: 12 }, at, size);
     const from = rows.at + ROW_BYTES * bin * binCapacity;
     const gap = kernels.run.okvs_encode(from, rows.counts[bin]!, sparse, dense, at, scratch);
     if (gap === -2) throw new NodeError('OKVS_DUPLICATE_KEY', 'a key is stored twice', { fault: 'caller' });

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { blocksToIntegers, multiplyReference } from '../gf128/reference.ts';
 import { loadGroup } from '../group/ristretto255.ts';
 import { nodeCrypto, nodeRng } from '../node/provider.ts';
+import { chachaBlock } from '../wasm/chacha-reference.ts';
 import { type Kernels, loadKernels } from '../wasm/kernels.ts';
 import { exConv } from './exconv.ts';
 import { voleNoise } from './noise.ts';
@@ -113,36 +114,6 @@ test('messages of a wrong length and impossible sizes are refused with a code', 
   for (const bad of [0, 1.5, 2 ** 26]) expect(() => voleParameters(bad)).toThrow(code('VOLE_BAD_LENGTH'));
 });
 
-/** RFC 8439 §2.3 with 8 rounds and a zero nonce. */
-function chacha8(key: Uint8Array, counter: number): number[] {
-  const words = new Uint32Array(key.slice().buffer);
-  const first = Uint32Array.of(0x61707865, 0x3320646e, 0x79622d32, 0x6b206574, ...words, counter, 0, 0, 0);
-  const v = first.slice();
-  const add = (a: number, b: number) => {
-    v[a] = v[a]! + v[b]!;
-  };
-  const mix = (a: number, b: number, by: number) => {
-    const x = v[a]! ^ v[b]!;
-    v[a] = (x << by) | (x >>> (32 - by));
-  };
-  const quarter = (a: number, b: number, c: number, d: number) => {
-    for (const [far, near] of [
-      [16, 12],
-      [8, 7],
-    ] as const) {
-      add(a, b);
-      mix(d, a, far);
-      add(c, d);
-      mix(b, c, near);
-    }
-  };
-  for (let round = 0; round < 4; round++) {
-    for (let i = 0; i < 4; i++) quarter(i, i + 4, i + 8, i + 12);
-    for (let i = 0; i < 4; i++) quarter(i, 4 + ((i + 1) % 4), 8 + ((i + 2) % 4), 12 + ((i + 3) % 4));
-  }
-  return Array.from(v, (word, i) => (word + first[i]!) >>> 0);
-}
-
 /** The code by its definition, on integers. */
 function exConvReference(x: bigint[], seed: Uint8Array): bigint[] {
   const m = x.length / 2;
@@ -166,7 +137,7 @@ function exConvReference(x: bigint[], seed: Uint8Array): bigint[] {
   const step = Math.floor(m / 4);
   const scale = (word: number, size: number) => Number((BigInt(word) * BigInt(size)) >> 32n);
   return x.slice(0, m).map((value, i) => {
-    const positions = chacha8(key, i >> 1)
+    const positions = [...chachaBlock(key, i >> 1, 0, 8)]
       .slice(7 * (i & 1), 7 * (i & 1) + 7)
       .map((w, j) => (j < 4 ? j * step + scale(w, step) : scale(w, m)));
     return positions.reduce((sum, position) => sum ^ upper[position]!, value);

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { nodeRng } from '../node/provider.ts';
+import { chachaBlock } from './chacha-reference.ts';
 import { KERNELS_WASM } from './kernels.generated.ts';
-import { loadKernels } from './kernels.ts';
+import { loadKernels, putChaCha } from './kernels.ts';
 
 const random = (size: number) => nodeRng.fill(new Uint8Array(size));
 
@@ -145,3 +146,21 @@ function hasCompiler(): boolean {
     return false;
   }
 }
+
+test.each([8, 12] as const)(
+  'the stream of %i rounds is ChaCha, the words of four blocks interleaved',
+  async (rounds) => {
+    const kernels = await loadKernels();
+    const key = random(32);
+    const size = 4 * 256 + 48;
+    const at = kernels.alloc(size);
+    kernels.bytes(at, size).fill(0);
+    putChaCha(kernels, { key, nonce: 0xfedcba98, rounds }, at, size);
+    const stream = kernels.words(at, size / 4).slice();
+    const blocks = Array.from({ length: 20 }, (_, counter) => chachaBlock(key, counter, 0xfedcba98, rounds));
+    for (const [i, word] of stream.entries()) {
+      const [four, within] = [i >> 6, i & 63];
+      if (word !== blocks[4 * four + (within & 3)]![within >> 2]) expect.fail(`word ${i}`);
+    }
+  },
+);

@@ -86,6 +86,7 @@ export interface KernelFunctions {
   gilboa_receive(chosen: number, pads: number, lane: number, message: number, n: number, share: number): void;
   bit_products_send(zero: number, one: number, bits: number, n: number, message: number, share: number): void;
   bit_products_receive(chosen: number, pads: number, message: number, n: number, share: number): void;
+  chacha_stream(key: number, nonce: number, rounds: number, at: number, out: number, size: number): void;
   shuffle(slots: number, from: number, to: number, random: number): void;
   pack_tags(slots: number, n: number, width: number, out: number): void;
   unpack_tags(packed: number, n: number, width: number, slots: number): void;
@@ -173,6 +174,25 @@ export class Kernels {
       });
     }
   }
+}
+
+/**
+ * Writes `length` bytes (a multiple of 16) of ChaCha keystream from counter 0 to `at`: RFC 8439 §2.3 with 12 rounds, or 8
+ * where the bytes are public and only have to look random; the words of four blocks interleaved (see `stream.c`). Key of 32
+ * bytes; `nonce` below 2^32, never twice for one secret key.
+ */
+export function putChaCha(
+  kernels: Kernels,
+  { key, nonce, rounds }: { key: Uint8Array; nonce: number; rounds: 8 | 12 },
+  at: number,
+  length: number,
+): void {
+  const mark = kernels.mark();
+  const keyAt = kernels.put(key);
+  for (const [from, to] of pieces(length, STREAM_PIECE)) {
+    kernels.run.chacha_stream(keyAt, nonce, rounds, from / 256, at + from, to - from);
+  }
+  kernels.release(mark);
 }
 
 /** Writes `length` bytes of AES-128-CTR keystream from counter 0 to `at`. */

@@ -82,7 +82,7 @@ async function lead(options: NpartyOptions, own: NpartySetup): Promise<Uint32Arr
 
   const rows = okvsRows(kernels, query, r, set);
   onPhase?.('hash items');
-  const p = encodeDistinct(() => okvsEncode(kernels, crypto, rng, rows, vole.length));
+  const p = encodeDistinct(() => okvsEncode(kernels, rng, rows, vole.length));
   onPhase?.('encode');
   spreadNoise(context, noise, p);
   // From here on p holds P ⊕ A, each element cut to its bytes.

@@ -105,7 +105,7 @@ async function serve(
   onPhase?.('shares');
   const hint = parameters.hints[party] as OkvsParameters;
   const store = storeOf(kernels, rows, { hint, set, r, slots, same: n === capacities[LEADER] });
-  const vector = encodeDistinct(() => okvsEncode(kernels, crypto, rng, store));
+  const vector = encodeDistinct(() => okvsEncode(kernels, rng, store));
   onPhase?.('encode');
   await sendHint(kernels, channel, hint, vector);
   onPhase?.('send hint');

@@ -52,8 +52,11 @@ export interface Rr22Parameters {
   tagBytes: number;
 }
 
-/** Addresses of 32 bits hold the receiver's working memory up to here. */
-const LARGEST_CAPACITY = 2 ** 23;
+/**
+ * Of the 4 GiB that 32-bit addresses reach, the receiver's rows (40 bytes an item), P and the three halves of its VOLE (64
+ * bytes for each of 1.4 correlations an item) take 2.3 here. Larger sets: `buckets/`, which is faster from 2^21 on.
+ */
+const LARGEST_CAPACITY = 2 ** 24;
 /** The hash join reads its first word whole. */
 const SHORTEST_TAG = 8;
 

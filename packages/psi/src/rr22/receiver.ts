@@ -51,7 +51,7 @@ async function receive(options: Rr22Options, own: Rr22Setup): Promise<Uint32Arra
 
   const rows = okvsRows(kernels, parameters.okvs, r, set);
   onPhase?.('hash items');
-  const p = encode(() => okvsEncode(kernels, crypto, rng, rows, parameters.vole.length));
+  const p = encode(() => okvsEncode(kernels, rng, rows, parameters.vole.length));
   onPhase?.('encode');
   const correction = await channel.receive(bytes.correction);
   onPhase?.('await correction');
