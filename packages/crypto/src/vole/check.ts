@@ -6,13 +6,15 @@
  * the trees the receiver draws χ; weights w_i are powers of χ. One more random noisy correlation a', c' = b' + Δ·a' is
  * shifted by δ = a' ⊕ Σ w·a over the noise, so that both know Σ w_i·B̃_i ⊕ b' ⊕ Δ·δ = Σ w_i·C̃_i ⊕ c'. The sender shows a
  * hash of its side.
- * What it gives: whatever the sender sent determines, for every choice of points, the vector that the receiver rebuilds.
- * Vectors for two choices that differ elsewhere than at these points meet the same sum with probability below 2m/2^128
- * over χ. So a sender that sends anything inconsistent passes only for the points of some set that it fixed before: it
- * guesses points, and is refused when it guesses wrong. If it passes, the correlation holds for a B̃ that its messages and
- * guesses determine. This selective failure is the functionality's, as in both papers: dual LPN has to hold although the
- * points lie in the guessed set, which on average shows one bit of them. It does not show values: they play no part in
- * what passes.
+ * What it gives: whatever the sender sent determines, for every choice of points, the B̃ for which the receiver's C̃ holds.
+ * It passes for the choices whose B̃ has the sum that it shows. Two different B̃ have equal sums with probability below
+ * 2m/2^128 over χ, which comes after both. So it bets on a set of points that it fixed before, and is refused when they lie
+ * elsewhere; if it passes, B̃ is determined. This selective failure is the functionality's, as in both papers: dual LPN has
+ * to hold although the points lie in that set, which on average shows one bit of them. Values play no part in what passes.
+ * For all trees at once the choices are too many for a bound over pairs of them. Group them, by classes of equal B̃, by their
+ * probability, about 2^-k in group k. Down to k = 60 a pair of equal sums is expected to weigh 2m·2^(k'−127) in all groups
+ * k' ≤ k; below, squares of the weights of equal sums bound what passes at all in a group by 2^-k + (2m)^½·2^-63. Over the at
+ * most t·log2(2m/t) groups, a run passes with B̃ undetermined with probability about 2^-40 for 2m = 2^22.
  * A cheating receiver gains from the sender's hash one test of a guess at Δ for each hash that it computes.
  * The trees of arity four and the doubled seals change what a wrong message does, not that points determine the vector.
  * Rounds and bytes: 32 bytes, back 32 bytes.

@@ -51,8 +51,8 @@ export const rr22MaliciousCard: ProtocolCard = {
     'Both parties learn the two declared capacities, and nothing of how full the sets are.',
     'The receiver learns which of its own items the sender also holds.',
     'The sender learns nothing of the receiver’s items, nor how many matched.',
-    'A receiver that cheats can test more items than it declared: as many as its store has places, 1.29 to 1.32 times its ' +
-      'capacity from 2^16 on, more below, and about 830 for the smallest.',
+    'A receiver that cheats can test more items than it declared: as many as its store has places, at most 1.34 times its ' +
+      'capacity from 4096 items on, more below, and 830 for the smallest.',
     'Nothing shows that a set is true: a party may use other items than it holds, as many as its capacity. A sender may ' +
       'leave items out, or send tags of none.',
     'Who cheats elsewhere is found out before the other gives or gets anything, or changes nothing but its own part: its ' +
