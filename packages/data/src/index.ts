@@ -31,6 +31,8 @@ export {
   dataHolder,
   opensCommitment,
 } from './holder.ts';
+export { keyedTable } from './keys/keyed.ts';
+export { Lineage } from './lineage.ts';
 export { type CompiledLocal, compileLocal, type TableBinding } from './plan-sql.ts';
 export { type JudgedTask, judgeTask, rolesOf } from './policy/judge.ts';
 export { OPERATION_GROUPS, Permit, Policy } from './policy/policy.ts';

@@ -48,7 +48,7 @@ export function bindEngine(): Engine {
       return verifyReceipt(bytes, sharedBackends);
     },
     async simulate(request) {
-      const { simulate } = await import('../simulate.ts');
+      const { simulate } = await import('../simulate/simulate.ts');
       return simulate(request);
     },
   };

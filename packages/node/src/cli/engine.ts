@@ -48,6 +48,8 @@ export interface Simulation {
   name: string;
   result: ResultNode;
   learns: readonly string[];
+  /** Intersections that a holder would keep, with their sizes. */
+  kept: readonly { name: string; role: string; rows: number }[];
   rounds: number;
   /** Sent by all parties together. */
   bytes: number;

@@ -106,7 +106,11 @@ function registerSimulate(task: Command, context: Context): void {
     .command('simulate')
     .description('run a program on files of your own, all parties in this process, with the real protocols')
     .argument('<program>', 'TypeScript file that exports defineTask({ … })')
-    .requiredOption('--data <table=file>', 'the tables of one holder; repeat for each holder', holder)
+    .requiredOption(
+      '--data <table=file>',
+      'the tables of one holder; repeat for each holder, in the order of the roles',
+      holder,
+    )
     .action(async (path: string, { data }: { data: Record<string, string>[] }, self: Command) => {
       const global = globals(self, context);
       const { out } = context;
@@ -122,6 +126,9 @@ function registerSimulate(task: Command, context: Context): void {
           ];
           return [
             `${out.paint.bold(plain(simulation.name))}\n${renderResult(simulation.result, out)}`,
+            ...simulation.kept.map(
+              ({ name, role, rows }) => `  ${plain(role)} keeps ${quantity(rows)} rows of "${plain(name)}"\n`,
+            ),
             renderLearns(simulation.learns, out.paint),
             `\n  ${out.paint.bold('Cost')}  ${cost.join(' · ')}\n`,
           ].join('');

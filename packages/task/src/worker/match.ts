@@ -20,7 +20,7 @@ import {
   type TaskRequest,
 } from '@2pm/core';
 import type { KeptRows } from '@2pm/core/api';
-import { CONTRIBUTION_BYTES, intersect, joinKey, joinTags } from '@2pm/psi';
+import { CONTRIBUTION_BYTES, intersect, joinInput, joinKey } from '@2pm/psi';
 import type { Roster } from '../roster.ts';
 import { blaming } from './blame.ts';
 
@@ -83,7 +83,8 @@ export async function matchRows(context: MatchContext): Promise<MatchedRows> {
     const mine = await rows(own.role, own.node);
     if (plan.nodes[operation]?.op === 'join/1') {
       const key = joinKey(session, await contributions(context, sides));
-      shared.set(own.node, joinInput(context, own.node, mine, key));
+      const { rng, crypto } = context;
+      shared.set(own.node, joinInput({ plan, node: own.node, rows: mine, key, rng, crypto }));
     } else {
       kept.push(...(await intersectRows(context, operation, session, sides, mine)));
     }
@@ -117,24 +118,6 @@ async function contributions(
       return blaming(holder, channel.receive({ signal }));
     }),
   );
-}
-
-/** As `keyedColumns` lays it out. */
-function joinInput(
-  { request, rng, crypto }: MatchContext,
-  node: number,
-  rows: KeyedRows,
-  key: Uint8Array,
-): BigInt64Array {
-  const { capacity, passes, columns } = keyedColumns(request.plan, node);
-  const words = new BigInt64Array(capacity * (2 * passes + columns.length));
-  for (let pass = 0; pass < passes; pass++) {
-    const [digests, present] = [rows.digests[pass], rows.present[pass]];
-    if (digests === undefined || present === undefined) throw new RangeError(`pass ${pass} has no keys`);
-    words.set(joinTags({ crypto, rng, key, pass, digests, present, capacity }), 2 * capacity * pass);
-  }
-  for (const [index, column] of rows.columns.entries()) words.set(column, capacity * (2 * passes + index));
-  return words;
 }
 
 async function intersectRows(

@@ -1,0 +1,82 @@
+/** Rows matched by keys in one process, as the holders do it among themselves, with channels in memory. @module */
+import {
+  type Channel,
+  channelPair,
+  type Hash,
+  hashValue,
+  type KeyedRows,
+  keyedColumns,
+  type NodeId,
+  nodesOf,
+  type Plan,
+  type PlanNode,
+} from '@2pm/core';
+import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
+import { type Engine, keyedTable, Lineage } from '@2pm/data';
+import { intersect, joinInput } from '@2pm/psi';
+import type { Member } from './member.ts';
+
+/** What each keyed node shares with the seats, what holders keep of intersections, and the bytes that took. */
+export async function match(
+  plan: Plan,
+  bound: ReadonlyMap<string, readonly Member[]>,
+  engine: Engine,
+  sid: Hash,
+  signal: AbortSignal,
+) {
+  const lineage = new Lineage(plan);
+  const shared = new Map<number, BigInt64Array>();
+  const kept: { name: string; role: string; rows: number }[] = [];
+  let bytes = 0;
+  const keyed = new Map<number, KeyedRows>();
+  for (const node of nodesOf(plan, 'keyed/1')) {
+    const type = plan.nodes[node]?.type;
+    const source = type?.kind === 'keyed' ? bound.get(type.role)?.[0]?.get(type.table) : undefined;
+    if (source === undefined) continue;
+    keyed.set(node, await keyedTable(engine, lineage, node, source.binding, source.rows, signal));
+  }
+  const common = { rng: nodeRng, crypto: nodeCrypto };
+  for (const operation of nodesOf(plan, 'join/1', 'intersect/1')) {
+    const { op, args, attrs } = plan.nodes[operation] as PlanNode;
+    const session = hashValue('2pm/match-session/1', [sid, operation]) as Hash;
+    const rowsOf = (node: number) => keyed.get(node) as KeyedRows;
+    if (op === 'join/1') {
+      const key = nodeRng.fill(new Uint8Array(32));
+      for (const node of args) shared.set(node, joinInput({ plan, node, rows: rowsOf(node), key, ...common }));
+      continue;
+    }
+    const capacities = args.map((node) => keyedColumns(plan, node).capacity);
+    const channels = args.map(() => new Map<number, Channel>());
+    for (const a of args.keys()) {
+      for (const b of args.keys()) {
+        if (a >= b) continue;
+        const [mine, theirs] = channelPair(nameOf(b), nameOf(a));
+        channels[a]?.set(b, mine);
+        channels[b]?.set(a, theirs);
+      }
+    }
+    const roles = args.map((node) => lineage.node(node).type).map((type) => (type.kind === 'keyed' ? type.role : ''));
+    const found = await Promise.all(
+      args.map((node, self) =>
+        intersect({
+          ...common,
+          sid: session,
+          security: 'semi-honest',
+          parties: capacities.map((capacity, party) => {
+            const channel = channels[self]?.get(party);
+            return channel === undefined ? { capacity } : { capacity, channel };
+          }),
+          receiver: roles.indexOf(attrs.to ?? ''),
+          items: rowsOf(node).digests[0] ?? new Uint8Array(),
+          signal,
+        }),
+      ),
+    );
+    const rows = found.find((one) => one !== undefined)?.length ?? 0;
+    kept.push({ name: attrs.name ?? '', role: attrs.to ?? '', rows });
+    for (const of of channels) for (const { stats } of of.values()) bytes += stats.bytesSent;
+  }
+  return { shared, kept, bytes };
+}
+
+const nameOf = (party: number) => `0x${String(party).padStart(40, '0')}` as NodeId;
