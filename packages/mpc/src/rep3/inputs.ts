@@ -7,8 +7,8 @@
 import { type CryptoProvider, concatBytes, type Hash, NodeError, type Rng, type RoleSizes } from '@2pm/core';
 import { Prg, SEED_BYTES } from '@2pm/crypto';
 import type { Circuit, Gate } from '../circuit.ts';
-import { add, sub } from './kernels.ts';
-import { bytesOf, toWords, type WordShare } from './share.ts';
+import { add, difference } from './kernels.ts';
+import { toWords, type WordShare } from './share.ts';
 
 const DOMAIN = { node: 0, operation: 0, lane: 0 };
 
@@ -17,16 +17,22 @@ export function shareInputs(
   values: readonly BigInt64Array[],
   { sid, rng, crypto }: { sid: Hash; rng: Rng; crypto: CryptoProvider },
 ): Uint8Array[] {
-  const x = new BigUint64Array(values.reduce((sum, vector) => sum + vector.length, 0));
+  const length = values.reduce((sum, vector) => sum + vector.length, 0);
+  const seeds = [0, 1].map(() => rng.fill(new Uint8Array(SEED_BYTES))) as [Uint8Array, Uint8Array];
+  const [x0, x1] = seeds.map((seed) => expand(seed, sid, crypto, length)) as [BigUint64Array, BigUint64Array];
+  const messages = seeds.map(() => new Uint8Array(SEED_BYTES + 8 * length)) as [Uint8Array, Uint8Array];
+  const x2 = toWords(messages[0].subarray(SEED_BYTES));
   let offset = 0;
   for (const vector of values) {
-    x.set(new BigUint64Array(vector.buffer, vector.byteOffset, vector.length), offset);
+    const part = (whole: BigUint64Array) => whole.subarray(offset, offset + vector.length);
+    const x = new BigUint64Array(vector.buffer, vector.byteOffset, vector.length);
+    difference(part(x2), x, part(x0), part(x1));
     offset += vector.length;
   }
-  const seeds = [0, 1].map(() => rng.fill(new Uint8Array(SEED_BYTES))) as [Uint8Array, Uint8Array];
-  const [x0, x1] = seeds.map((seed) => expand(seed, sid, crypto, x.length)) as [BigUint64Array, BigUint64Array];
-  const x2 = bytesOf(sub(sub(x, x0), x1));
-  return [concatBytes(...seeds), concatBytes(seeds[1], x2), concatBytes(seeds[0], x2)];
+  messages[1].set(messages[0]);
+  messages[0].set(seeds[1]);
+  messages[1].set(seeds[0]);
+  return [concatBytes(...seeds), ...messages];
 }
 
 /** A member's message, unpacked: this seat's two components, each with the bytes that determine it. */
@@ -71,7 +77,7 @@ export function readInputs(
             `${nameOf(role, member)} sent ${message.length} bytes of input where the plan has ${expected}`,
           );
         }
-        const [seed, rest] = [message.slice(0, SEED_BYTES), message.slice(SEED_BYTES)];
+        const [seed, rest] = [message.slice(0, SEED_BYTES), message.subarray(SEED_BYTES)];
         const stream = expand(seed, sid, crypto, length);
         if (seat === 0) return { a: stream, b: expand(rest, sid, crypto, length), origin: { a: seed, b: rest } };
         if (seat === 1) return { a: stream, b: toWords(rest), origin: { a: seed, b: rest } };
@@ -111,6 +117,8 @@ export function inputShare(inputs: SeatInputs, gate: Gate): WordShare {
   const component = (of: 'a' | 'b') => {
     const vectors = members.map((member) => member[of].subarray(offset, offset + length));
     if (gate.op === 'total') return vectors.length === 0 ? new BigUint64Array(length) : vectors.reduce(add);
+    const [only, second] = vectors;
+    if (only !== undefined && second === undefined) return only;
     const out = new BigUint64Array(gate.length);
     for (const [member, vector] of vectors.entries()) out.set(vector, member * length);
     return out;

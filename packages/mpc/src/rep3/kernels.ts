@@ -53,20 +53,29 @@ export function maskWords(z: BigUint64Array, f: BigUint64Array, g: BigUint64Arra
   for (let i = 0; i < z.length; i++) z[i] = z[i]! + f[i]! - g[i]!;
 }
 
-export function sum(x: BigUint64Array, y: BigUint64Array, z: BigUint64Array): BigUint64Array {
-  const out = new BigUint64Array(x.length);
+/** out = x - y. */
+export function subTo(out: BigUint64Array, x: BigUint64Array, y: BigUint64Array): void {
+  for (let i = 0; i < out.length; i++) out[i] = x[i]! - y[i]!;
+}
+
+/** out = x + y + z. */
+export function sum(out: BigUint64Array, x: BigUint64Array, y: BigUint64Array, z: BigUint64Array): void {
   for (let i = 0; i < out.length; i++) out[i] = x[i]! + y[i]! + z[i]!;
-  return out;
 }
 
-/** out[i] = x[order[i]] + z[i]. */
+/** out = x - y - z. */
+export function difference(out: BigUint64Array, x: BigUint64Array, y: BigUint64Array, z: BigUint64Array): void {
+  for (let i = 0; i < out.length; i++) out[i] = x[i]! - y[i]! - z[i]!;
+}
+
+/** out[i] = x[order[i]] + z[i], for the length of z. */
 export function gatherAdd(out: BigUint64Array, x: BigUint64Array, order: Uint32Array, z: BigUint64Array): void {
-  for (let i = 0; i < out.length; i++) out[i] = x[order[i]!]! + z[i]!;
+  for (let i = 0; i < z.length; i++) out[i] = x[order[i]!]! + z[i]!;
 }
 
-/** out[i] = x[order[i]] - z[i]. */
+/** out[i] = x[order[i]] - z[i], for the length of z. */
 export function gatherSub(out: BigUint64Array, x: BigUint64Array, order: Uint32Array, z: BigUint64Array): void {
-  for (let i = 0; i < out.length; i++) out[i] = x[order[i]!]! - z[i]!;
+  for (let i = 0; i < z.length; i++) out[i] = x[order[i]!]! - z[i]!;
 }
 
 /** out[i] = x[order[i]]. */

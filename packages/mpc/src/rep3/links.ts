@@ -93,13 +93,15 @@ export class Links {
    */
   async exchange(round: Exchange): Promise<Uint8Array> {
     const { expect, back = { send: new Uint8Array(0), expect: 0 } } = round;
+    const both = new Uint8Array(expect > 0 && back.expect > 0 ? expect + back.expect : 0);
+    const room = (from: number, length: number) => (both.length > 0 ? both.subarray(from, from + length) : undefined);
     const [answer, behind] = await settle(
-      this.#receiveCut(this.#next, expect),
-      this.#receiveCut(this.#previous, back.expect),
+      this.#receiveCut(this.#next, expect, room(0, expect)),
+      this.#receiveCut(this.#previous, back.expect, room(expect, back.expect)),
       this.#sendCut(this.#previous, round),
       this.#sendCut(this.#next, back),
     );
-    return back.expect === 0 ? answer : expect === 0 ? behind : concatBytes(answer, behind);
+    return both.length > 0 ? both : expect > 0 ? answer : behind;
   }
 
   /**
@@ -150,9 +152,11 @@ export class Links {
     }
   }
 
-  async #receiveCut({ logged, seat }: Link, expect: number): Promise<Uint8Array> {
-    if (expect <= FRAME_BYTES) return expect === 0 ? new Uint8Array(0) : this.#receive(logged, expect, seat);
-    const out = new Uint8Array(expect);
+  /** `room`: where the bytes shall go, if that matters. */
+  async #receiveCut({ logged, seat }: Link, expect: number, room?: Uint8Array): Promise<Uint8Array> {
+    if (expect === 0) return new Uint8Array(0);
+    if (expect <= FRAME_BYTES && room === undefined) return this.#receive(logged, expect, seat);
+    const out = room ?? new Uint8Array(expect);
     for (let offset = 0; offset < expect; offset += FRAME_BYTES) {
       out.set(await this.#receive(logged, Math.min(FRAME_BYTES, expect - offset), seat), offset);
     }

@@ -22,10 +22,18 @@ export class Masks {
   #counter = 0n;
   #size = FIRST_DRAW;
 
+  readonly #sid: Hash;
+
   /** `seed`: 16 uniform bytes, known to exactly those who may know the stream. */
   constructor(crypto: CryptoProvider, seed: Uint8Array, sid: Hash) {
     this.#crypto = crypto;
+    this.#sid = sid;
     this.#key = fromHex(taggedHash('2pm/mpc-masks/1', fromHex(sid), seed)).slice(0, 16);
+  }
+
+  /** A stream of its own, seeded by the next bytes of this one: for what is drawn at leisure, while others draw here. */
+  branch(): Masks {
+    return new Masks(this.#crypto, this.bytes(SEED_BYTES), this.#sid);
   }
 
   /** The next `length` bytes, from a whole block on. What is left of a draw that is too short for them is dropped. */

@@ -19,7 +19,7 @@
  * @module
  */
 import type { Exchange } from '../execute.ts';
-import { add, gather, gatherAdd, gatherSub, sub, sum } from './kernels.ts';
+import { add, gather, gatherAdd, gatherSub, subTo, sum } from './kernels.ts';
 import type { Masks } from './masks.ts';
 import { composed, uniformOrder } from './permutation.ts';
 import { bytesOf, toWords, type WordShare } from './share.ts';
@@ -44,6 +44,9 @@ export interface Keys {
   a: Masks;
   b: Masks;
 }
+
+/** Words of a mask that are drawn at a time. */
+const PIECE_WORDS = 1 << 14;
 
 /** A column in the messages: its first word among all, and among those that are opened or stay secret as it does. */
 interface Column extends WordShare {
@@ -71,12 +74,15 @@ export function* shuffle(
       return { ...share, table, height, shown: kind === 'shown', at, within };
     }),
   );
-  // Everything is drawn before the first round: in one order at both seats that know a stream.
-  const draw = (key: Masks, masks: number, results: number) => ({
-    orders: tables.map(({ height }) => uniformOrder(key, height)),
-    mask: toWords(key.bytes(8 * masks)),
-    result: toWords(key.bytes(8 * results)),
-  });
+  // What a pass needs of a stream comes from branches of it, so that no seat must draw before it uses. Column by column.
+  const draw = (key: Masks) => {
+    const [orders, mask, result] = [key.branch(), key.branch(), key.branch()];
+    return {
+      orders: tables.map(({ height }) => uniformOrder(orders, height)),
+      mask,
+      result: (words: number) => toWords(result.bytes(8 * words)),
+    };
+  };
   const order = ({ orders }: { orders: readonly Uint32Array[] }, table: number) => orders[table] ?? new Uint32Array(0);
   const part = (vector: BigUint64Array, from: number, { height }: Column) => vector.subarray(from, from + height);
   const nothing = new Uint8Array(0);
@@ -97,61 +103,98 @@ export function* shuffle(
     }));
   };
 
+  /** Adds or subtracts a mask piece by piece, so that it stays in cache. */
+  const masked = (
+    { height }: Column,
+    stream: Masks,
+    apply: (from: number, to: number, piece: BigUint64Array) => void,
+  ): void => {
+    for (let from = 0; from < height; from += PIECE_WORDS) {
+      const to = Math.min(height, from + PIECE_WORDS);
+      apply(from, to, toWords(stream.bytes(8 * (to - from))));
+    }
+  };
+  const highest = Math.max(...tables.map(({ height }) => height));
+  const scratch = new BigUint64Array(highest);
+
   if (seat === leader) {
-    const [s12, s13] = [draw(a, size.all, size.rest), draw(b, size.all, size.rest)];
+    const [s12, s13] = [draw(a), draw(b)];
     const both = tables.map((_, table) => composed(order(s12, table), order(s13, table)));
     const x = new BigUint64Array(size.all);
     for (const column of columns) {
-      const { table, at } = column;
-      const masked = sum(column.a, column.b, part(s12.mask, at, column));
-      gatherAdd(part(x, at, column), masked, both[table] ?? order(s12, table), part(s13.mask, at, column));
+      const [out, order] = [part(x, column.at, column), both[column.table] ?? new Uint32Array(0)];
+      masked(column, s12.mask, (from, to, piece) =>
+        sum(scratch.subarray(from, to), column.a.subarray(from, to), column.b.subarray(from, to), piece),
+      );
+      masked(column, s13.mask, (from, to, piece) =>
+        gatherAdd(out.subarray(from, to), scratch, order.subarray(from, to), piece),
+      );
     }
     yield { send: bytesOf(x), expect: 0 };
     const expect = 8 * size.shown;
     const answers = toWords(yield { send: nothing, expect, back: { send: nothing, expect } });
     const opened = add(answers.subarray(0, size.shown), answers.subarray(size.shown));
-    return result(s12.result, s13.result, opened);
+    return result(s12.result(size.rest), s13.result(size.rest), opened);
   }
 
-  /** σ23 of what a seat has, under the mask of the stream that it shares with the leader or, to the leader, of s₂₃. */
+  /** σ23 of what a seat has, less its piece of the result, or under the mask of s₂₃ that is opposite at the other seat. */
   const finish = (
-    vector: BigUint64Array,
+    from: BigUint64Array,
+    column: Column,
     s23: ReturnType<typeof draw>,
-    own: ReturnType<typeof draw>,
-    first: boolean,
+    own: BigUint64Array,
+    to: Outgoing,
   ) => {
-    const [shown, rest] = [new BigUint64Array(size.shown), new BigUint64Array(size.rest)];
-    for (const column of columns) {
-      const [from, o23, { within }] = [part(vector, column.at, column), order(s23, column.table), column];
-      if (!column.shown) gatherSub(part(rest, within, column), from, o23, part(own.result, within, column));
-      else (first ? gatherAdd : gatherSub)(part(shown, within, column), from, o23, part(s23.mask, within, column));
+    const [o23, { within }] = [order(s23, column.table), column];
+    if (!column.shown) gatherSub(part(to.rest, within, column), from, o23, part(own, within, column));
+    else {
+      const [out, add] = [part(to.shown, within, column), to.add];
+      masked(column, s23.mask, (start, end, piece) => {
+        const [part, places] = [out.subarray(start, end), o23.subarray(start, end)];
+        if (add) gatherAdd(part, from, places, piece);
+        else gatherSub(part, from, places, piece);
+      });
     }
-    return { shown, rest };
   };
+  const outgoing = (add: boolean): Outgoing => ({
+    ...{ shown: new BigUint64Array(size.shown), rest: new BigUint64Array(size.rest), add },
+  });
 
   if (seat === (leader + 2) % 3) {
-    const [s23, s12] = [draw(a, size.shown, 0), draw(b, size.all, size.rest)];
+    const [s23, s12] = [draw(a), draw(b)];
     const y = new BigUint64Array(size.all);
     for (const column of columns) {
-      const { table, at } = column;
-      gather(part(y, at, column), sub(column.a, part(s12.mask, at, column)), order(s12, table));
+      masked(column, s12.mask, (from, to, piece) =>
+        subTo(scratch.subarray(from, to), column.a.subarray(from, to), piece),
+      );
+      gather(part(y, column.at, column), scratch, order(s12, column.table));
     }
     const x = toWords(yield { send: bytesOf(y), expect: y.byteLength });
-    const { shown, rest } = finish(x, s23, s12, true);
-    const back = { send: bytesOf(shown), expect: rest.byteLength };
-    const theirs = toWords(yield { send: bytesOf(rest), expect: 0, back });
-    return result(add(rest, theirs), s12.result);
+    const [own, out] = [s12.result(size.rest), outgoing(true)];
+    for (const column of columns) finish(part(x, column.at, column), column, s23, own, out);
+    const back = { send: bytesOf(out.shown), expect: out.rest.byteLength };
+    const theirs = toWords(yield { send: bytesOf(out.rest), expect: 0, back });
+    return result(add(out.rest, theirs), own);
   }
 
-  const [s13, s23] = [draw(a, size.all, size.rest), draw(b, size.shown, 0)];
+  const [s13, s23] = [draw(a), draw(b)];
   const y = toWords(yield { send: nothing, expect: 8 * size.all });
-  const between = new BigUint64Array(size.all);
+  const [own, out] = [s13.result(size.rest), outgoing(false)];
   for (const column of columns) {
-    const { table, at } = column;
-    gatherSub(part(between, at, column), part(y, at, column), order(s13, table), part(s13.mask, at, column));
+    const [mine, o13] = [part(y, column.at, column), order(s13, column.table)];
+    masked(column, s13.mask, (from, to, piece) =>
+      gatherSub(scratch.subarray(from, to), mine, o13.subarray(from, to), piece),
+    );
+    finish(scratch, column, s23, own, out);
   }
-  const { shown, rest } = finish(between, s23, s13, false);
-  const back = { send: bytesOf(rest), expect: 0 };
-  const theirs = toWords(yield { send: bytesOf(shown), expect: rest.byteLength, back });
-  return result(s13.result, add(rest, theirs));
+  const back = { send: bytesOf(out.rest), expect: 0 };
+  const theirs = toWords(yield { send: bytesOf(out.shown), expect: out.rest.byteLength, back });
+  return result(own, add(out.rest, theirs));
+}
+
+/** Messages of the last round; `add`: which of the two opposite masks of an opened column is this seat's. */
+interface Outgoing {
+  shown: BigUint64Array;
+  rest: BigUint64Array;
+  add: boolean;
 }
