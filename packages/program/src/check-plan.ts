@@ -266,7 +266,9 @@ function derive(plan: Plan, node: PlanNode): ValueType {
     }
     case 'sum/1':
       arity(1);
-      return args[0]?.kind === 'column' ? localSum(plan, columnOf(args[0], 'int')) : sharedSum(args[0]);
+      if (args[0]?.kind === 'column') return localSum(plan, columnOf(args[0], 'int'));
+      if (args[0]?.kind === 'shared') return sharedSum(args[0]);
+      return { ...byRecipient(args), length: 1 };
     case 'rescale/1': {
       arity(1);
       const x = sharedOf(args[0], 'int');
@@ -439,6 +441,12 @@ function derive(plan: Plan, node: PlanNode): ValueType {
     case 'mul/1':
       arity(2);
       return arithmetic(op, args);
+    case 'cumsum/1':
+    case 'cumprod/1':
+      arity(1);
+      return byRecipient(args);
+    case 'chi-square-p/1':
+    case 'student-t-p/1':
     case 'div/1':
       arity(2);
       return byRecipient(args);
@@ -684,7 +692,7 @@ function truth(lead: Column | Shared): ValueType {
   return shared({ ...lead, dtype: 'bool', fractionBits: 0 }, { lo: 0n, hi: 1n });
 }
 
-function byRecipient(args: readonly ValueType[]): ValueType {
+function byRecipient(args: readonly ValueType[]): Of<'public'> {
   const known = args.map((arg, i) => {
     if (i > 0 && arg.kind === 'constant') return undefined;
     demand(arg.kind === 'opened' || arg.kind === 'public', `expected an opened argument, got ${arg.kind}`);

@@ -160,7 +160,7 @@ describe('ranges', () => {
           return concat(...values.map((value) => value.mul(0).rescale(0).at(0)));
         });
       }),
-      { numRuns: 100 },
+      { numRuns: 40 },
     );
   });
 });

@@ -2,6 +2,7 @@
 
 import { assert, type Plan, type ResultTree } from '@2pm/core';
 import type { ResultNode } from '@2pm/core/api';
+import { chiSquareP, studentTP } from './distributions.ts';
 
 /** Opened values by reveal node; null where withheld. */
 export type Opened = ReadonlyMap<number, readonly (bigint | null)[]>;
@@ -27,11 +28,13 @@ export function finish(plan: Plan, opened: Opened): ResultNode {
       assert(type.kind === 'public', `node ${index} is public`);
       const args = node.args.map(valuesOf);
       const length = Math.max(...args.map((arg) => arg.length));
-      values = Array.from({ length }, (_, i) => {
-        const operands = args.map((arg) => arg[arg.length === 1 ? 0 : i]);
-        if (operands.some((operand) => operand === null || operand === undefined)) return null;
-        return evaluate(node.op, operands as number[]);
-      });
+      values = elementwise(node.op)
+        ? Array.from({ length }, (_, i) => {
+            const operands = args.map((arg) => arg[arg.length === 1 ? 0 : i]);
+            if (operands.some((operand) => operand === null || operand === undefined)) return null;
+            return evaluate(node.op, operands as number[]);
+          })
+        : accumulate(node.op, args[0] ?? []);
     }
     numbers.set(index, values);
     return values;
@@ -54,6 +57,20 @@ export function finish(plan: Plan, opened: Opened): ResultNode {
   return render(plan.result);
 }
 
+function elementwise(op: string): boolean {
+  return !['sum/1', 'cumsum/1', 'cumprod/1'].includes(op);
+}
+
+/** Null from the first withheld value on. */
+function accumulate(op: string, values: readonly (number | null)[]): (number | null)[] {
+  let sum: number | null = op === 'cumprod/1' ? 1 : 0;
+  const all = values.map((value) => {
+    sum = sum === null || value === null ? null : op === 'cumprod/1' ? sum * value : sum + value;
+    return sum;
+  });
+  return op === 'sum/1' ? all.slice(-1) : all;
+}
+
 function evaluate(op: string, [a = Number.NaN, b = Number.NaN]: number[]): number {
   switch (op) {
     case 'add/1':
@@ -68,6 +85,10 @@ function evaluate(op: string, [a = Number.NaN, b = Number.NaN]: number[]): numbe
       return -a;
     case 'sqrt/1':
       return Math.sqrt(a);
+    case 'chi-square-p/1':
+      return chiSquareP(a, b);
+    case 'student-t-p/1':
+      return studentTP(a, b);
     default:
       assert(false, `${op} has no public form`);
   }

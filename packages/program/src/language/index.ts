@@ -1,9 +1,27 @@
 /** What a program imports: `import { defineTask, table, int } from '@2pm/program'`. @module */
+export { chiSquare, contingency, kaplanMeier, type LifeTable, lifeTable, logRank } from './counts.ts';
 export { key, passes } from './key.ts';
 export type { KeyedRows } from './keyed-rows.ts';
 export type { Groups, LocalColumn, LocalTable, LocalVector } from './local.ts';
 export type { Joined, PsiOptions } from './match.ts';
 export { combine, concat, dotEach, matrix, SharedMatrix } from './matrix.ts';
+export { type LinearWeights, type LogisticOptions, logisticRegression, predict } from './models.ts';
+export {
+  correlation,
+  covariance,
+  type Description,
+  describe,
+  type Inference,
+  type LinearModel,
+  linearRegression,
+  type Moments,
+  moments,
+  ridgeRegression,
+  type Sample,
+  sample,
+  type TestResult,
+  tTest,
+} from './moments.ts';
 export type { OpenedVector, PublicVector } from './public.ts';
 export type { RevealOptions } from './reveal.ts';
 export { bool, category, date, fixed, int, table } from './schema.ts';

@@ -29,6 +29,25 @@ abstract class Readable extends Value {
   sqrt(): PublicVector {
     return unary('sqrt/1', this);
   }
+  /** Of all entries; null if one is withheld. */
+  sum(): PublicVector {
+    return unary('sum/1', this, 1);
+  }
+  /** Sums of the first 1, 2, … entries, as numpy.cumsum. */
+  cumsum(): PublicVector {
+    return unary('cumsum/1', this);
+  }
+  cumprod(): PublicVector {
+    return unary('cumprod/1', this);
+  }
+  /** Probability that a chi-square variable with so many degrees of freedom is greater. */
+  chiSquareP(degrees: PublicOperand): PublicVector {
+    return combine('chi-square-p/1', this, degrees);
+  }
+  /** Probability that a Student t variable with so many degrees of freedom is further from 0: the two-sided p-value. */
+  studentTP(degrees: PublicOperand): PublicVector {
+    return combine('student-t-p/1', this, degrees);
+  }
 }
 
 /** What a reveal lets its recipient read. Withheld entries read null, and make null of all that depends on them. */
@@ -46,9 +65,9 @@ function typeOf(ref: Ref) {
   return ref.type;
 }
 
-function unary(op: Operation, value: Readable): PublicVector {
+function unary(op: Operation, value: Readable, length = value.length): PublicVector {
   const ref = refOf(value);
-  const { length, to } = typeOf(ref);
+  const { to } = typeOf(ref);
   if ('stacked' in typeOf(ref)) refuseStacked();
   return new PublicVector(ref.trace.emit(op, [ref], { kind: 'public', length, to }));
 }

@@ -1,0 +1,221 @@
+/**
+ * Sums, and sums of products, of columns: all that means, spreads, correlations, t-tests and linear regressions need of
+ * the rows of any number of holders. `moments` and `sample` belong into `each`; the others take what was opened, and
+ * their recipient computes the rest alone, in double precision. Who opens moments learns them: counts, means and
+ * covariances of all rows together, and no more. Least and greatest values are not among them, because each is one row's.
+ * @module
+ */
+import type { LocalColumn, LocalTable, LocalVector } from './local.ts';
+import { fail } from './program-error.ts';
+import type { OpenedVector, PublicOperand, PublicVector } from './public.ts';
+import type { ColumnSpecs } from './schema.ts';
+import { refOf } from './trace.ts';
+
+/** Of rows that lack none of the columns. `product` has each pair of columns once, in their order. */
+export interface Moments<L, N extends string> {
+  readonly count: L;
+  readonly sum: { readonly [A in N]: L };
+  readonly product: { readonly [A in N]: { readonly [B in N]?: L } };
+}
+export type OpenedMoments<N extends string> = Moments<OpenedVector, N>;
+
+export interface Sample<L> {
+  readonly count: L;
+  readonly sum: L;
+  readonly squares: L;
+}
+
+type Readable = OpenedVector | PublicVector;
+type RoleOf<Of extends string> = Of extends `${infer Role}.${string}` ? Role : string;
+type NumberColumns<C extends ColumnSpecs> = {
+  [N in keyof C & string]: C[N]['kind'] extends 'number' ? N : never;
+}[keyof C & string];
+
+/** Complete cases of these columns: rows that lack one are left out, as by pandas' dropna. */
+export function moments<C extends ColumnSpecs, Of extends string, K extends string, N extends NumberColumns<C>>(
+  table: LocalTable<C, Of, K>,
+  columns: readonly N[],
+): Moments<LocalVector<RoleOf<Of>>, N> {
+  if (columns.length === 0 || new Set(columns).size !== columns.length) {
+    fail('PROGRAM_CONSTANT', 'moments() takes the names of different columns');
+  }
+  let rows = table as unknown as LocalTable<C, Of>;
+  for (const name of columns) {
+    const { type } = refOf(table.column(name) as LocalColumn);
+    if (type.kind === 'column' && type.nullable)
+      rows = rows.where((rows.column(name) as LocalColumn<'number', Of>).isNull().not());
+  }
+  const of = (name: N) => rows.column(name) as unknown as LocalColumn<'number', Of>;
+  const product = columns.map((a, i) => {
+    const pairs = columns.slice(i).map((b) => [b, of(a).mul(of(b)).sum()] as const);
+    return [a, Object.fromEntries(pairs)] as const;
+  });
+  const sum = Object.fromEntries(columns.map((name) => [name, of(name).sum()]));
+  return { count: rows.count(), sum, product: Object.fromEntries(product) } as never;
+}
+
+/** What a t-test needs of a column; rows that lack it are left out. */
+export function sample<Of extends string>(column: LocalColumn<'number', Of>): Sample<LocalVector<RoleOf<Of>>> {
+  return { count: column.count(), sum: column.sum(), squares: column.mul(column).sum() };
+}
+
+export interface Description {
+  readonly count: OpenedVector;
+  readonly mean: PublicVector;
+  /** With n - 1 in the denominator, as in pandas. */
+  readonly std: PublicVector;
+}
+
+/** Count, mean and standard deviation of each column. */
+export function describe<N extends string>(of: OpenedMoments<N>): { readonly [A in N]: Description } {
+  const names = namesOf(of);
+  return record(names, (name) => ({
+    count: of.count,
+    mean: of.sum[name].div(of.count),
+    std: covarianceOf(of, name, name).sqrt(),
+  }));
+}
+
+type Table<N extends string> = { readonly [A in N]: { readonly [B in N]: PublicVector } };
+
+/** With n - 1 in the denominator. */
+export function covariance<N extends string>(of: OpenedMoments<N>): Table<N> {
+  const names = namesOf(of);
+  return record(names, (a) => record(names, (b) => covarianceOf(of, a, b)));
+}
+
+/** Pearson's. */
+export function correlation<N extends string>(of: OpenedMoments<N>): Table<N> {
+  const names = namesOf(of);
+  return record(names, (a) =>
+    record(names, (b) => {
+      const spread = centred(of, a, a)
+        .sqrt()
+        .mul(centred(of, b, b).sqrt());
+      return centred(of, a, b).div(spread);
+    }),
+  );
+}
+
+export interface TestResult {
+  readonly statistic: PublicVector;
+  readonly degrees: PublicVector;
+  /** Two-sided. */
+  readonly p: PublicVector;
+}
+
+/** Welch's test of equal means, for unequal variances. */
+export function tTest(a: Sample<OpenedVector>, b: Sample<OpenedVector>): TestResult {
+  const of = ({ count, sum, squares }: Sample<OpenedVector>) => {
+    const mean = sum.div(count);
+    const variance = squares.sub(sum.mul(mean)).div(count.sub(1));
+    return { mean, error: variance.div(count), count };
+  };
+  const [x, y] = [of(a), of(b)];
+  const error = x.error.add(y.error);
+  const statistic = x.mean.sub(y.mean).div(error.sqrt());
+  const share = ({ error: own, count }: typeof x) => own.mul(own).div(count.sub(1));
+  const degrees = error.mul(error).div(share(x).add(share(y)));
+  return { statistic, degrees, p: statistic.studentTP(degrees) };
+}
+
+export interface LinearModel<N extends string> {
+  readonly intercept: PublicVector;
+  readonly coefficients: { readonly [A in N]: PublicVector };
+  /** Share of the variance that the model explains. */
+  readonly r2: PublicVector;
+}
+
+export interface Inference<N extends string> {
+  readonly standardErrors: { readonly [A in N]: PublicVector };
+  readonly p: { readonly [A in N]: PublicVector };
+}
+
+/** Ordinary least squares, with standard errors and p-values. */
+export function linearRegression<N extends string, Y extends N, X extends Exclude<N, Y>>(
+  of: OpenedMoments<N>,
+  model: { readonly y: Y; readonly x: readonly X[] },
+): LinearModel<X> & Inference<X> {
+  const { fit, inverse, residual } = leastSquares(of, model, 0);
+  const degrees = of.count.sub(model.x.length + 1);
+  const variance = residual.div(degrees);
+  const standardErrors = record(model.x, (_, i) => variance.mul(inverse[i]?.[i] as PublicVector).sqrt());
+  const p = record(model.x, (name) => fit.coefficients[name].div(standardErrors[name]).studentTP(degrees));
+  return { ...fit, standardErrors, p };
+}
+
+/** Least squares plus `penalty` times the sum of squared coefficients, the intercept aside; columns are not scaled. */
+export function ridgeRegression<N extends string, Y extends N, X extends Exclude<N, Y>>(
+  of: OpenedMoments<N>,
+  model: { readonly y: Y; readonly x: readonly X[]; readonly penalty: number },
+): LinearModel<X> {
+  return leastSquares(of, model, model.penalty).fit;
+}
+
+function leastSquares<N extends string, X extends N>(
+  of: OpenedMoments<N>,
+  { y, x }: { readonly y: N; readonly x: readonly X[] },
+  penalty: number,
+) {
+  if (x.length === 0 || (x as readonly N[]).includes(y))
+    fail('PROGRAM_CONSTANT', 'a regression explains y by other columns');
+  const matrix = x.map((a, i) => x.map((b, j) => (i === j ? centred(of, a, b).add(penalty) : centred(of, a, b))));
+  const right = x.map((a) => centred(of, a, y));
+  const inverse = inverted(matrix);
+  const slopes = inverse.map((row) => total(row.map((entry, j) => entry.mul(right[j] as PublicVector))));
+  const coefficients = record(x, (_, i) => slopes[i] as PublicVector);
+  const explained = total(slopes.map((slope, i) => slope.mul(right[i] as PublicVector)));
+  const all = centred(of, y, y);
+  const mean = (name: N) => of.sum[name].div(of.count);
+  const intercept = mean(y).sub(total(x.map((name, i) => mean(name).mul(slopes[i] as PublicVector))));
+  // Σ (y - ŷ)² = Syy - 2 b·Sxy + b·S b, and S b = Sxy - penalty b.
+  const shrunk = total(slopes.map((slope) => slope.mul(slope))).mul(penalty);
+  const residual = all.sub(explained).sub(shrunk);
+  const r2 = all.sub(residual).div(all);
+  return { fit: { intercept, coefficients, r2 }, inverse, residual };
+}
+
+/** Of a symmetric positive definite matrix, by elimination; without pivoting, which it does not need. */
+function inverted(matrix: readonly (readonly PublicVector[])[]): PublicVector[][] {
+  const n = matrix.length;
+  const zero = (matrix as [[PublicVector]])[0][0].mul(0);
+  const rows = matrix.map((row, i) => [...row, ...row.map((_, j) => (i === j ? zero.add(1) : zero))]);
+  for (let pivot = 0; pivot < n; pivot++) {
+    const own = rows[pivot] as PublicVector[];
+    const unit = own.map((entry) => entry.div(own[pivot] as PublicVector));
+    for (const [i, row] of rows.entries()) {
+      const factor = row[pivot] as PublicVector;
+      rows[i] = i === pivot ? unit : row.map((entry, j) => entry.sub(factor.mul(unit[j] as PublicVector)));
+    }
+  }
+  return rows.map((row) => row.slice(n));
+}
+
+/** Σ (a - ā)(b - b̄). */
+function centred<N extends string>(of: OpenedMoments<N>, a: N, b: N): PublicVector {
+  const product = of.product[a][b] ?? of.product[b][a];
+  if (product === undefined) fail('PROGRAM_NAME', `moments() was not asked for the columns "${a}" and "${b}"`);
+  return product.sub(of.sum[a].mul(of.sum[b]).div(of.count));
+}
+
+function covarianceOf<N extends string>(of: OpenedMoments<N>, a: N, b: N): PublicVector {
+  return centred(of, a, b).div(of.count.sub(1));
+}
+
+function namesOf<N extends string>(of: OpenedMoments<N>): N[] {
+  return Object.keys(of.sum) as N[];
+}
+
+function total(values: readonly Readable[]): PublicVector {
+  return values.reduce(
+    (sum: Readable | undefined, value) => sum?.add(value as PublicOperand) ?? value,
+    undefined,
+  ) as PublicVector;
+}
+
+function record<N extends string, Out>(
+  names: readonly N[],
+  of: (name: N, index: number) => Out,
+): { readonly [A in N]: Out } {
+  return Object.fromEntries(names.map((name, i) => [name, of(name, i)])) as { readonly [A in N]: Out };
+}
