@@ -159,6 +159,31 @@ test('what travels has the same lengths for the same capacities, whatever the se
   for (const trace of traces.slice(1)) expect(trace).toEqual(traces[0]);
 });
 
+test('what members send looks random to its last bit, whatever their sets hold, and differs from run to run', async () => {
+  const capacities = [200, 200, 200];
+  const same = setsOf([200, 200, 200], 200);
+  const seen = new Set<string>();
+  for (const sets of [same, same, [0, 0, 0].map(random)]) {
+    const hints = new Map<number, Uint8Array>();
+    const wrap = (channel: Channel, from: number, to: number): Channel => ({
+      ...channel,
+      send: (frame) => {
+        if (to === 0) hints.set(from, frame.slice(16));
+        return channel.send(frame);
+      },
+    });
+    await intersect({ sets, capacities, wrap });
+    for (const hint of hints.values()) {
+      const ones = hint.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);
+      expect(Math.abs(ones - 4 * hint.length)).toBeLessThan(6 * Math.sqrt(2 * hint.length));
+      for (let at = 0; at < hint.length; at += 8) seen.add(Buffer.from(hint.subarray(at, at + 8)).toString('hex'));
+    }
+    expect(hints.size).toBe(2);
+  }
+  // Six hints of one shape, without a column in common.
+  expect(seen.size % 6).toBe(0);
+});
+
 test('a set is what it was at the call, whatever becomes of the caller’s buffer', async () => {
   const sets = setsOf([20, 20, 20], 10);
   const expected = oracle(sets);
