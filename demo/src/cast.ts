@@ -68,8 +68,7 @@ export async function joinNetwork(
   columns: readonly string[] = ['delay', 'distance', 'origin'],
 ): Promise<Party> {
   await makeNode(founding, dir, file.org);
-  await twopm(dir, 'data', 'add', file.path, '--as', 'flights');
-  await setPolicy(join(dir, 'data'), 'flights', overFlights(columns));
+  await addDataset(dir, file.path, 'flights', overFlights(columns));
   return start(file.org, dir, file);
 }
 
@@ -100,8 +99,12 @@ export async function start(org: string, dir: string, file: HolderFile | undefin
 
 /** A second dataset of a node that is up: it counts from the next task on. */
 export async function addMembers({ dir }: Party, path: string): Promise<void> {
-  await twopm(dir, 'data', 'add', path, '--as', 'members');
-  await setPolicy(join(dir, 'data'), 'members', OVER_MEMBERS);
+  await addDataset(dir, path, 'members', OVER_MEMBERS);
+}
+
+export async function addDataset(dir: string, path: string, table: string, permit: object): Promise<void> {
+  await twopm(dir, 'data', 'add', path, '--as', table);
+  await setPolicy(join(dir, 'data'), table, permit);
 }
 
 /** The drafted contract denies everything; this is the holder's own edit. */
