@@ -143,16 +143,25 @@ EXPORT(convolute_wrap) void convolute_wrap(block *x, const u32 *bits, u32 n, u32
     }
 }
 
-// Four ChaCha8 blocks with the counters 4 * counter + (0..3), word-sliced; key of 32 bytes, nonce zero.
-INLINE void chacha8_x4(const u32 *key, u32 counter, u32 *out) {
-  block v[16], first[16];
-  first[0] = wasm_i32x4_splat(0x61707865), first[1] = wasm_i32x4_splat(0x3320646e);
-  first[2] = wasm_i32x4_splat(0x79622d32), first[3] = wasm_i32x4_splat(0x6b206574);
-  for (int i = 0; i < 8; i++) first[4 + i] = wasm_v128_load32_splat(key + i);
-  first[12] = wasm_i32x4_add(wasm_i32x4_splat((int)(4 * counter)), wasm_i32x4_const(0, 1, 2, 3));
-  first[13] = first[14] = first[15] = zero();
+// (word * size) >> 32 in each lane.
+INLINE block reduce_x4(block words, block size) {
+  block low = wasm_u64x2_extmul_low_u32x4(words, size), high = wasm_u64x2_extmul_high_u32x4(words, size);
+  return wasm_i32x4_shuffle(low, high, 1, 3, 5, 7);
+}
+
+// The taps of the eight outputs from `at` on: tap k of output at + j is word 28 (j mod 2) + 4 k + j / 2 of `taps`.
+// `first` is a ChaCha state with nonce zero; its counter is set here.
+INLINE void eight_outputs(block first[16], u32 n, u32 at, block taps[14]) {
+  u32 step = n / 4;
+  block v[16];
+  first[12] = wasm_i32x4_add(wasm_i32x4_splat((int)(at / 2)), wasm_i32x4_const(0, 1, 2, 3));
   chacha_x4(first, 8, v);
-  for (int i = 0; i < 16; i++) store(out + 4 * i, v[i]);
+#pragma unroll
+  for (u32 i = 0; i < 14; i++) {
+    u32 k = i % 7;
+    block anywhere = reduce_x4(v[i], wasm_i32x4_splat((int)(k < 4 ? step : n)));
+    taps[i] = k < 4 ? wasm_i32x4_add(anywhere, wasm_i32x4_splat((int)(k * step))) : anywhere;
+  }
 }
 
 // out[i] ^= 7 taps into x (n elements): one uniform position in each quarter and three anywhere. Position i takes its
@@ -162,22 +171,22 @@ INLINE void chacha8_x4(const u32 *key, u32 counter, u32 *out) {
 #define BATCH 64
 INLINE void expand_lanes(const block *x, u32 n, const u32 *key, u32 from, u32 to, block *out, block *second,
                          const u32 lanes) {
-  u32 step = n / 4, base[4] = {0, step, 2 * step, 3 * step};
+  block first[16];
+  first[0] = wasm_i32x4_splat(0x61707865), first[1] = wasm_i32x4_splat(0x3320646e);
+  first[2] = wasm_i32x4_splat(0x79622d32), first[3] = wasm_i32x4_splat(0x6b206574);
+  for (int i = 0; i < 8; i++) first[4 + i] = wasm_v128_load32_splat(key + i);
+  first[13] = first[14] = first[15] = zero();
   for (u32 at = from; at < to; at += BATCH) {
-    u32 words[8 * BATCH], taps[7 * BATCH];
-    for (u32 i = 0; i < BATCH; i += 8) chacha8_x4(key, (at + i) / 8, words + 8 * i);
-    for (u32 j = 0; j < BATCH; j++) {
-      const u32 *w = words + 64 * (j >> 3) + 28 * (j & 1) + (j >> 1 & 3);
-      for (u32 k = 0; k < 7; k++) taps[7 * j + k] = k < 4 ? base[k] + reduce(w[4 * k], step) : reduce(w[4 * k], n);
-    }
+    block taps[14 * BATCH / 8];
+    for (u32 i = 0; i < BATCH; i += 8) eight_outputs(first, n, at + i, taps + 14 * i / 8);
     u32 here = to - at < BATCH ? to - at : BATCH;
     for (u32 j = 0; j < here; j++) {
-      const u32 *p = taps + 7 * j;
+      const u32 *p = (const u32 *)taps + 56 * (j >> 3) + 28 * (j & 1) + (j >> 1 & 3);
       for (u32 lane = 0; lane < lanes; lane++) {
         const block *y = x + lane;
-        block a = xor(y[p[0] * lanes], y[p[1] * lanes]), b = xor(y[p[2] * lanes], y[p[3] * lanes]);
-        block c = xor(y[p[4] * lanes], y[p[5] * lanes]), *to = (lane ? second : out) + at + j;
-        *to = xor(xor(xor(a, b), xor(c, y[p[6] * lanes])), *to);
+        block a = xor(y[p[0] * lanes], y[p[4] * lanes]), b = xor(y[p[8] * lanes], y[p[12] * lanes]);
+        block c = xor(y[p[16] * lanes], y[p[20] * lanes]), *to = (lane ? second : out) + at + j;
+        *to = xor(xor(xor(a, b), xor(c, y[p[24] * lanes])), *to);
       }
     }
   }

@@ -15,7 +15,7 @@ export function joinSlots(
   width: number,
   distinct = false,
 ): { table: number; bits: number; repeated: number } {
-  const bits = Math.ceil(Math.log2(n)) + 1;
+  const bits = Math.max(3, Math.ceil(Math.log2(n)) + 1);
   const table = kernels.alloc(8 * 2 ** bits);
   kernels.bytes(table, 8 * 2 ** bits).fill(0);
   let repeated = 0;
