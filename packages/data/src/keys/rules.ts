@@ -48,8 +48,11 @@ const judge = (x: string, absent: string, valid: string, value = x) =>
 
 const clean: Step = (x) =>
   `CASE WHEN ${ascii(x)} THEN ${x} ELSE nfc_normalize(translate(${x}, ${literal(CLEAN.from)}, ${literal(CLEAN.to)})) END`;
-const trim: Step = (x) => `trim(${x}, ${literal(TRIM)})`;
-/** Words for nothing, after `trim`. */
+/** Clean and without white space at its ends; printable ASCII, which most values are, is so already. */
+const tidy: Step = (x) => `CASE WHEN ${full(x, '[!-~]*')} THEN ${x} ELSE trim(${clean(x)}, ${literal(TRIM)}) END`;
+const tidyLower: Step = (x) =>
+  `CASE WHEN ${full(x, String.raw`[!-@\[-~]*`)} THEN ${x} ELSE lower(trim(${clean(x)}, ${literal(TRIM)})) END`;
+/** Words for nothing, after `tidy`. */
 const given: Step = (x) => `CASE WHEN ${x} = '' OR ${among(`lower(${x})`, PLACEHOLDERS)} THEN NULL ELSE ${x} END`;
 
 const ANY = String.raw`a-z0-9\x{80}-\x{10ffff}`;
@@ -81,7 +84,7 @@ function e164(callingCode: string | undefined): Step[] {
     `CASE WHEN regexp_matches(${x}, '[()]') THEN ${swap(home(x), '[()]', '')} ELSE ${x} END`;
   const international: Step = (x) =>
     `CASE WHEN ${full(x, PHONES)} THEN NULL WHEN starts_with(${x}, '00') THEN '+' || substr(${x}, 3) ELSE ${x} END`;
-  const steps = [clean, trim, given, bare, unwrapped, international];
+  const steps = [tidy, given, bare, unwrapped, international];
   if (callingCode !== undefined) steps.push((x) => national(x, callingCode));
   return [...steps, (x) => judge(x, 'false', full(x, String.raw`\+[1-9][0-9]{7,14}`))];
 }
@@ -130,8 +133,7 @@ const day: Step = (x) =>
   `CASE WHEN isfinite(${x}) AND ${x} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN CAST(${x} AS VARCHAR) ELSE '' END`;
 const knownDay: Step = (x) => judge(x, among(x, DATES), 'true');
 const DATE_TEXT: Step[] = [
-  clean,
-  trim,
+  tidy,
   given,
   (x) =>
     `CASE WHEN ${among(x, DATE_TEXTS)} THEN NULL ` +
@@ -143,8 +145,7 @@ const DATE_TEXT: Step[] = [
 ];
 
 const DIGITS: Step[] = [
-  clean,
-  trim,
+  tidy,
   given,
   (x) =>
     `CASE WHEN ${full(x, '[0-9]*')} THEN ${x} WHEN ${full(x, String.raw`[0-9]+\.[0-9]+`)} THEN '' ` +
@@ -153,15 +154,13 @@ const DIGITS: Step[] = [
 ];
 
 const EMAIL_STEPS: Step[] = [
-  clean,
-  (x) => `lower(${trim(x)})`,
+  tidyLower,
   (x) =>
     judge(x, `${x} = '' OR ${among(x, [...PLACEHOLDERS, ...EMAILS])}`, `strlen(${x}) <= 254 AND ${full(x, EMAIL)}`),
 ];
 
 const HASH_STEPS: Step[] = [
-  clean,
-  (x) => `lower(${trim(x)})`,
+  tidyLower,
   (x) => judge(x, `${x} = '' OR ${among(x, [...PLACEHOLDERS, ...HASHES])}`, full(x, '[0-9a-f]{64}')),
 ];
 
