@@ -90,6 +90,20 @@ export interface KernelFunctions {
   shuffle(slots: number, from: number, to: number, random: number): void;
   pack_tags(slots: number, n: number, width: number, out: number): void;
   unpack_tags(packed: number, n: number, width: number, slots: number): void;
+  sort_count(slots: number, from: number, to: number, bits: number, counts: number): void;
+  sort_place(slots: number, from: number, to: number, bits: number, heads: number, sorted: number): void;
+  code_sorted(sorted: number, from: number, to: number, bits: number, width: number, high: number, low: number): void;
+  decode_sorted(
+    high: number,
+    cursor: number,
+    end: number,
+    low: number,
+    from: number,
+    to: number,
+    bits: number,
+    width: number,
+    out: number,
+  ): number;
   join_build(slots: number, from: number, to: number, width: number, table: number, bits: number): number;
   join_probe(slots: number, width: number, table: number, bits: number, tags: number, n: number, found: number): void;
 }

@@ -44,6 +44,8 @@ export interface Rr22Options extends Rr22Mode {
 export interface Rr22Parameters {
   /** The card's. */
   protocol: string;
+  /** Whether tags travel as a set. */
+  compact: boolean;
   okvs: OkvsParameters;
   /** Most items of the sender in one bin. */
   senderBinCapacity: number;
@@ -73,6 +75,7 @@ export function rr22Parameters(
   const okvs = okvsParameters(receiver, compact ? 1 : undefined);
   return {
     protocol: rr22CardOf(mode).id,
+    compact,
     okvs,
     senderBinCapacity: binCapacity(sender, okvs.bins),
     vole: voleParameters(okvsLength(okvs), { checked, valueBytes: compact ? valueBytesFor(capacity, parts) : 16 }),

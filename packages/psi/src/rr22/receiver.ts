@@ -15,14 +15,15 @@ import { duplicateItem, ITEM_BYTES } from '../items.ts';
 import { ReceiverCoins } from './coins.ts';
 import { type Rr22Options, valuesPerFrame } from './parameters.ts';
 import { openSession, type Rr22Setup } from './session.ts';
+import { receiveTags } from './tag-frames.ts';
 import { joinSlots, oracleTags, outputTags } from './tags.ts';
 
 /**
  * Returns the ascending indices of the own items that the sender also holds.
- * @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_BAD_SETUP`,
- * `PSI_DUPLICATE_ITEM`, `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `GROUP_BAD_ELEMENT`, `OKVS_FAILED` (retry with a new
- * sid), and the channel's; of a malicious run also `VOLE_INCONSISTENT`, `OT_INCONSISTENT` and `PSI_BAD_OPENING`, after
- * which nobody should try again with this peer.
+ * @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_MODE`, `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_BAD_SETUP`,
+ * `PSI_DUPLICATE_ITEM`, `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, `PSI_BAD_TAGS`, `GROUP_BAD_ELEMENT`, `OKVS_FAILED` (retry
+ * with a new sid), and the channel's; of a malicious run also `VOLE_INCONSISTENT`, `OT_INCONSISTENT` and `PSI_BAD_OPENING`,
+ * after which nobody should try again with this peer.
  */
 export function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
   return openSession(options, 'receiver', (session) => receive(options, session));
@@ -70,14 +71,12 @@ async function receive(options: Rr22Options, own: Rr22Setup): Promise<Uint32Arra
   const w = await coins?.mask();
   const tags = joinTable(own, rows, c, w);
   onPhase?.('decode');
-  const tagBytes = parameters.tagBytes;
-  const perFrame = FRAME_BYTES / ITEM_BYTES;
-  const packed = kernels.alloc(tagBytes * perFrame + 16);
-  for (const [from, to] of pieces(capacity.sender, perFrame)) {
-    const frame = await channel.receiveFrame(tagBytes * (to - from));
-    if (from === 0) onPhase?.('await tags');
-    kernels.bytes(packed, frame.length).set(frame);
-    kernels.run.join_probe(tags.slots, tagBytes, tags.table, tags.bits, packed, to - from, tags.found);
+  const { tagBytes } = parameters;
+  let awaited = false;
+  for await (const { at, count } of receiveTags(own, capacity.sender)) {
+    if (!awaited) onPhase?.('await tags');
+    awaited = true;
+    kernels.run.join_probe(tags.slots, tagBytes, tags.table, tags.bits, at, count, tags.found);
   }
   const matches = okvsMarked(kernels, rows, tags.found, items);
   onPhase?.('join');

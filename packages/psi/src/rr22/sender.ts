@@ -10,6 +10,7 @@ import { duplicateItem, ITEM_BYTES } from '../items.ts';
 import { SenderCoins } from './coins.ts';
 import { type Rr22Options, valuesPerFrame } from './parameters.ts';
 import { openSession, type Rr22Setup } from './session.ts';
+import { sendTags } from './tag-frames.ts';
 import { joinSlots, oracleTags, outputTags } from './tags.ts';
 
 /** Errors as of `rr22Receiver`. Learns nothing. */
@@ -69,12 +70,7 @@ async function send(options: Rr22Options, own: Rr22Setup): Promise<void> {
   // Rows stand in an order that follows the items; the receiver must not see it.
   shuffle(kernels, slots, n, options);
   onPhase?.('shuffle');
-  const { tagBytes } = parameters;
-  const packed = kernels.alloc(FRAME_BYTES + 16);
-  for (const [from, to] of pieces(n, FRAME_BYTES / ITEM_BYTES)) {
-    kernels.run.pack_tags(slots + ITEM_BYTES * from, to - from, tagBytes, packed);
-    await channel.sendFrame(kernels.bytes(packed, tagBytes * (to - from)));
-  }
+  await sendTags(own, slots, n);
   onPhase?.('send tags');
 }
 
