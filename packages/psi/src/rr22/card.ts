@@ -91,6 +91,7 @@ export const rr22CompactCard: ProtocolCard = {
     'In place of a subfield: the elements of GF(2^128) whose high bits are zero, 40 + log2(nx·ny) bits in whole bytes (ny ' +
       'for nx where that is more). They are closed under addition, and code and store are binary, so the correlation and ' +
       'the store need no more; Δ times two of them that differ still differs.',
+    'Tags travel as a set, in Elias-Fano coding; within equal prefixes their order is random.',
     ...rr22Card.deviations.filter((text) => !/^(Every bin|The subfield)/.test(text)),
     'Code ExConv7x24 with noise weight 256, regular and interleaved; the noise has values of as many bits.',
   ],
