@@ -35,6 +35,7 @@ import { type LoadedContract, tableOf } from './contract/contract.ts';
 import { openContract, physicalName } from './contract/server.ts';
 import type { Engine } from './engine/engine.ts';
 import { positionsOf, writeRows } from './keys/deliver.ts';
+import { KeptTables } from './keys/kept-tables.ts';
 import { keyedTable, keyOf } from './keys/keyed.ts';
 import { Lineage } from './lineage.ts';
 import { compileLocal, type TableBinding } from './plan-sql.ts';
@@ -44,6 +45,9 @@ import { fileRoot, type Snapshot, SnapshotStore, type TaskRecord } from './snaps
 import { parquetColumns } from './sources/parquet-schema.ts';
 import { identifier, literal } from './sql.ts';
 import { keyedNodes, sharedLocals, usedColumns } from './usage.ts';
+
+/** A task over 10^7 keys, or several of fewer. */
+const KEPT_BYTES = 256 * 2 ** 20;
 
 export interface DataHolderOptions {
   /** Private folder for snapshots and task records. */
@@ -66,6 +70,7 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
       .map((contract) => [tableOf(contract).name, contract]),
   );
   const today = () => new Date(clock.now()).toISOString().slice(0, 10);
+  const kept = new KeptTables(KEPT_BYTES);
   let last: Promise<unknown> = Promise.resolve();
 
   const judge = async (request: TaskRequest) => {
@@ -215,15 +220,22 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
     for (const role of roles) await run(request, role, sharedLocals(plan, role), snapshots, signal);
     const keys: KeyReport[] = [];
     for (const node of roles.flatMap((role) => keyedNodes(plan, role)).sort((a, b) => a - b)) {
-      keys.push((await runKeyed(plan, node, snapshots, signal)).report);
+      keys.push((await runKeyed(request, node, snapshots, signal)).report);
     }
     return keys;
   }
 
-  function runKeyed(plan: Plan, node: number, snapshots: TaskRecord['snapshots'], signal: AbortSignal) {
-    const lineage = new Lineage(plan);
-    const snapshot = snapshotOf(lineage, node, snapshots);
-    return keyedTable(engine, lineage, node, bind(snapshot), snapshot.rows, signal);
+  function runKeyed(
+    { taskId, plan }: TaskRequest,
+    node: number,
+    snapshots: TaskRecord['snapshots'],
+    signal: AbortSignal,
+  ) {
+    return kept.get(taskId, node, () => {
+      const lineage = new Lineage(plan);
+      const snapshot = snapshotOf(lineage, node, snapshots);
+      return keyedTable(engine, lineage, node, bind(snapshot), snapshot.rows, signal);
+    });
   }
 
   /** The record of a prepared task in which this node has the role, its snapshots still as they were. */
@@ -245,7 +257,7 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
     if (!keyedNodes(request.plan, role).includes(node)) {
       throw new NodeError('DATA_PLAN_MALFORMED', `node ${node} brings no rows of "${role}"`, { fault: 'caller' });
     }
-    return { record, table: await runKeyed(request.plan, node, record.snapshots, signal) };
+    return { record, table: await runKeyed(request, node, record.snapshots, signal) };
   }
 
   function bind({ file, columns }: Snapshot): TableBinding {
@@ -306,6 +318,7 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
       await store.load();
       const record = store.task(taskId);
       // The salt stays: with it the holder can still open the commitment.
+      kept.drop(taskId);
       if (record !== undefined && !record.released) await store.keepTask({ ...record, released: true });
       await store.sweep();
     },
