@@ -13,7 +13,8 @@
  * are checked by `--op trunc --n 1000000 --runs 10`.
  *
  * Rows: shuffle (n rows of 4 columns), join (two relations of n rows, half of which match, with a tag of two words and a
- * column each; the columns of matched rows are summed up). The sums are compared in the same way.
+ * column each; the columns of matched rows are summed up), sort (n rows of two columns by keys of 32 bits). The sums, and
+ * what stands at a place of the order, are compared in the same way.
  *
  * Prints one JSON line. `ns_per_op`, `protocol_ms` and `bytes_per_op` (sent by a seat) count from the end of set-up to the
  * agreement on transcripts, as does `cpu_ns_per_op`, the processor time of the busiest seat; `wall_ms` is the whole run of
@@ -35,7 +36,7 @@ const EDGE = 2n ** 61n;
 const SMALL = 2n ** 30n;
 const FRACTION_BITS = 16;
 const FIXED = ['fixmul', 'trunc', 'matmul'];
-const CIRCUITS = [...FIXED, 'shuffle', 'join'];
+const CIRCUITS = [...FIXED, 'shuffle', 'join', 'sort'];
 const BACKENDS = {
   rep3: { shared: mpc.rep3SemiHonest, run: mpc.runCircuit },
   additive: { shared: mpc.additiveSemiHonest, run: mpc.runAdditiveCircuit },
@@ -162,7 +163,7 @@ function backendOf({ backend }) {
 
 /** Circuits for what plans cannot say, on vectors x and y of one holder; `exact` is what they give times 2^FRACTION_BITS. */
 function circuitFor({ op, n }) {
-  if (op === 'shuffle' || op === 'join') return rowsFor({ op, n });
+  if (['shuffle', 'join', 'sort'].includes(op)) return rowsFor({ op, n });
   const length = op === 'matmul' ? n * n : n;
   const builder = new mpc.CircuitBuilder();
   const [x, y] = [0, length].map((offset) =>
@@ -218,6 +219,15 @@ function rowsFor({ op, n }) {
       columns,
       exact,
     );
+  }
+  if (op === 'sort') {
+    const [key, payload] = [random.subarray(0, n).map((word) => word >> 32n), random.subarray(n, 2 * n)];
+    const place = n >> 1;
+    const sorted = mpc.sortBy(builder, input(0, n), 32, [input(0, n), input(n, n)]);
+    const [low, high] = sorted.map((column) => builder.slice(column, place, 1));
+    const order = Array.from(key.keys()).sort((i, j) => (key[i] < key[j] ? -1 : key[i] > key[j] ? 1 : i - j));
+    const small = payload.map((word) => word >> 24n);
+    return finish(builder.words('add', 1, [low, high]), [key, small], key[order[place]] + small[order[place]]);
   }
   // Persons 0 to n - 1 on the left, and from n / 2 on the right.
   const values = [0, n >> 1].map((from, side) => {

@@ -5,8 +5,8 @@
  */
 
 /**
- * words: total stack constant scale add sub mul dot matmul truncate sum inject slice concat transpose shuffle join; bits:
- * negative zero parity xor and not; either: repeat.
+ * words: total stack constant scale add sub mul dot matmul truncate sum inject slice concat transpose shuffle join ranks
+ * place; bits: negative zero parity xor and not sortable radix; either: repeat.
  */
 export type GateOperation =
   /** Sum of the members' vectors, or the vectors side by side: `input` says where in a member's message. */
@@ -51,7 +51,15 @@ export type GateOperation =
   /** Columns of one height side by side, their rows in an order that no seat knows. An argument may hold several columns. */
   | 'shuffle'
   /** Rows of several relations that have a tag in common; see `Joining`. */
-  | 'join';
+  | 'join'
+  /** Words in [-2^(constant-1), 2^(constant-1)), constant ≤ 32, to rows of 64 bits that `radix` and `ranks` understand. */
+  | 'sortable'
+  /** Such rows, those with a 0 in bit `constant` before those with a 1, else in the order that they had. */
+  | 'radix'
+  /** For each word that `sortable` took, where its row is now. */
+  | 'ranks'
+  /** Columns as high as the first argument, a permutation that says where each row goes. */
+  | 'place';
 
 /**
  * Argument r of a join is relation r: for each pass two columns that make a tag, then the columns that it brings. The
@@ -77,7 +85,7 @@ export interface Gate {
   args: readonly number[];
   form: 'words' | 'bits';
   length: number;
-  /** Of `constant` and `scale`, modulo 2^64; of `truncate`, the bits cut off, 1 to 62. */
+  /** Of `constant` and `scale`, modulo 2^64; of `truncate`, the bits cut off, 1 to 62; of `sortable` and `radix`, see there. */
   constant?: bigint;
   /** Of `matmul`: columns of the first and rows of the second argument; of `transpose`: rows of the argument. */
   inner?: number;

@@ -4,7 +4,7 @@
  * In each round a seat sends to the previous seat and hears from the next. Per element and seat, sent:
  *   mul 1 round, 8 bytes; and 1 round, 1 bit; dot, matmul 1 round, 8 bytes a result; zero 7 rounds, 63 bits;
  *   negative 8 rounds, 181 bits; inject, truncate 2 rounds, 8 bytes. Seat 0 sends 64 more in zero, negative (bits),
- *   inject, and in truncate 16, 32 or 64, as many as hold the bits cut off. For shuffle and join see their files.
+ *   inject, and in truncate 16, 32 or 64, as many as hold the bits cut off. For rows see shuffle, join and sort.
  * Leakage to a seat: none beyond the lengths; every received word is masked by a stream that it does not know.
  * Each mask is the next stretch of a stream of a pairwise key, in the order of the schedule: no byte of it serves twice.
  * @module
@@ -18,6 +18,7 @@ import {
   blockSums,
   complement,
   crossProduct,
+  halves,
   joined,
   lowestBits,
   maskedProduct,
@@ -35,11 +36,12 @@ import type { Masks } from './masks.ts';
 import { type BitShare, bytesOf, packedLength, type Share, toPacked, toWords, type WordShare } from './share.ts';
 import { shuffle } from './shuffle.ts';
 import { narrow, narrowBytes, type Simd } from './simd.ts';
+import { bitOfRows, origins, partition, placeRows, xoredWords } from './sort.ts';
 
 /** Rounds of the interactive operations. */
 export const ROUND_COSTS = {
   ...{ mul: 1, dot: 1, matmul: 1, truncate: 2, and: 1, zero: 7, negative: 8, inject: 2 },
-  ...{ shuffle: 2, join: 3 },
+  ...{ shuffle: 2, join: 3, sortable: 7, radix: 6, ranks: 3, place: 3 },
 } as const;
 
 export class Rep3Engine implements Engine<Share> {
@@ -122,6 +124,14 @@ export class Rep3Engine implements Engine<Share> {
         return this.#inject(bits(x), gate.length);
       case 'shuffle':
         return this.#shuffle(args.map(words), gate.rows ?? gate.length);
+      case 'sortable':
+        return this.#sortable(words(x), Number(gate.constant));
+      case 'radix':
+        return this.#radix(bits(x), Number(gate.constant));
+      case 'ranks':
+        return this.#ranks(bits(x));
+      case 'place':
+        return this.#place(words(x), columnsOf(args.slice(1).map(words), words(x).a.length));
       case 'join':
         assert(this.#own !== undefined, 'who joins has a stream of its own');
         return joinRelations(this.#seat, this.#keys, this.#own, gate, args.map(words));
@@ -267,13 +277,17 @@ export class Rep3Engine implements Engine<Share> {
     return equal;
   }
 
-  /** Bits of d0 + d1, which seat 0 knows: component 1 is a stream of seats 0 and 1, component 0 goes to seat 2. */
-  *#shareSum(d: WordShare): Interactive<BitShare> {
-    const size = 64 * packedLength(d.a.length);
+  /** Bits of d0 + d1 in planes. */
+  #shareSum(d: WordShare): Interactive<BitShare> {
+    return this.#shareOfSeat0(64 * packedLength(d.a.length), () => this.#simd.slicePlanes(add(d.a, d.b)));
+  }
+
+  /** Bits that seat 0 knows, in `size` words: component 1 is a stream of seats 0 and 1, component 0 goes to seat 2. */
+  *#shareOfSeat0(size: number, known: () => Uint32Array): Interactive<BitShare> {
     const none = () => this.#noBits(size);
     if (this.#seat === 0) {
       const b = toPacked(this.#keys.b.bytes(4 * size));
-      const a = xor(this.#simd.slicePlanes(add(d.a, d.b)), b);
+      const a = xor(known(), b);
       yield* sendOnly(bytesOf(a));
       return { form: 'bits', a, b };
     }
@@ -315,13 +329,67 @@ export class Rep3Engine implements Engine<Share> {
   }
 
   *#shuffle(args: readonly WordShare[], height: number): Interactive<WordShare> {
-    const columns = args.flatMap((arg) =>
-      Array.from({ length: arg.a.length / height }, (_, c) =>
-        both(arg, (part) => part.subarray(c * height, (c + 1) * height)),
-      ),
-    );
+    const columns = columnsOf(args, height);
     const [shuffled] = yield* shuffle(this.#seat, this.#keys, 0, [{ height, columns, opened: 0 }]);
     return words(shuffled?.share);
+  }
+
+  /**
+   * Rows of 64 bits: from the lowest on those of d = (d0 + d1) + d2 modulo 2^32, by prefixes of carries (Kogge and Stone),
+   * with bit `bits` - 1 turned so that two's complement integers order like naturals; from bit 32 on the place of the row.
+   */
+  *#sortable(d: WordShare, bits: number): Interactive<BitShare> {
+    const [size, seat] = [d.a.length, this.#seat];
+    const u = yield* this.#shareOfSeat0(size, () => lowHalves(add(d.a, d.b)));
+    const v: BitShare = {
+      form: 'bits',
+      a: seat === 2 ? lowHalves(d.a) : this.#noBits(size),
+      b: seat === 1 ? lowHalves(d.b) : this.#noBits(size),
+    };
+    const unshifted = xorShares(u, v);
+    let [g, p] = [yield* this.and(u, v), unshifted];
+    for (let by = 1; by < 32; by *= 2) {
+      const pairs: [BitShare, BitShare][] = [[p, shifted(g, by)]];
+      if (by < 16) pairs.push([p, shifted(p, by)]);
+      const joined = yield* this.andAll(pairs);
+      g = xorShares(g, planes(joined, 0, 1, size));
+      if (by < 16) p = planes(joined, 1, 2, size);
+    }
+    const low = xorShares(unshifted, shifted(g, 1));
+    const rows = (part: Uint32Array, isFirst: boolean) => {
+      const out = new Uint32Array(2 * size);
+      const turned = isFirst ? 2 ** (bits - 1) : 0;
+      for (let i = 0; i < size; i++) {
+        out[2 * i] = part[i]! ^ turned;
+        if (isFirst) out[2 * i + 1] = i;
+      }
+      return out;
+    };
+    return { form: 'bits', a: rows(low.a, seat === 0), b: rows(low.b, seat === 2) };
+  }
+
+  *#radix(rows: BitShare, bit: number): Interactive<BitShare> {
+    const packed: BitShare = { form: 'bits', a: bitOfRows(rows.a, bit), b: bitOfRows(rows.b, bit) };
+    const b = yield* this.#inject(packed, rows.a.length / 2);
+    const [ofA, ofB] = [partition(b.a, this.#seat === 0), partition(b.b, this.#seat === 2)];
+    const moved = yield* this.#multiply(b, { form: 'words', a: ofA.change, b: ofB.change });
+    const places = pairwise({ form: 'words', a: ofA.zero, b: ofB.zero }, moved, add);
+    const [sorted] = yield* placeRows(this.#seat, this.#keys, places, [xoredWords(rows)]);
+    const { a, b: next } = words(sorted);
+    return { form: 'bits', a: halves(a), b: halves(next) };
+  }
+
+  *#ranks(rows: BitShare): Interactive<WordShare> {
+    const place = new BigUint64Array(rows.a.length / 2);
+    const low = halves(place);
+    for (let i = 0; i < place.length; i++) low[2 * i] = i;
+    const [ranks] = yield* placeRows(this.#seat, this.#keys, origins(rows), [this.#onComponent0(place)]);
+    return words(ranks);
+  }
+
+  *#place(ranks: WordShare, columns: readonly WordShare[]): Interactive<WordShare> {
+    const placed = yield* placeRows(this.#seat, this.#keys, ranks, columns);
+    return { form: 'words', a: joined(placed.map(({ a }) => a)), b: joined(placed.map(({ b }) => b)) };
   }
 
   /** A public vector is its own component 0. */
@@ -353,6 +421,26 @@ export class Rep3Engine implements Engine<Share> {
   protected not({ a, b }: BitShare): BitShare {
     return { form: 'bits', a: this.#seat === 0 ? complement(a) : a, b: this.#seat === 2 ? complement(b) : b };
   }
+}
+
+/** The columns of a height that the arguments hold, one after another. */
+function columnsOf(args: readonly WordShare[], height: number): WordShare[] {
+  return args.flatMap((arg) =>
+    Array.from({ length: arg.a.length / height }, (_, c) =>
+      both(arg, (part) => part.subarray(c * height, (c + 1) * height)),
+    ),
+  );
+}
+
+function lowHalves(x: BigUint64Array): Uint32Array {
+  const [out, both] = [new Uint32Array(x.length), halves(x)];
+  for (let i = 0; i < out.length; i++) out[i] = both[2 * i]!;
+  return out;
+}
+
+/** Each word of 32 bits moved up. */
+function shifted({ a, b }: BitShare, by: number): BitShare {
+  return { form: 'bits', a: a.map((word) => word << by), b: b.map((word) => word << by) };
 }
 
 function* sendOnly(send: Uint8Array): Generator<Exchange, void, Uint8Array> {

@@ -53,34 +53,71 @@ export function maskWords(z: BigUint64Array, f: BigUint64Array, g: BigUint64Arra
   for (let i = 0; i < z.length; i++) z[i] = z[i]! + f[i]! - g[i]!;
 }
 
-/** out = x - y. */
-export function subTo(out: BigUint64Array, x: BigUint64Array, y: BigUint64Array): void {
-  for (let i = 0; i < out.length; i++) out[i] = x[i]! - y[i]!;
-}
-
-/** out = x + y + z. */
-export function sum(out: BigUint64Array, x: BigUint64Array, y: BigUint64Array, z: BigUint64Array): void {
-  for (let i = 0; i < out.length; i++) out[i] = x[i]! + y[i]! + z[i]!;
-}
-
 /** out = x - y - z. */
 export function difference(out: BigUint64Array, x: BigUint64Array, y: BigUint64Array, z: BigUint64Array): void {
   for (let i = 0; i < out.length; i++) out[i] = x[i]! - y[i]! - z[i]!;
 }
 
-/** out[i] = x[order[i]] + z[i], for the length of z. */
-export function gatherAdd(out: BigUint64Array, x: BigUint64Array, order: Uint32Array, z: BigUint64Array): void {
-  for (let i = 0; i < z.length; i++) out[i] = x[order[i]!]! + z[i]!;
-}
-
-/** out[i] = x[order[i]] - z[i], for the length of z. */
-export function gatherSub(out: BigUint64Array, x: BigUint64Array, order: Uint32Array, z: BigUint64Array): void {
-  for (let i = 0; i < z.length; i++) out[i] = x[order[i]!]! - z[i]!;
-}
-
 /** out[i] = x[order[i]]. */
 export function gather(out: BigUint64Array, x: BigUint64Array, order: Uint32Array): void {
   for (let i = 0; i < out.length; i++) out[i] = x[order[i]!]!;
+}
+
+/** Shares of words that add up, modulo 2^64, or whose xor is the value: what a shuffle does with them. */
+export interface Group {
+  /** out = x + y + z. */
+  sum(out: BigUint64Array, x: BigUint64Array, y: BigUint64Array, z: BigUint64Array): void;
+  plus(out: BigUint64Array, x: BigUint64Array, y: BigUint64Array): void;
+  minus(out: BigUint64Array, x: BigUint64Array, y: BigUint64Array): void;
+  /** out[i] = x[order[i]] + z[i], for the length of z. */
+  gatherPlus(out: BigUint64Array, x: BigUint64Array, order: Uint32Array, z: BigUint64Array): void;
+  gatherMinus(out: BigUint64Array, x: BigUint64Array, order: Uint32Array, z: BigUint64Array): void;
+}
+
+export const ADDITIVE: Group = {
+  sum(out, x, y, z) {
+    for (let i = 0; i < out.length; i++) out[i] = x[i]! + y[i]! + z[i]!;
+  },
+  plus(out, x, y) {
+    for (let i = 0; i < out.length; i++) out[i] = x[i]! + y[i]!;
+  },
+  minus(out, x, y) {
+    for (let i = 0; i < out.length; i++) out[i] = x[i]! - y[i]!;
+  },
+  gatherPlus(out, x, order, z) {
+    for (let i = 0; i < z.length; i++) out[i] = x[order[i]!]! + z[i]!;
+  },
+  gatherMinus(out, x, order, z) {
+    for (let i = 0; i < z.length; i++) out[i] = x[order[i]!]! - z[i]!;
+  },
+};
+
+const xorWords: Group['plus'] = (out, x, y) => {
+  const [o, p, q] = [halves(out), halves(x), halves(y)];
+  for (let i = 0; i < o.length; i++) o[i] = p[i]! ^ q[i]!;
+};
+const gatherXor: Group['gatherPlus'] = (out, x, order, z) => {
+  const [o, p, r] = [halves(out), halves(x), halves(z)];
+  for (let i = 0; i < z.length; i++) {
+    const from = 2 * order[i]!;
+    o[2 * i] = p[from]! ^ r[2 * i]!;
+    o[2 * i + 1] = p[from + 1]! ^ r[2 * i + 1]!;
+  }
+};
+export const XORED: Group = {
+  sum(out, x, y, z) {
+    const [o, p, q, r] = [halves(out), halves(x), halves(y), halves(z)];
+    for (let i = 0; i < o.length; i++) o[i] = p[i]! ^ q[i]! ^ r[i]!;
+  },
+  plus: xorWords,
+  minus: xorWords,
+  gatherPlus: gatherXor,
+  gatherMinus: gatherXor,
+};
+
+/** 32-bit words of the same memory, low before high. */
+export function halves(x: BigUint64Array): Uint32Array {
+  return new Uint32Array(x.buffer, x.byteOffset, 2 * x.length);
 }
 
 export function xor(x: Uint32Array, y: Uint32Array): Uint32Array {

@@ -19,7 +19,7 @@
  * @module
  */
 import type { Exchange } from '../execute.ts';
-import { add, gather, gatherAdd, gatherSub, subTo, sum } from './kernels.ts';
+import { ADDITIVE, type Group, gather, XORED } from './kernels.ts';
 import type { Masks } from './masks.ts';
 import { composed, uniformOrder } from './permutation.ts';
 import { bytesOf, toWords, type WordShare } from './share.ts';
@@ -27,8 +27,8 @@ import { bytesOf, toWords, type WordShare } from './share.ts';
 /** Columns whose rows are permuted together. */
 export interface Rows {
   height: number;
-  /** Columns side by side, those to open first. */
-  columns: readonly WordShare[];
+  /** Columns side by side, those to open first. `xored`: words whose addends are combined by xor. */
+  columns: readonly (WordShare & { xored?: boolean })[];
   /** How many of them are opened to the leading seat. */
   opened: number;
 }
@@ -52,6 +52,7 @@ const PIECE_WORDS = 1 << 14;
 interface Column extends WordShare {
   table: number;
   height: number;
+  group: Group;
   shown: boolean;
   at: number;
   within: number;
@@ -71,7 +72,7 @@ export function* shuffle(
       const [at, within] = [size.all, size[kind]];
       size.all += height;
       size[kind] += height;
-      return { ...share, table, height, shown: kind === 'shown', at, within };
+      return { ...share, table, height, group: share.xored ? XORED : ADDITIVE, shown: kind === 'shown', at, within };
     }),
   );
   // What a pass needs of a stream comes from branches of it, so that no seat must draw before it uses. Column by column.
@@ -114,6 +115,15 @@ export function* shuffle(
       apply(from, to, toWords(stream.bytes(8 * (to - from))));
     }
   };
+  /** The sum of two vectors of columns. */
+  const combined = (kind: 'shown' | 'rest', x: BigUint64Array, y: BigUint64Array) => {
+    const out = new BigUint64Array(x.length);
+    for (const column of columns) {
+      const here = (vector: BigUint64Array) => part(vector, column.within, column);
+      if (column.shown === (kind === 'shown')) column.group.plus(here(out), here(x), here(y));
+    }
+    return out;
+  };
   const highest = Math.max(...tables.map(({ height }) => height));
   const scratch = new BigUint64Array(highest);
 
@@ -124,16 +134,16 @@ export function* shuffle(
     for (const column of columns) {
       const [out, order] = [part(x, column.at, column), both[column.table] ?? new Uint32Array(0)];
       masked(column, s12.mask, (from, to, piece) =>
-        sum(scratch.subarray(from, to), column.a.subarray(from, to), column.b.subarray(from, to), piece),
+        column.group.sum(scratch.subarray(from, to), column.a.subarray(from, to), column.b.subarray(from, to), piece),
       );
       masked(column, s13.mask, (from, to, piece) =>
-        gatherAdd(out.subarray(from, to), scratch, order.subarray(from, to), piece),
+        column.group.gatherPlus(out.subarray(from, to), scratch, order.subarray(from, to), piece),
       );
     }
     yield { send: bytesOf(x), expect: 0 };
     const expect = 8 * size.shown;
     const answers = toWords(yield { send: nothing, expect, back: { send: nothing, expect } });
-    const opened = add(answers.subarray(0, size.shown), answers.subarray(size.shown));
+    const opened = combined('shown', answers.subarray(0, size.shown), answers.subarray(size.shown));
     return result(s12.result(size.rest), s13.result(size.rest), opened);
   }
 
@@ -145,14 +155,14 @@ export function* shuffle(
     own: BigUint64Array,
     to: Outgoing,
   ) => {
-    const [o23, { within }] = [order(s23, column.table), column];
-    if (!column.shown) gatherSub(part(to.rest, within, column), from, o23, part(own, within, column));
+    const [o23, { within, group }] = [order(s23, column.table), column];
+    if (!column.shown) group.gatherMinus(part(to.rest, within, column), from, o23, part(own, within, column));
     else {
       const [out, add] = [part(to.shown, within, column), to.add];
       masked(column, s23.mask, (start, end, piece) => {
         const [part, places] = [out.subarray(start, end), o23.subarray(start, end)];
-        if (add) gatherAdd(part, from, places, piece);
-        else gatherSub(part, from, places, piece);
+        if (add) group.gatherPlus(part, from, places, piece);
+        else group.gatherMinus(part, from, places, piece);
       });
     }
   };
@@ -165,7 +175,7 @@ export function* shuffle(
     const y = new BigUint64Array(size.all);
     for (const column of columns) {
       masked(column, s12.mask, (from, to, piece) =>
-        subTo(scratch.subarray(from, to), column.a.subarray(from, to), piece),
+        column.group.minus(scratch.subarray(from, to), column.a.subarray(from, to), piece),
       );
       gather(part(y, column.at, column), scratch, order(s12, column.table));
     }
@@ -174,7 +184,7 @@ export function* shuffle(
     for (const column of columns) finish(part(x, column.at, column), column, s23, own, out);
     const back = { send: bytesOf(out.shown), expect: out.rest.byteLength };
     const theirs = toWords(yield { send: bytesOf(out.rest), expect: 0, back });
-    return result(add(out.rest, theirs), own);
+    return result(combined('rest', out.rest, theirs), own);
   }
 
   const [s13, s23] = [draw(a), draw(b)];
@@ -183,13 +193,13 @@ export function* shuffle(
   for (const column of columns) {
     const [mine, o13] = [part(y, column.at, column), order(s13, column.table)];
     masked(column, s13.mask, (from, to, piece) =>
-      gatherSub(scratch.subarray(from, to), mine, o13.subarray(from, to), piece),
+      column.group.gatherMinus(scratch.subarray(from, to), mine, o13.subarray(from, to), piece),
     );
     finish(scratch, column, s23, own, out);
   }
   const back = { send: bytesOf(out.rest), expect: 0 };
   const theirs = toWords(yield { send: bytesOf(out.shown), expect: out.rest.byteLength, back });
-  return result(own, add(out.rest, theirs));
+  return result(own, combined('rest', out.rest, theirs));
 }
 
 /** Messages of the last round; `add`: which of the two opposite masks of an opened column is this seat's. */

@@ -1,0 +1,130 @@
+/**
+ * Sorts rows by a shared key, bit by bit from the lowest, without comparisons: each step is a stable partition.
+ * Reference: Asharov, Hamada, Ikarashi, Kikuchi, Nof, Pinkas, Takahashi, Tomida: Efficient Secure Three-Party Sorting with
+ * Applications to Data Analysis and Heavy Hitters, CCS 2022, §4; after Hamada et al., IACR ePrint 2014/121.
+ *
+ * `sortable` turns words into rows of 64 bits, which are xored shares: the key, and from bit 32 on the place of the row.
+ * `radix` moves rows by one bit of the key. With s the inclusive prefix sums of the bits b and n rows, of which S have a 1,
+ * row i goes to i - s(i) if b = 0 and to n - S + s(i) - 1 if b = 1: one product. These places are shuffled together with
+ * the rows, opened, and the rows are put there.
+ * `ranks` shuffles the rows with their places after all steps, opens where they came from, and puts the places there.
+ * `place` shuffles columns with the places where they belong, opens these, and puts the columns there.
+ *
+ * Semi-honest, one seat corrupted. What is opened, each time, is a permutation composed with a fresh one that is uniform to
+ * every seat (shuffle.ts): it is uniform, whatever the keys are. Leakage: none beyond rows, columns and bits of the key.
+ * Deviation: the seat that leads the shuffle learns the permutation first, and tells the others, who check that it is one.
+ * Deviation: rows carry their bits through the steps, which spares the inverse of each shuffle.
+ * Rounds: sortable 7, radix 6 for each bit, ranks 3, place 3.
+ * @module
+ */
+import { assert, NodeError } from '@2pm/core';
+import type { Exchange } from '../execute.ts';
+import { halves } from './kernels.ts';
+import { type BitShare, bytesOf, toPacked, type WordShare } from './share.ts';
+import { type Keys, type Rows, shuffle } from './shuffle.ts';
+
+const LEADER = 0;
+
+/** Shuffles the columns and opens the first; the others come back, put where it says. */
+export function* placeRows(
+  seat: number,
+  keys: Keys,
+  places: Rows['columns'][number],
+  columns: Rows['columns'],
+): Generator<Exchange, WordShare[], Uint8Array> {
+  const height = places.a.length;
+  const tables = [{ height, columns: [places, ...columns], opened: 1 }];
+  const [shuffled] = yield* shuffle(seat, keys, LEADER, tables);
+  assert(shuffled !== undefined, 'one table gives one');
+  const nothing = new Uint8Array(0);
+  let to: Uint32Array;
+  if (seat === LEADER) {
+    to = halves(shuffled.opened).filter((_, i) => i % 2 === 0);
+    yield { send: bytesOf(to), expect: 0, back: { send: bytesOf(to), expect: 0 } };
+  } else if (seat === (LEADER + 2) % 3) {
+    to = toPacked(yield { send: nothing, expect: 4 * height });
+  } else {
+    to = toPacked(yield { send: nothing, expect: 0, back: { send: nothing, expect: 4 * height } });
+  }
+  checkPermutation(to);
+  const moved = (part: BigUint64Array, c: number) => scattered(part.subarray(c * height, (c + 1) * height), to);
+  return columns.map((_, c) => ({ form: 'words', a: moved(shuffled.share.a, c), b: moved(shuffled.share.b, c) }));
+}
+
+/** @throws {NodeError} `MPC_BAD_ORDER` */
+export function checkPermutation(to: Uint32Array): void {
+  const taken = new Uint8Array(to.length);
+  for (let i = 0; i < to.length; i++) {
+    const place = to[i]!;
+    if (place >= to.length || taken[place] === 1) {
+      throw new NodeError('MPC_BAD_ORDER', `seat ${LEADER} moves row ${i} to place ${place} of ${to.length}`, {
+        fault: 'peer',
+        fix: 'Ask for a new attempt, with other seats if it happens again.',
+      });
+    }
+    taken[place] = 1;
+  }
+}
+
+function scattered(x: BigUint64Array, to: Uint32Array): BigUint64Array {
+  const out = new BigUint64Array(x.length);
+  for (let i = 0; i < x.length; i++) out[to[i]!] = x[i]!;
+  return out;
+}
+
+/** Rows of 64 bits as words: xored shares. */
+export function xoredWords({ a, b }: BitShare): WordShare & { xored: true } {
+  const of = (part: Uint32Array) => new BigUint64Array(part.buffer, part.byteOffset, part.length / 2);
+  return { form: 'words', a: of(a), b: of(b), xored: true };
+}
+
+/** Where rows come from, which is in the upper halves. */
+export function origins(rows: BitShare): WordShare & { xored: true } {
+  const of = (part: Uint32Array) => {
+    const out = new BigUint64Array(part.length / 2);
+    const low = halves(out);
+    for (let i = 0; i < low.length; i += 2) low[i] = part[i + 1]!;
+    return out;
+  };
+  return { form: 'words', a: of(rows.a), b: of(rows.b), xored: true };
+}
+
+/** One bit of each row, packed. */
+export function bitOfRows(part: Uint32Array, bit: number): Uint32Array {
+  const rows = part.length / 2;
+  const out = new Uint32Array(Math.ceil(rows / 32));
+  for (let i = 0; i < rows; i++) out[i >>> 5] = out[i >>> 5]! | (((part[2 * i]! >>> bit) & 1) << (i & 31));
+  return out;
+}
+
+/** For the words b of bits, of which this is an additive component: i - s(i), and what a 1 adds to that. */
+export function partition(b: BigUint64Array, isFirst: boolean): { zero: BigUint64Array; change: BigUint64Array } {
+  const n = b.length;
+  const [zero, change] = [new BigUint64Array(n), new BigUint64Array(n)];
+  const prefix = new BigUint64Array(n);
+  prefixSums(prefix, b);
+  const constant = isFirst ? 1n : 0n;
+  const rest = BigInt.asUintN(64, constant * BigInt(n - 1) - (prefix[n - 1] ?? 0n));
+  // i for the component that holds public values, else 0.
+  const place = new BigUint64Array(n);
+  const low = halves(place);
+  if (isFirst) for (let i = 0; i < n; i++) low[2 * i] = i;
+  for (let i = 0; i < n; i++) {
+    zero[i] = place[i]! - prefix[i]!;
+    change[i] = rest + prefix[i]! + prefix[i]! - place[i]!;
+  }
+  return { zero, change };
+}
+
+/** Inclusive, modulo 2^64, in halves with a carry. */
+function prefixSums(out: BigUint64Array, x: BigUint64Array): void {
+  const [o, p] = [halves(out), halves(x)];
+  let [low, high] = [0, 0];
+  for (let i = 0; i < p.length; i += 2) {
+    low += p[i]!;
+    high = (high + p[i + 1]! + (low > 0xffffffff ? 1 : 0)) >>> 0;
+    low >>>= 0;
+    o[i] = low;
+    o[i + 1] = high;
+  }
+}
