@@ -6,3 +6,4 @@ export { type Circuit, CircuitBuilder } from './circuit.ts';
 export { evaluatePlain, type PlainInputs } from './plain.ts';
 export { rep3SemiHonest, runCircuit } from './rep3/backend.ts';
 export { type Simulation, type SimulationResult, simulateSeats } from './simulate.ts';
+export { largest, place, quantile, ranks, sortBy } from './sort.ts';
