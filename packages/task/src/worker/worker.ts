@@ -34,7 +34,7 @@ import { checkLeaves, resultRoot, sealOutputs } from '../release.ts';
 import { checkRoster, expectRoster, rosterOf } from '../roster.ts';
 import { blamed } from './blame.ts';
 import { runAttempt } from './compute.ts';
-import { checkFetched, decide, mismatch, refusalOf } from './decide.ts';
+import { checkFetched, checkProtocol, decide, mismatch, refusalOf } from './decide.ts';
 import { readWorkerTasks, reduceWorker, type WorkerEvent, type WorkerTask, workerEntry } from './log.ts';
 import { Rendezvous } from './rendezvous.ts';
 
@@ -179,7 +179,7 @@ export class Worker {
       if (planHash(plan) !== signed.spec.planHash) {
         throw mismatch('the program traces to another plan than the spec names');
       }
-      this.#backend(signed.spec.protocol).check(plan);
+      checkProtocol(this.#backend(signed.spec.protocol), plan, signed.spec);
     } catch (error) {
       return this.#refuse(taskId, coordinator, refusalOf(error));
     }

@@ -1,0 +1,47 @@
+import type { NodeId, TaskSpec } from '@2pm/core';
+import { additiveSemiHonest, rep3SemiHonest } from '@2pm/mpc';
+import { defineTask, int, key, table, trace } from '@2pm/program';
+import { expect, test } from 'vitest';
+import { checkProtocol } from './decide.ts';
+
+const id = (n: number) => `0x${String(n).padStart(40, '0')}` as NodeId;
+const rows = table({ x: int({ min: 0, max: 9 }) }, { maxRows: 9, keys: { id: key.exact('id') } });
+const roles = { a: { min: 1, max: 1, tables: ['rows'] }, b: { min: 1, max: 1, tables: ['rows'] } } as const;
+const sum = trace(
+  defineTask({
+    ...{ name: 'sum', tables: { rows }, roles },
+    run: ({ each, reveal }) => reveal(each('a', (t) => t.rows.x.sum()).total(), { to: 'analyst' }),
+  }),
+);
+const joined = trace(
+  defineTask({
+    ...{ name: 'join', tables: { rows }, roles },
+    run: ({ each, join, reveal }) =>
+      reveal(
+        join(
+          each('a', (t) => t.rows.by('id')),
+          each('b', (t) => t.rows.by('id')),
+        ).count(),
+        { to: 'analyst' },
+      ),
+  }),
+);
+const spec = (seats: number[], security: 'semi-honest' | 'malicious') =>
+  ({ seats: seats.map(id), security, roles: { a: [id(1)], b: [id(2)] } }) as unknown as TaskSpec;
+const mismatch = expect.objectContaining({ code: 'TASK_MISMATCH' });
+
+test('a protocol that withstands less than the spec says is refused', () => {
+  expect(() => checkProtocol(rep3SemiHonest, sum, spec([1, 2, 3], 'malicious'))).toThrow(mismatch);
+  expect(() => checkProtocol(rep3SemiHonest, sum, spec([1, 2, 3], 'semi-honest'))).not.toThrow();
+});
+
+test('so is another number of seats than the protocol has', () => {
+  expect(() => checkProtocol(rep3SemiHonest, sum, spec([1, 2], 'semi-honest'))).toThrow(mismatch);
+  expect(() => checkProtocol(additiveSemiHonest, sum, spec([1, 2, 3], 'semi-honest'))).toThrow(mismatch);
+});
+
+test('and a join in which every seat brings rows', () => {
+  const check = (third: number) => () => checkProtocol(rep3SemiHonest, joined, spec([1, 2, third], 'semi-honest'));
+  expect(check(3)).not.toThrow();
+  expect(check(2)).toThrow(expect.objectContaining({ code: 'TASK_NO_MATCHER' }));
+});
