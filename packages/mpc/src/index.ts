@@ -5,5 +5,6 @@ export { REP3_SEMI_HONEST } from './card.ts';
 export { type Circuit, CircuitBuilder } from './circuit.ts';
 export { evaluatePlain, type PlainInputs } from './plain.ts';
 export { rep3SemiHonest, runCircuit } from './rep3/backend.ts';
+export { type Traffic, traffic } from './rep3/traffic.ts';
 export { type Simulation, type SimulationResult, simulateSeats } from './simulate.ts';
 export { largest, place, quantile, ranks, sortBy } from './sort.ts';

@@ -47,6 +47,10 @@ export function bindEngine(): Engine {
       const [{ verifyReceipt }, { sharedBackends }] = await Promise.all([import('@2pm/task'), import('@2pm/mpc')]);
       return verifyReceipt(bytes, sharedBackends);
     },
+    async explain(request) {
+      const { explain } = await import('../explain.ts');
+      return explain(request);
+    },
     async simulate(request) {
       const { simulate } = await import('../simulate/simulate.ts');
       return simulate(request);

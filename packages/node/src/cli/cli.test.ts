@@ -42,6 +42,7 @@ function engineWith(parts: Partial<Engine>): Engine {
     checkDatasets: unexpected,
     checkKeys: unexpected,
     verifyReceipt: unexpected,
+    explain: unexpected,
     simulate: unexpected,
     ...parts,
   };
@@ -129,6 +130,7 @@ describe('usage', () => {
     [['task', 'submit', 'p.ts', '--purpose', 'x', '--join-within', 'soon']],
     [['task', 'submit', 'p.ts', '--purpose', 'x', '--role', 'holder=north']],
     [['task', 'simulate', 'p.ts', '--data', 'table']],
+    [['task', 'explain', 'p.ts', '--members', 'bank']],
     [['--frob']],
   ])('%j is a usage error, with --json one document and nothing else', async (argv) => {
     const told = await cli(argv);

@@ -36,6 +36,13 @@ export function nodeNames(text: string): string[] {
   return names;
 }
 
+/** `role=3`, repeated for several roles. */
+export function members(text: string, before: Record<string, number> = {}): Record<string, number> {
+  const match = /^([a-z][a-zA-Z0-9_]*)=([1-9]\d?)$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('write it like bank=3.');
+  return { ...before, [match[1] as string]: Number(match[2]) };
+}
+
 /** `table=FILE[,table=FILE]`: the data of one holder, repeated for several. */
 export function holder(text: string, before: Record<string, string>[] = []): Record<string, string>[] {
   const tables = text.split(',').map((one) => {

@@ -4,7 +4,8 @@ import { NodeError } from '@2pm/core';
 import type { TaskView } from '@2pm/core/api';
 import type { Command } from 'commander';
 import { answer, type Context, clientOf, globals, parseTaskId, untilInterrupted } from './context.ts';
-import { holder } from './options.ts';
+import { holder, members } from './options.ts';
+import { renderExplanation } from './render/explanation.ts';
 import { mark } from './render/progress.ts';
 import { renderResult } from './render/result.ts';
 import { renderTable } from './render/table.ts';
@@ -15,6 +16,7 @@ import { readProgram, registerSubmit } from './submit.ts';
 
 export function registerTask(program: Command, context: Context): void {
   const task = program.command('task').description('run programs on the data of others, and look after them');
+  registerExplain(task, context);
   registerSimulate(task, context);
   registerSubmit(task, context);
   const { out } = context;
@@ -98,6 +100,25 @@ export function registerTask(program: Command, context: Context): void {
       const global = globals(self, context);
       const view = await (await clientOf(global)).abort(parseTaskId(id));
       answer(context, global, view, () => renderTask(view, out.paint));
+    });
+}
+
+function registerExplain(task: Command, context: Context): void {
+  task
+    .command('explain')
+    .description('say what a program computes, what everyone learns and what it costs, without running it')
+    .argument('<program>', 'TypeScript file that exports defineTask({ … })')
+    .option('--members <role=count>', 'how many take part in a role; repeat for each (default: the fewest)', members)
+    .action(async (path: string, options: { members?: Record<string, number> }, self: Command) => {
+      const global = globals(self, context);
+      const program = await readProgram(path);
+      const { signal, done } = untilInterrupted(context);
+      try {
+        const explanation = await context.engine.explain({ program, members: options.members ?? {}, signal });
+        answer(context, global, explanation, () => renderExplanation(explanation, context.out.paint));
+      } finally {
+        done();
+      }
     });
 }
 

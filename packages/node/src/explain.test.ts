@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises';
+import { traceInSandbox } from '@2pm/program';
+import { describe, expect, test } from 'vitest';
+import { renderExplanation } from './cli/render/explanation.ts';
+import { terminal } from './cli/render/terminal.ts';
+import { explainPlan } from './explain.ts';
+
+const traced = async (name: string) =>
+  traceInSandbox(await readFile(new URL(`../../../examples/${name}.ts`, import.meta.url)));
+
+describe('an explanation', () => {
+  test('says what everyone learns and what it costs, for as many as are asked for', async () => {
+    const plan = await traced('01-flight-delays');
+    const { cost, learns, roles } = explainPlan(plan, { holder: 5 });
+    expect(learns[0]).toContain('analyst learns "n"');
+    expect(roles).toEqual([{ name: 'holder', min: 3, max: 16, tables: ['flights'], members: 5 }]);
+    expect(cost?.seatBytes).toHaveLength(3);
+    expect(cost?.milliseconds.far).toBeGreaterThan(20 * (cost?.rounds ?? 0) - 1);
+    // One more holder shows in what is agreed before the first round alone.
+    const more = explainPlan(plan, { holder: 6 }).cost;
+    expect(more?.rounds).toBe(cost?.rounds);
+    expect((more?.seatBytes[0] ?? 0) - (cost?.seatBytes[0] ?? 0)).toBe(32);
+  });
+
+  test('fits on a screen', async () => {
+    const text = renderExplanation(
+      explainPlan(await traced('01-flight-delays'), {}),
+      terminal(process.stdout, { NO_COLOR: '1' }).paint,
+    );
+    expect(text).toContain('flight-delays');
+    expect(text).toContain('3 to 16 holder, with flights  costs below are for 3');
+    expect(text).toMatch(/· \d+ rounds, rep3-semi-honest\/1/);
+    expect(text).toMatch(/· .* sent by each computing party/);
+    expect(text.split('\n').length).toBeLessThan(40);
+  });
+
+  test('refuses a role that the program does not have, and more members than it allows', async () => {
+    const plan = await traced('01-flight-delays');
+    expect(() => explainPlan(plan, { bank: 3 })).toThrow('no role bank');
+    expect(() => explainPlan(plan, { holder: 17 })).toThrow('17 members');
+  });
+});

@@ -1,0 +1,57 @@
+/** What a program would do and cost, before anybody runs it: from its plan and circuit alone, without data. @module */
+import { NodeError, nodesOf, type Plan, type RoleSizes } from '@2pm/core';
+import { REP3_SEMI_HONEST, traffic } from '@2pm/mpc';
+import { describePlan, stripTypes } from '@2pm/program';
+import type { Explanation } from './cli/engine.ts';
+import { createSandbox } from './sandbox/index.ts';
+
+/** Milliseconds a round, and bytes a millisecond. */
+const NEAR = { round: 0.2, bytes: 1.25e6 };
+const FAR = { round: 20, bytes: 12_500 };
+
+export async function explain(request: {
+  program: string;
+  members: Readonly<Record<string, number>>;
+  signal: AbortSignal;
+}): Promise<Explanation> {
+  const { members, program, signal } = request;
+  const encoder = new TextEncoder();
+  const sandbox = createSandbox();
+  try {
+    const source = encoder.encode(await stripTypes(encoder.encode(program)));
+    return explainPlan(await sandbox.traceProgram(source, { signal }), members);
+  } finally {
+    sandbox.close();
+  }
+}
+
+/** @throws {NodeError} `EXPLAIN_NO_ROLE`, `MPC_BAD_ROLES`. */
+export function explainPlan(plan: Plan, members: Readonly<Record<string, number>>): Explanation {
+  for (const role of Object.keys(members)) {
+    if (!Object.hasOwn(plan.roles, role)) {
+      throw new NodeError('EXPLAIN_NO_ROLE', `the program has no role ${role}`, {
+        fault: 'caller',
+        fix: `name one of ${Object.keys(plan.roles).join(', ')}`,
+      });
+    }
+  }
+  const roles = Object.entries(plan.roles).map(([name, { min, max, tables }]) => ({
+    ...{ name, min, max, tables },
+    members: members[name] ?? min,
+  }));
+  const sizes: RoleSizes = Object.fromEntries(roles.map((role) => [role.name, role.members]));
+  const said = { name: plan.name, learns: describePlan(plan).slice(1), operations: plan.nodes.length, roles };
+  if (nodesOf(plan, 'reveal/1').length === 0) return said;
+  const { rounds, seats, holders, outputs } = traffic(plan, sizes);
+  // Seats send at the same time; a holder's message goes out before the first round.
+  const most = Math.max(...seats) + Math.max(0, ...Object.values(holders)) + outputs;
+  const time = ({ round, bytes }: typeof NEAR) => Math.round((rounds * round + most / bytes) * 10) / 10;
+  return {
+    ...said,
+    learns: [...said.learns, ...REP3_SEMI_HONEST.learns],
+    cost: {
+      ...{ protocol: REP3_SEMI_HONEST.id, rounds, seatBytes: seats, holderBytes: holders, outputBytes: outputs },
+      milliseconds: { near: time(NEAR), far: time(FAR) },
+    },
+  };
+}
