@@ -4,7 +4,7 @@
  *
  *   node bench/mpc.js --op mul --n 1000000 [--backend rep3] [--runs 5] [--json]
  *
- * Back-ends: rep3 (three seats), additive (two; base transfers and all correlations are part of every figure).
+ * Back-ends: rep3, rep3-malicious (three seats), additive (two; base transfers and all correlations are part of every figure).
  *
  * Operations: mul lt eq and select suppress dot (n elements at once), round (a chain of n dependent products of one
  * element); in fixed point with 16 fraction bits: fixmul (n products), trunc (n values up to ±2^44, rounded), matmul (two
@@ -40,6 +40,7 @@ const CIRCUITS = [...FIXED, 'shuffle', 'join', 'sort'];
 const BACKENDS = {
   rep3: { shared: mpc.rep3SemiHonest, run: mpc.runCircuit },
   additive: { shared: mpc.additiveSemiHonest, run: mpc.runAdditiveCircuit },
+  'rep3-malicious': { shared: mpc.rep3Malicious, run: mpc.runCircuitMalicious },
 };
 
 if (process.send === undefined) await main();

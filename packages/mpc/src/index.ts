@@ -5,6 +5,8 @@ export { REP3_SEMI_HONEST } from './card.ts';
 export { type Circuit, CircuitBuilder } from './circuit.ts';
 export { evaluatePlain, type PlainInputs } from './plain.ts';
 export { rep3SemiHonest, runCircuit } from './rep3/backend.ts';
+export { rep3Malicious, runCircuitMalicious } from './rep3-malicious/backend.ts';
+export { REP3_MALICIOUS } from './rep3-malicious/card.ts';
 export { type Traffic, traffic } from './rep3/traffic.ts';
 export { type Simulation, type SimulationResult, simulateSeats } from './simulate.ts';
 export { largest, place, quantile, ranks, sortBy } from './sort.ts';

@@ -12,6 +12,7 @@
 import { assert } from '@2pm/core';
 import type { Gate } from '../circuit.ts';
 import type { Engine, Exchange, Interactive } from '../execute.ts';
+import type { RoundCosts } from '../schedule.ts';
 import { joinRelations } from './join.ts';
 import {
   add,
@@ -45,7 +46,7 @@ export const ROUND_COSTS = {
 } as const;
 
 export class Rep3Engine implements Engine<Share> {
-  readonly costs = ROUND_COSTS;
+  readonly costs: RoundCosts = ROUND_COSTS;
   readonly #seat: number;
   /** Keys of components `seat` (shared with the previous seat) and `seat + 1` (shared with the next). */
   readonly #keys: { a: Masks; b: Masks };
