@@ -73,7 +73,8 @@ function digestOf(pass: readonly KeyField[], p: number): string {
     parts.push(literal(constant + netstring(rule)), `strlen(${name})`, `':'`, name);
     constant = ',';
   }
-  const text = [...parts, literal(',')].join(' || ');
+  // One call and not a chain of ||, each of which would write the text anew.
+  const text = `concat(${[...parts, literal(',')].join(', ')})`;
   return `CASE WHEN state${p} >= 0 THEN CAST(left(sha256(${text}), 32) AS UUID) END`;
 }
 

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { KEY_RULES, type KeyField, type KeyRule } from '@2pm/core';
+import { KEY_RULES, type KeyField, type KeyRule, type PhysicalType } from '@2pm/core';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS, type Engine } from '../engine/engine.ts';
@@ -25,9 +25,18 @@ afterAll(async () => {
 
 /** Values through the engine, in one job. */
 async function throughEngine(field: KeyField, values: readonly (string | null)[]): Promise<Normalised[]> {
-  const rows = values.map((value, i) => `(${i}, ${value === null ? 'NULL' : literal(value)})`);
+  return throughSteps(
+    field,
+    'text',
+    values.map((value) => (value === null ? 'NULL' : literal(value))),
+  );
+}
+
+/** Of SQL expressions. */
+async function throughSteps(field: KeyField, physical: PhysicalType, values: readonly string[]): Promise<Normalised[]> {
+  const rows = values.map((value, i) => `(${i}, ${value})`);
   let from = `(VALUES ${rows.join(', ')}) AS t(i, x)`;
-  for (const step of ruleSteps(field, 'text')) from = `(SELECT i, ${step('x')} AS x FROM ${from})`;
+  for (const step of ruleSteps(field, physical)) from = `(SELECT i, ${step('x')} AS x FROM ${from})`;
   const [result] = await engine.query({ statements: [`SELECT '#' || x FROM ${from} ORDER BY i`], files: [] }, {});
   const column = result?.columns[0];
   return values.map((_, i): Normalised => {
@@ -153,6 +162,89 @@ describe('rules for keys', () => {
         expect(told).toEqual(vectors.map(([, raw, value]) => [raw, value, value]));
       }
     }
+  });
+
+  it.each<[KeyRule, PhysicalType, [string, string][]]>([
+    [
+      'digits/v1',
+      'integer',
+      [
+        ['42::BIGINT', '42'],
+        ['-5', 'invalid'],
+        ['0', 'null'],
+        ['NULL', 'null'],
+      ],
+    ],
+    ['digits/v1', 'integer', [['18446744073709551615::UBIGINT', '18446744073709551615']]],
+    [
+      'digits/v1',
+      'double',
+      [
+        ['42.0::DOUBLE', '42'],
+        ['42.5', 'invalid'],
+        ["'nan'", 'invalid'],
+        ["'inf'", 'invalid'],
+        ['1e16', 'invalid'],
+        ['NULL', 'null'],
+      ],
+    ],
+    [
+      'digits/v1',
+      'decimal',
+      [
+        ['42.00::DECIMAL(18, 2)', '42'],
+        ['42.50', 'invalid'],
+      ],
+    ],
+    [
+      'e164/v1',
+      'integer',
+      [
+        ['3012345678::BIGINT', 'invalid'],
+        ['301234567', 'invalid'],
+      ],
+    ],
+    [
+      'date/v1',
+      'integer',
+      [
+        ['19800304::INTEGER', '1980-03-04'],
+        ['4031980', 'invalid'],
+      ],
+    ],
+    [
+      'date/v1',
+      'date',
+      [
+        ["DATE '1980-03-04'", '1980-03-04'],
+        ["DATE '1900-01-01'", 'null'],
+        ["'infinity'", 'invalid'],
+        ["DATE '10000-01-01'", 'invalid'],
+        ['NULL', 'null'],
+      ],
+    ],
+    ['date/v1', 'timestamp', [["TIMESTAMP '1980-03-04 23:59:59'", '1980-03-04']]],
+    ['date/v1', 'timestamp', [["TIMESTAMPTZ '1980-03-04 23:59:59-05'", '1980-03-05']]],
+    ['exact/v1', 'date', [["DATE '1900-01-01'", '1900-01-01']]],
+    [
+      'exact/v1',
+      'integer',
+      [
+        ['7', '7'],
+        ['-7', '-7'],
+      ],
+    ],
+  ])('%s reads %s columns', async (rule, physical, values) => {
+    const found = await throughSteps(
+      { column: 'x', rule },
+      physical,
+      values.map(([sql]) => sql),
+    );
+    expect(found.map(short)).toEqual(values.map(([, value]) => value));
+  });
+
+  it('refuse a column that they do not read', () => {
+    expect(() => ruleSteps({ column: 'x', rule: 'email/v1' }, 'date')).toThrow(/does not read column "x"/);
   });
 
   const dirt = fc.constantFrom(

@@ -130,7 +130,7 @@ const YEAR_FIRST = `[0-9]{4}(?:${YMD})(?:[T ]${TIME})?`;
 
 /** Of a DATE. */
 const day: Step = (x) =>
-  `CASE WHEN isfinite(${x}) AND ${x} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN CAST(${x} AS VARCHAR) ELSE '' END`;
+  `CASE WHEN ${x} IS NULL THEN NULL WHEN isfinite(${x}) AND ${x} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN CAST(${x} AS VARCHAR) ELSE '' END`;
 const knownDay: Step = (x) => judge(x, among(x, DATES), 'true');
 const DATE_TEXT: Step[] = [
   tidy,
