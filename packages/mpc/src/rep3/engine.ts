@@ -22,6 +22,7 @@ import {
   halves,
   joined,
   lowestBits,
+  lowHalves,
   maskedProduct,
   maskWords,
   scale,
@@ -433,15 +434,14 @@ function columnsOf(args: readonly WordShare[], height: number): WordShare[] {
   );
 }
 
-function lowHalves(x: BigUint64Array): Uint32Array {
-  const [out, both] = [new Uint32Array(x.length), halves(x)];
-  for (let i = 0; i < out.length; i++) out[i] = both[2 * i]!;
-  return out;
-}
-
 /** Each word of 32 bits moved up. */
 function shifted({ a, b }: BitShare, by: number): BitShare {
-  return { form: 'bits', a: a.map((word) => word << by), b: b.map((word) => word << by) };
+  const of = (part: Uint32Array) => {
+    const out = new Uint32Array(part.length);
+    for (let i = 0; i < out.length; i++) out[i] = part[i]! << by;
+    return out;
+  };
+  return { form: 'bits', a: of(a), b: of(b) };
 }
 
 function* sendOnly(send: Uint8Array): Generator<Exchange, void, Uint8Array> {

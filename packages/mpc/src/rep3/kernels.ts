@@ -120,6 +120,12 @@ export function halves(x: BigUint64Array): Uint32Array {
   return new Uint32Array(x.buffer, x.byteOffset, 2 * x.length);
 }
 
+export function lowHalves(x: BigUint64Array): Uint32Array {
+  const [out, both] = [new Uint32Array(x.length), halves(x)];
+  for (let i = 0; i < out.length; i++) out[i] = both[2 * i]!;
+  return out;
+}
+
 export function xor(x: Uint32Array, y: Uint32Array): Uint32Array {
   const out = new Uint32Array(x.length);
   for (let i = 0; i < out.length; i++) out[i] = x[i]! ^ y[i]!;

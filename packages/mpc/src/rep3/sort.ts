@@ -19,7 +19,7 @@
  */
 import { assert, NodeError } from '@2pm/core';
 import type { Exchange } from '../execute.ts';
-import { halves } from './kernels.ts';
+import { halves, lowHalves } from './kernels.ts';
 import { type BitShare, bytesOf, toPacked, type WordShare } from './share.ts';
 import { type Keys, type Rows, shuffle } from './shuffle.ts';
 
@@ -39,7 +39,7 @@ export function* placeRows(
   const nothing = new Uint8Array(0);
   let to: Uint32Array;
   if (seat === LEADER) {
-    to = halves(shuffled.opened).filter((_, i) => i % 2 === 0);
+    to = lowHalves(shuffled.opened);
     yield { send: bytesOf(to), expect: 0, back: { send: bytesOf(to), expect: 0 } };
   } else if (seat === (LEADER + 2) % 3) {
     to = toPacked(yield { send: nothing, expect: 4 * height });
@@ -97,34 +97,29 @@ export function bitOfRows(part: Uint32Array, bit: number): Uint32Array {
   return out;
 }
 
-/** For the words b of bits, of which this is an additive component: i - s(i), and what a 1 adds to that. */
+/** For the words b of bits, of which this is an additive component: i - s(i), and what a 1 adds to that. In halves. */
 export function partition(b: BigUint64Array, isFirst: boolean): { zero: BigUint64Array; change: BigUint64Array } {
-  const n = b.length;
-  const [zero, change] = [new BigUint64Array(n), new BigUint64Array(n)];
-  const prefix = new BigUint64Array(n);
-  prefixSums(prefix, b);
-  const constant = isFirst ? 1n : 0n;
-  const rest = BigInt.asUintN(64, constant * BigInt(n - 1) - (prefix[n - 1] ?? 0n));
-  // i for the component that holds public values, else 0.
-  const place = new BigUint64Array(n);
-  const low = halves(place);
-  if (isFirst) for (let i = 0; i < n; i++) low[2 * i] = i;
-  for (let i = 0; i < n; i++) {
-    zero[i] = place[i]! - prefix[i]!;
-    change[i] = rest + prefix[i]! + prefix[i]! - place[i]!;
+  const [zero, change] = [new BigUint64Array(b.length), new BigUint64Array(b.length)];
+  const [bits, z, c] = [halves(b), halves(zero), halves(change)];
+  const place = isFirst ? 1 : 0;
+  let [low, high] = [0, 0];
+  for (let i = 0; i < bits.length; i += 2) {
+    low += bits[i]!;
+    high = (high + bits[i + 1]! + (low > 0xffffffff ? 1 : 0)) >>> 0;
+    low >>>= 0;
+    const difference = (place * i) / 2 - low;
+    z[i] = difference;
+    z[i + 1] = -high - (difference < 0 ? 1 : 0);
+    c[i] = low;
+    c[i + 1] = high;
+  }
+  // n - S - 1 + 2 s(i) - i, with s(i) in `change`.
+  const rest = BigInt.asUintN(64, BigInt(place * (b.length - 1)) - (change[b.length - 1] ?? 0n));
+  const [restLow, restHigh] = [Number(rest & 0xffffffffn), Number(rest >> 32n)];
+  for (let i = 0; i < bits.length; i += 2) {
+    const sum = restLow + 2 * c[i]! - (place * i) / 2;
+    c[i] = sum;
+    c[i + 1] = restHigh + 2 * c[i + 1]! + Math.floor(sum / 2 ** 32);
   }
   return { zero, change };
-}
-
-/** Inclusive, modulo 2^64, in halves with a carry. */
-function prefixSums(out: BigUint64Array, x: BigUint64Array): void {
-  const [o, p] = [halves(out), halves(x)];
-  let [low, high] = [0, 0];
-  for (let i = 0; i < p.length; i += 2) {
-    low += p[i]!;
-    high = (high + p[i + 1]! + (low > 0xffffffff ? 1 : 0)) >>> 0;
-    low >>>= 0;
-    o[i] = low;
-    o[i + 1] = high;
-  }
 }
