@@ -1,7 +1,7 @@
 /**
  * Two-party PSI, each party a process of its own, over a loopback socket.
  *
- *   node bench/psi.js [--n 1048576] [--protocol rr22|rr22-malicious|rr22-compact] [--kept] [--warm [--again]] [--phases] [--json]
+ *   node bench/psi.js [--n 1048576] [--protocol rr22|rr22-malicious|rr22-compact|circuit] [--kept] [--warm [--again]] [--phases] [--json]
  *   node bench/psi.js --protocol rr22-buckets --n 100000000 [--buckets 191] [--memory] [--kill 20] [--json]
  *
  * Both sets have n random items of 16 bytes, half of them common; the result is checked. `wall_ms` runs from both parties
@@ -10,6 +10,9 @@
  * party has run a set of 2^14 before, as a node that has been up for a while; with --again one of n, in the memory that
  * this run uses. --kept prints a second row, of a pair whose base transfers were made before (`setup_ms`). --phases gives
  * wall and CPU ms of each phase on stderr.
+ *
+ * circuit opens nothing but the sum of a number that the sender has with each item, over the common ones. It keeps no base
+ * transfers.
  *
  * rr22-buckets cuts both sets into files below the directory for temporary files (--memory: into memory) and runs bucket by
  * bucket; its time includes the cut. With --kill the receiver's process is killed after so many buckets and both start
@@ -30,7 +33,10 @@ import { KernelPool } from '../packages/crypto/dist/wasm/index.js';
 import { fileBucketStore } from '../packages/node/dist/psi-buckets/file-store.js';
 import {
   bucketMatches,
+  circuitPsiReceiver,
+  circuitPsiSender,
   memoryBucketStore,
+  payloadSum,
   rr22BucketsReceiver,
   rr22BucketsSender,
   rr22Receiver,
@@ -65,6 +71,7 @@ const protocols = {
   rr22: rr22({}),
   'rr22-malicious': rr22({ security: 'malicious' }),
   'rr22-compact': rr22({ encoding: 'compact' }),
+  circuit: { receiver: sumReceiver, sender: sumSender },
   'rr22-buckets': { receiver: rr22BucketsReceiver, sender: rr22BucketsSender },
 };
 const setups = { receiver: rr22ReceiverSetup, sender: rr22SenderSetup };
@@ -205,7 +212,20 @@ function sidOf(byte) {
   return `0x${byte.repeat(32)}`;
 }
 
-/** Items \`first\` … first + size − 1 of a fixed pseudo-random list. */
+/** The sender's n-th item carries n; who gets the sum is the receiver. */
+async function sumSender(options) {
+  const payloads = BigInt64Array.from({ length: options.items.length / 16 }, (_, i) => BigInt(i + 1));
+  const [share] = await circuitPsiSender({ ...options, payloads }, payloadSum);
+  await options.channel.send(new Uint8Array(share.buffer, share.byteOffset, 8));
+}
+
+async function sumReceiver(options) {
+  const { shares } = await circuitPsiReceiver(options, payloadSum);
+  const theirs = await options.channel.receive();
+  return BigInt.asUintN(64, shares[0][0] + new DataView(theirs.buffer, theirs.byteOffset).getBigUint64(0, true));
+}
+
+/** Items `first` … first + size − 1 of a fixed pseudo-random list. */
 function sample(first, size) {
   const key = createHash('sha256').update('2pm/bench/psi').digest().subarray(0, 16);
   return nodeCrypto.aes128Ctr(key, new Uint8Array(8), BigInt(first), 16 * size);
@@ -234,6 +254,11 @@ async function placesIn(store) {
 
 function check(found) {
   const from = Math.floor(n / 2);
+  if (typeof found === 'bigint') {
+    const common = BigInt(n - from);
+    if (found !== (common * (common + 1n)) / 2n) throw new Error('wrong sum');
+    return;
+  }
   if (found.length !== n - from || found.some((index, i) => index !== from + i)) throw new Error('wrong intersection');
 }
 

@@ -55,5 +55,5 @@ export function bytesToWords(bytes: Uint8Array): BigUint64Array {
     });
   }
   if (bytes.byteOffset % 8 === 0) return new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8);
-  return new BigUint64Array(bytes.slice().buffer);
+  return new BigUint64Array(new Uint8Array(bytes).buffer);
 }

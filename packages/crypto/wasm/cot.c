@@ -59,11 +59,11 @@ void gilboa_receive(const u64 *chosen, const u64 *pads, u32 lane, const u8 *mess
   }
 }
 
-// Products of packed bits with the bit of a transfer each: message zero + bit - one, share -zero.
+// Products of words with the bit of a transfer each: message zero + factor - one, share -zero.
 EXPORT(bit_products_send)
-void bit_products_send(const u64 *zero, const u64 *one, const u32 *bits, u32 n, u64 *message, u64 *share) {
+void bit_products_send(const u64 *zero, const u64 *one, const u64 *factors, u32 n, u64 *message, u64 *share) {
   for (u32 i = 0; i < n; i++) {
-    message[i] = zero[2 * i] + (bits[i >> 5] >> (i & 31) & 1) - one[2 * i];
+    message[i] = zero[2 * i] + factors[i] - one[2 * i];
     share[i] = -zero[2 * i];
   }
 }

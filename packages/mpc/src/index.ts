@@ -1,4 +1,4 @@
-export { additiveSemiHonest, runAdditiveCircuit } from './additive/backend.ts';
+export { additiveScheduleHash, additiveSemiHonest, runAdditiveCircuit, runOnShares } from './additive/backend.ts';
 export { ADDITIVE_SEMI_HONEST } from './additive/card.ts';
 export { sharedBackends } from './backends.ts';
 export { REP3_SEMI_HONEST } from './card.ts';

@@ -3,7 +3,7 @@
  * choice bits of its transfers, as a sum of one share at each.
  *
  * Construction: Gilboa, "Two Party RSA Key Generation" (CRYPTO 1999, §4.1), modulo 2^64: transfer i carries the sender's
- * factor modulo 2^(64-i), so a product of words takes 64 transfers and 260 bytes, one of bits one transfer and 8 bytes.
+ * factor modulo 2^(64-i), so a product of words takes 64 transfers and 260 bytes, one of a word and a bit one transfer and 8 bytes.
  * Products of bits as XOR of bits take one transfer and nothing sent: the sender's factor is what the two pads differ in.
  * Pads are AES_k(x) ⊕ x under a public key of the session, correlation robust in the ideal-cipher model (Guo, Katz, Wang,
  * Yu, IEEE S&P 2020, §IV). Corruption model: semi-honest. A transfer serves for one product alone, or under one key each.
@@ -17,7 +17,7 @@ import { type Kernels, pieces } from '../wasm/kernels.ts';
 export const WORD_TRANSFERS = 64;
 /** Bytes that a product of words takes. */
 export const WORD_PRODUCT_BYTES = 260;
-/** Bytes that a product of bits as words takes. */
+/** Bytes that a product of a word and a bit takes. */
 export const BIT_PRODUCT_BYTES = 8;
 /** Transfers hashed at a time: pads stay in cache. */
 const CHUNK = 8_192;
@@ -160,11 +160,11 @@ export function receiveBits(context: PadContext, run: Received): Uint32Array {
   return shares;
 }
 
-/** Shares modulo 2^64 of products of the packed bits `factors` with the receiver's choice bits. */
+/** Shares modulo 2^64 of products of the words `factors` with the receiver's choice bits. */
 export function sendBitProducts(
   context: PadContext,
   run: Sent,
-  factors: Uint32Array,
+  factors: BigUint64Array,
 ): { shares: BigUint64Array; message: Uint8Array } {
   const { kernels } = context;
   const shares = new BigUint64Array(run.count);
@@ -172,9 +172,9 @@ export function sendBitProducts(
   for (const { from, to, at } of chunks(kernels, run)) {
     const n = to - from;
     const [zero, one] = bothPads(context, at, run.delta, n);
-    const bits = kernels.put(bytesOf(factors.subarray(from / 32, to / 32)));
+    const words = kernels.put(bytesOf(factors.subarray(from, to)));
     const [out, share] = [kernels.alloc(8 * n), kernels.alloc(8 * n)];
-    kernels.run.bit_products_send(zero, one, bits, n, out, share);
+    kernels.run.bit_products_send(zero, one, words, n, out, share);
     message.set(kernels.bytes(out, 8 * n), 8 * from);
     bytesOf(shares).set(kernels.bytes(share, 8 * n), 8 * from);
   }

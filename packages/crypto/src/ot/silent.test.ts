@@ -138,19 +138,20 @@ describe('products', () => {
     }
   });
 
-  test('of bits as words', async () => {
+  test('of words and bits', async () => {
     const { sent, received, sending, receiving, choices, length } = await batch();
-    const factors = new Uint32Array(random(length / 8).buffer);
+    const factors = new BigUint64Array(random(8 * length).buffer);
+    factors.set([0n, 1n, 2n ** 64n - 1n]);
     const { shares, message } = sendBitProducts(sending, sent, factors);
     const theirs = receiveBitProducts(receiving, received, message);
     for (let i = 0; i < length; i++) {
-      expect(modulo(shares[i]! + theirs[i]!)).toBe(bitOf(factors, i) * bitOf(choices, i));
+      expect(modulo(shares[i]! + theirs[i]!)).toBe(factors[i]! * bitOf(choices, i));
     }
   });
 
   test('what the receiver of a product reads without its choice is not the factor', async () => {
     const { sent, received, sending, receiving, choices, length } = await batch();
-    const [zeros, ones] = [new Uint32Array(length / 32), new Uint32Array(length / 32).fill(2 ** 32 - 1)];
+    const [zeros, ones] = [new BigUint64Array(length), new BigUint64Array(length).fill(1n)];
     const messages = [zeros, ones].map((factors) => sendBitProducts(sending, sent, factors).message);
     const words = messages.map((message) => new BigUint64Array(message.buffer));
     const shares = messages.map((message) => receiveBitProducts(receiving, received, message));

@@ -84,7 +84,7 @@ export interface KernelFunctions {
   xor_offset(x: number, offset: number, out: number, n: number): void;
   gilboa_send(zero: number, one: number, lane: number, a: number, n: number, message: number, share: number): void;
   gilboa_receive(chosen: number, pads: number, lane: number, message: number, n: number, share: number): void;
-  bit_products_send(zero: number, one: number, bits: number, n: number, message: number, share: number): void;
+  bit_products_send(zero: number, one: number, factors: number, n: number, message: number, share: number): void;
   bit_products_receive(chosen: number, pads: number, message: number, n: number, share: number): void;
   chacha_stream(key: number, nonce: number, rounds: number, at: number, out: number, size: number): void;
   shuffle(slots: number, from: number, to: number, random: number): void;

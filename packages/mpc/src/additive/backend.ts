@@ -1,5 +1,6 @@
 /** The back-end `additive-semi-honest/1`: two seats, one of which may be curious. See the card. @module */
 import {
+  assert,
   concatBytes,
   fromHex,
   type Hash,
@@ -12,14 +13,15 @@ import {
   type SharedBackend,
   taggedHash,
 } from '@2pm/core';
-import type { Circuit, GateOperation } from '../circuit.ts';
+import type { Circuit, Gate, GateOperation } from '../circuit.ts';
 import { execute } from '../execute.ts';
 import { inputNodes, lower } from '../lower.ts';
 import { loadSimd } from '../rep3/simd.ts';
 import { schedule, scheduleHash } from '../schedule.ts';
 import { ADDITIVE_SEMI_HONEST } from './card.ts';
 import { demandOf } from './demand.ts';
-import { AdditiveEngine, ROUND_COSTS } from './engine.ts';
+import { AdditiveEngine, ROUND_COSTS, type Share } from './engine.ts';
+import { fuse } from './fuse.ts';
 import { inputShare, readInputs, shareInputs } from './inputs.ts';
 import { Link } from './link.ts';
 import { open, outputBytes } from './outputs.ts';
@@ -54,22 +56,58 @@ async function runSeat(context: SeatContext): Promise<SeatOutput> {
  * Rounds: those of the schedule, one before and one after, and three more where the circuit takes correlations.
  */
 export async function runAdditiveCircuit(circuit: Circuit, context: SeatContext): Promise<SeatOutput> {
-  const { plan, sid, seat, roles, signal, onProgress } = context;
+  const { plan, sid, seat, roles, signal } = context;
   if (![0, 1].includes(seat)) throw new NodeError('MPC_BAD_SEAT', `there is no seat ${seat}`, { fault: 'caller' });
   signal.throwIfAborted();
   checkGates(circuit, plan);
   const inputs = readInputs(circuit, context);
-  const planned = schedule(circuit, ROUND_COSTS);
   const binding = taggedHash(
     '2pm/mpc-session/1',
     fromHex(hashValue('2pm/mpc-card/1', ADDITIVE_SEMI_HONEST.id)),
     fromHex(sid),
     fromHex(planHash(plan)),
     fromHex(hashValue('2pm/mpc-roles/1', roles)),
-    fromHex(scheduleHash(circuit, planned)),
+    fromHex(additiveScheduleHash(circuit)),
   ) as Hash;
-  const link = new Link(context, ADDITIVE_SEMI_HONEST.id, binding);
+  const {
+    outputs: shares,
+    transcript,
+    rounds,
+  } = await runOnShares(circuit, context, binding, (gate) => inputShare(inputs, gate));
 
+  const outputs = new Map<number, Uint8Array>();
+  for (const [i, { node, value, ok }] of circuit.outputs.entries()) {
+    const parts = (ok === undefined ? [value] : [value, ok]).map((index, part) => {
+      const share = shares[i]?.[part];
+      assert(share !== undefined, 'every output has its shares');
+      return outputBytes(share, circuit.gates[index]?.length ?? 0);
+    });
+    outputs.set(node, concatBytes(...parts));
+  }
+  return { outputs, transcript, rounds };
+}
+
+/** Of the circuit and of when each gate runs: what two seats must agree on, whatever else they do. */
+export function additiveScheduleHash(whole: Circuit): Hash {
+  const circuit = fuse(whole);
+  return scheduleHash(circuit, schedule(circuit, ROUND_COSTS));
+}
+
+/**
+ * Runs one seat of a circuit whose inputs are shared already: `input` gives this seat's share of each `total` and `stack`.
+ * `binding`: hash of everything that the seats must agree on, the circuit and its schedule included, unique for the
+ * session. Gives this seat's shares of each of the circuit's outputs: of the value, and of the bits that release it.
+ */
+export async function runOnShares(
+  whole: Circuit,
+  context: Pick<SeatContext, 'sid' | 'seat' | 'channels' | 'rng' | 'crypto' | 'signal' | 'onProgress'>,
+  binding: Hash,
+  input: (gate: Gate) => BigUint64Array,
+): Promise<{ outputs: Share[][]; transcript: Hash; rounds: number }> {
+  const { seat, onProgress } = context;
+  const circuit = fuse(whole);
+  const planned = schedule(circuit, ROUND_COSTS);
+  const link = new Link(context, ADDITIVE_SEMI_HONEST.id, binding);
   const demand = demandOf(circuit);
   const batches = batchesOf(demand, binding);
   const steps = planned.rounds + batches + 2;
@@ -79,20 +117,17 @@ export async function runAdditiveCircuit(circuit: Circuit, context: SeatContext)
   advance();
   const simd = await loadSimd();
   const correlations = await makeCorrelations(context, { link, binding, simd, onBatch: advance }, demand);
-  const engine = new AdditiveEngine(seat, new Supply(correlations), simd, (gate) => inputShare(inputs, gate));
+  const engine = new AdditiveEngine(seat, new Supply(correlations), simd, input);
   const shares = await execute(circuit, planned, engine, (round) => link.exchange(round), advance);
   const transcript = await link.agree();
   advance();
-
-  const outputs = new Map<number, Uint8Array>();
-  for (const { node, value, ok } of circuit.outputs) {
-    const parts = (ok === undefined ? [value] : [value, ok]).map((index) => {
-      const [share, gate] = [shares.get(index), circuit.gates[index]];
-      if (share === undefined || gate === undefined) throw new Error(`output gate ${index} was not computed`);
-      return outputBytes(share, gate.length);
-    });
-    outputs.set(node, concatBytes(...parts));
-  }
+  const outputs = circuit.outputs.map(({ value, ok }) =>
+    (ok === undefined ? [value] : [value, ok]).map((gate) => {
+      const share = shares.get(gate);
+      assert(share !== undefined, `output gate ${gate} was computed`);
+      return share;
+    }),
+  );
   return { outputs, transcript, rounds: planned.rounds + 2 + (batches > 0 ? PREPROCESSING_ROUNDS : 0) };
 }
 

@@ -2,7 +2,8 @@
  * How many correlations a circuit takes, known before it runs. Seat i holds of
  *   words: a, b, c modulo 2^64 with (a0+a1)(b0+b1) = c0+c1; bits: the same modulo 2;
  *   matrices: the same for the product of two matrices, one for each such gate;
- *   crossBits: a bit f each and c with f0·f1 = c0 ⊕ c1; crossWords: a bit f each and c with f0·f1 = c0 + c1.
+ *   crossBits: a bit f each and c with f0·f1 = c0 ⊕ c1; crossWords: a bit f each and c with f0·f1 = c0 + c1;
+ *   choices: a word a, a bit t and words c, d, with a0·t1 = c0 + d1 and a1·t0 = c1 + d0.
  * Bits are counted in whole 32-bit words of a packed vector, as they are drawn.
  * @module
  */
@@ -14,6 +15,7 @@ export interface Demand {
   bits: number;
   crossBits: number;
   crossWords: number;
+  choices: number;
   matrices: readonly MatrixShape[];
 }
 
@@ -28,7 +30,7 @@ export interface MatrixShape {
 export const PLANES = { carry: 63, tree: 118, zero: 63 } as const;
 
 export function demandOf({ gates }: Circuit): Demand {
-  const demand = { words: 0, bits: 0, crossBits: 0, crossWords: 0, matrices: [] as MatrixShape[] };
+  const demand = { words: 0, bits: 0, crossBits: 0, crossWords: 0, choices: 0, matrices: [] as MatrixShape[] };
   const lengthOf = (index: number | undefined) => gates[index ?? -1]?.length ?? 0;
   for (const gate of gates) {
     const [x, y] = gate.args;
@@ -36,7 +38,8 @@ export function demandOf({ gates }: Circuit): Demand {
     switch (gate.op) {
       case 'mul':
       case 'dot':
-        demand.words += lengthOf(x);
+        if (gates[x ?? -1]?.form === 'bits') demand.choices += 32 * packedLength(lengthOf(x));
+        else demand.words += lengthOf(x);
         break;
       case 'matmul': {
         const inner = gate.inner ?? 1;
@@ -63,15 +66,16 @@ export function demandOf({ gates }: Circuit): Demand {
 }
 
 export type Portion =
-  | { kind: 'words' | 'bits' | 'crossBits' | 'crossWords'; transfers: number }
+  | { kind: 'words' | 'bits' | 'choices' | 'crossBits' | 'crossWords'; transfers: number }
   | { kind: 'matrix'; shape: MatrixShape; transfers: number };
 
 /** What the transfers from one seat to the other are for, in their order; each portion a multiple of 128. */
-export function portionsOf({ words, bits, crossBits, crossWords, matrices }: Demand, from: number): Portion[] {
+export function portionsOf({ words, bits, choices, crossBits, crossWords, matrices }: Demand, from: number): Portion[] {
   const portions: Portion[] = [
     { kind: 'words', transfers: 64 * words },
     ...matrices.map((shape) => ({ kind: 'matrix' as const, shape, transfers: 64 * shape.inner * shape.columns })),
     { kind: 'bits', transfers: bits },
+    { kind: 'choices', transfers: choices },
   ];
   if (from === 0) {
     portions.push({ kind: 'crossBits', transfers: crossBits }, { kind: 'crossWords', transfers: crossWords });

@@ -3,13 +3,13 @@
  * or of packed bits (bit i in word i >> 5 at place i & 31; what lies beyond the length is arbitrary).
  * Reference: Goldreich, Micali, Wigderson, STOC 1987; Beaver, CRYPTO 1991: operands are opened under the masks of a triple.
  * Per element, sent by a seat, beside what the correlations cost (`preprocessing.ts`):
- *   mul, dot 1 round, 16 bytes an operand pair; matmul 1 round, 8 bytes an element of either matrix; and 1 round, 2 bits;
+ *   mul, dot 1 round, 16 bytes an operand pair, or 8 bytes and a bit where one is a bit; matmul 1 round, 8 bytes an element of either matrix; and 1 round, 2 bits;
  *   zero 6 rounds, 126 bits; negative 7 rounds, 299 bits; inject, truncate 1 round, 1 bit.
  * Leakage to a seat: none beyond the lengths; every received word is masked by a correlation that serves once.
  * Deviations: a sign is the carry of the two shares, each known to its seat, as is the wrap in a truncation.
  * @module
  */
-import { assert } from '@2pm/core';
+import { assert, concatBytes } from '@2pm/core';
 import type { Gate } from '../circuit.ts';
 import type { Engine, Interactive } from '../execute.ts';
 import { add, blockSums, complement, lowestBits, scale, spread, sub, widen, xor, xorTo } from '../rep3/kernels.ts';
@@ -67,9 +67,9 @@ export class AdditiveEngine implements Engine<Share> {
   interactive(gate: Gate, [x, y]: readonly Share[]): Interactive<Share> {
     switch (gate.op) {
       case 'mul':
-        return this.#multiply(words(x), words(y));
+        return this.#product(x, y);
       case 'dot':
-        return this.#dot(words(x), words(y), gate.length);
+        return this.#dot(x, y, gate.length);
       case 'matmul':
         return this.#matmul(gate, words(x), words(y));
       case 'truncate':
@@ -98,8 +98,39 @@ export class AdditiveEngine implements Engine<Share> {
     return out;
   }
 
-  *#dot(x: BigUint64Array, y: BigUint64Array, length: number): Interactive<BigUint64Array> {
-    return blockSums(yield* this.#multiply(x, y), length);
+  /** See `fuse.ts` for when the first factor is of bits. */
+  #product(x: Share | undefined, y: Share | undefined): Interactive<BigUint64Array> {
+    return x instanceof Uint32Array ? this.#choose(x, words(y)) : this.#multiply(words(x), words(y));
+  }
+
+  *#dot(x: Share | undefined, y: Share | undefined, length: number): Interactive<BigUint64Array> {
+    return blockSums(yield* this.#product(x, y), length);
+  }
+
+  /**
+   * The word y where the bit x is 1, else 0. With the own x0, y0: x y0 = x0 y0 + x1 (1 - 2 x0) y0, of which the last is the
+   * product of a word of this seat and a bit of the other. With α = word - a and β = bit ⊕ t in the open, word·bit is
+   * β word + (1 - 2β)(a t + α t).
+   */
+  *#choose(x: Uint32Array, y: BigUint64Array): Interactive<BigUint64Array> {
+    const { length } = y;
+    const { word: a, sent, bit: t, received } = this.#supply.choices(x.length);
+    const own = widen(x, length);
+    const word = new BigUint64Array(length);
+    for (let i = 0; i < length; i++) word[i] = y[i]! - (y[i]! + y[i]!) * own[i]!;
+    const masked = xor(x, t);
+    const send = concatBytes(bytesOf(sub(word, a)), bytesOf(masked));
+    const answer = yield { send, expect: send.length };
+    const alpha = toWords(answer.subarray(0, 8 * length));
+    const [theirs, mine] = [widen(toPacked(answer.subarray(8 * length)), length), widen(masked, length)];
+    const bit = widen(t, length);
+    const out = new BigUint64Array(length);
+    for (let i = 0; i < length; i++) {
+      const [give, take] = [sent[i]!, received[i]! + alpha[i]! * bit[i]!];
+      out[i] =
+        own[i]! * y[i]! + theirs[i]! * word[i]! + give - (give + give) * theirs[i]! + take - (take + take) * mine[i]!;
+    }
+    return out;
   }
 
   *#matmul(gate: Gate, x: BigUint64Array, y: BigUint64Array): Interactive<BigUint64Array> {

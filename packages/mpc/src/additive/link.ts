@@ -20,15 +20,17 @@ import type { Exchange } from '../execute.ts';
 /** Larger messages are cut, so that no channel must hold a whole round. */
 const FRAME_BYTES = 1 << 20;
 
+type LinkContext = Pick<SeatContext, 'seat' | 'sid' | 'channels' | 'crypto' | 'signal'>;
+
 export class Link {
-  readonly #context: SeatContext;
+  readonly #context: LinkContext;
   readonly #binding: Hash;
   readonly #peer: number;
   readonly #channel: Channel;
   /** The same channel, with every frame hashed. */
   readonly #logged: TranscriptChannel;
 
-  constructor(context: SeatContext, protocol: string, binding: Hash) {
+  constructor(context: LinkContext, protocol: string, binding: Hash) {
     const { seat, sid, channels, crypto } = context;
     const peer = 1 - seat;
     const channel = channels.get(peer);

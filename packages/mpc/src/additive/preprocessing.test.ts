@@ -8,12 +8,13 @@ import { loadSimd } from '../rep3/simd.ts';
 import { schedule } from '../schedule.ts';
 import { type Demand, demandOf, portionsOf } from './demand.ts';
 import { AdditiveEngine, ROUND_COSTS } from './engine.ts';
+import { fuse } from './fuse.ts';
 import { Link } from './link.ts';
 import { batchesOf, directionOf, makeCorrelations, piecesOf } from './preprocessing.ts';
 import { Supply } from './supply.ts';
 
 const BINDING = `0x${'cd'.repeat(32)}` as Hash;
-const NONE: Demand = { words: 0, bits: 0, crossBits: 0, crossWords: 0, matrices: [] };
+const NONE: Demand = { words: 0, bits: 0, crossBits: 0, crossWords: 0, choices: 0, matrices: [] };
 const shapeOf = (rows: number, inner: number, columns: number) => ({
   gate: { op: 'matmul' as const, args: [], form: 'words' as const, length: rows * columns, inner },
   ...{ rows, inner, columns },
@@ -44,12 +45,27 @@ describe('every correlation is right', () => {
   test.each<[string, Demand]>([
     [
       'a few of each',
-      { words: 3, bits: 64, crossBits: 32, crossWords: 64, matrices: [shapeOf(2, 3, 2), shapeOf(5, 1, 1)] },
+      {
+        words: 3,
+        bits: 64,
+        crossBits: 32,
+        crossWords: 64,
+        choices: 96,
+        matrices: [shapeOf(2, 3, 2), shapeOf(5, 1, 1)],
+      },
     ],
     ['of some kinds alone', { ...NONE, crossWords: 32 }],
     [
       'more than a batch',
-      { ...NONE, words: 16_001, bits: 20_000, crossBits: 9_000, crossWords: 9_000, matrices: [shapeOf(3, 40, 20)] },
+      {
+        ...NONE,
+        words: 16_001,
+        bits: 20_000,
+        crossBits: 9_000,
+        crossWords: 9_000,
+        choices: 3_200,
+        matrices: [shapeOf(3, 40, 20)],
+      },
     ],
   ])('%s', async (_, demand) => {
     const { one, other } = await make(demand);
@@ -73,6 +89,15 @@ describe('every correlation is right', () => {
     expect(32 * s.factor.length).toBeGreaterThanOrEqual(demand.crossWords);
     for (let i = 0; i < s.share.length; i++) {
       if (bitOf(s.factor, i) * bitOf(t.factor, i) !== modulo(s.share[i]! + t.share[i]!)) wrong++;
+    }
+    for (const [from, to] of [
+      [one.choices, other.choices],
+      [other.choices, one.choices],
+    ] as const) {
+      expect(from.word.length).toBeGreaterThanOrEqual(demand.choices);
+      for (let i = 0; i < from.word.length; i++) {
+        if (from.word[i]! * bitOf(to.bit, i) !== modulo(from.sent[i]! + to.received[i]!)) wrong++;
+      }
     }
     for (const { gate, rows, inner, columns } of demand.matrices) {
       const [m, n] = [one.matrices.get(gate)!, other.matrices.get(gate)!];
@@ -108,13 +133,15 @@ describe('what is sent', () => {
         return { sender: answer + direction.batches * correction, receiver: offer + choice };
       });
       const [out, back] = lengths as [(typeof lengths)[0], (typeof lengths)[0]];
-      return out.sender + back.receiver + 260 * demand.words + (seat === 0 ? 8 * demand.crossWords : 0);
+      return (
+        out.sender + back.receiver + 260 * demand.words + 8 * demand.choices + (seat === 0 ? 8 * demand.crossWords : 0)
+      );
     });
 
   test('is 260 bytes a triple of words, 8 of seat 0 a product of bits as words, and the transfers’ own', async () => {
     for (const demand of [
       { ...NONE, words: 1000 },
-      { ...NONE, bits: 50_048, crossWords: 128, words: 2 },
+      { ...NONE, bits: 50_048, crossWords: 128, choices: 256, words: 2 },
     ]) {
       expect((await make(demand)).sent).toEqual(expected(demand));
     }
@@ -129,7 +156,14 @@ describe('what is sent', () => {
 });
 
 test('the pieces of all batches are each portion once, in order', () => {
-  const demand = { words: 40_000, bits: 300_000, crossBits: 96, crossWords: 32, matrices: [shapeOf(3, 9, 11)] };
+  const demand = {
+    words: 40_000,
+    bits: 300_000,
+    crossBits: 96,
+    crossWords: 32,
+    choices: 320,
+    matrices: [shapeOf(3, 9, 11)],
+  };
   for (const from of [0, 1]) {
     const direction = directionOf(demand, from, BINDING)!;
     const seen = new Map<object, number>();
@@ -162,9 +196,11 @@ test('the demand of a circuit is what its operations draw, to the last one', asy
     b.words('dot', 7, [x, y]),
     b.words('inject', 70, [b.bits('and', 70, [sign, zero])]),
     b.truncate(x, 9),
+    b.words('mul', 70, [b.words('inject', 70, [zero]), y]),
     b.matmul(x, input(0, 35), 35),
   ];
-  const circuit = { gates: b.gates, outputs: last.map((value, node) => ({ node, value })), inputWords: new Map() };
+  const outputs = last.map((value, node) => ({ node, value }));
+  const circuit = fuse({ gates: b.gates, outputs, inputWords: new Map() });
   const demand = demandOf(circuit);
   const { one, other } = await make(demand);
   const planned = schedule(circuit, ROUND_COSTS);
@@ -180,8 +216,16 @@ test('the demand of a circuit is what its operations draw, to the last one', asy
       return supply.used;
     }),
   );
-  const { words, bits, crossBits, crossWords } = demand;
-  const all = { words, bits: bits / 32, crossBits: crossBits / 32, crossWords: crossWords / 32, matrices: 1 };
+  const { words, bits, crossBits, crossWords, choices } = demand;
+  expect(choices).toBe(96);
+  const all = {
+    words,
+    bits: bits / 32,
+    crossBits: crossBits / 32,
+    crossWords: crossWords / 32,
+    choices: choices / 32,
+    matrices: 1,
+  };
   expect(used).toEqual([all, all]);
 });
 

@@ -7,13 +7,13 @@
  * batches of up to 2^20 in each direction.
  * Corruption model: semi-honest. Rounds: base transfers, choice, then one stream from each seat: for each batch a
  * correction and then what the products take. Bytes a seat sends: 260 a triple of words and for each product of elements
- * in a triple of matrices, none a triple of bits; 8 from seat 0 a product of bits as words; for the transfers about 0.1 MB
+ * in a triple of matrices, none a triple of bits; 8 a choice, and from seat 0 a product of bits as words; for the transfers about 0.1 MB
  * at least, 0.28 bytes each in long batches.
  * Leakage: none beyond the lengths, which follow from the circuit. Every transfer serves for one correlation alone; those
  * under a column of a matrix are hashed under a key of its own for every two rows.
  * @module
  */
-import { bytesToWords, concatBytes, fromHex, type Hash, type SeatContext, taggedHash } from '@2pm/core';
+import { bytesToWords, concatBytes, fromHex, type Hash, hashValue, type SeatContext } from '@2pm/core';
 import { loadGroup } from '@2pm/crypto/group';
 import {
   BIT_PRODUCT_BYTES,
@@ -37,11 +37,12 @@ import {
 import { voleParameters } from '@2pm/crypto/vole';
 import { loadKernels } from '@2pm/crypto/wasm';
 import type { Gate } from '../circuit.ts';
+import { widen } from '../rep3/kernels.ts';
 import { bytesOf } from '../rep3/share.ts';
 import type { Simd } from '../rep3/simd.ts';
 import { type Demand, type MatrixShape, type Portion, portionsOf } from './demand.ts';
 import type { Link } from './link.ts';
-import type { Correlations, Triple } from './supply.ts';
+import type { Choices, Correlations, Triple } from './supply.ts';
 
 /** Transfers of a batch: more would save little of what is sent and need more memory than fits in a cache. */
 const BATCH = 2 ** 20;
@@ -64,8 +65,9 @@ export function directionOf(demand: Demand, from: number, binding: Hash): Direct
   const total = portions.reduce((sum, { transfers }) => sum + transfers, 0);
   if (total === 0) return undefined;
   const batches = Math.ceil(total / BATCH);
-  const session = fromHex(taggedHash('2pm/mpc-transfers/1', fromHex(binding), new Uint8Array([from])));
-  return { portions, batches, parameters: voleParameters(Math.ceil(total / batches)), session };
+  const parameters = voleParameters(Math.ceil(total / batches));
+  const session = fromHex(hashValue('2pm/mpc-transfers/1', { binding, from, batches, parameters: { ...parameters } }));
+  return { portions, batches, parameters, session };
 }
 
 /** Batches of the busier direction: the unit of `onBatch`. */
@@ -157,6 +159,7 @@ class Making {
   readonly #bits: Triple<Uint32Array>;
   readonly #crossBits: { factor: Uint32Array; share: Uint32Array };
   readonly #crossWords: { factor: Uint32Array; share: BigUint64Array };
+  readonly #choices: Choices;
   readonly #matrices: Map<Gate, { shape: MatrixShape; triple: Triple<BigUint64Array> }>;
 
   constructor(seat: number, demand: Demand, random: (bytes: Uint8Array) => Uint8Array) {
@@ -176,6 +179,11 @@ class Making {
     // The other seat's factors are its choice bits.
     if (seat === 0) random(bytesOf(factor));
     this.#crossWords = { factor, share: new BigUint64Array(transfers('crossWords')) };
+    const choices = transfers('choices');
+    this.#choices = {
+      ...{ word: randomWords(choices), bit: packed('choices') },
+      ...{ sent: new BigUint64Array(choices), received: new BigUint64Array(choices) },
+    };
     this.#matrices = new Map(
       demand.matrices.map((shape) => {
         const { gate, rows, inner, columns } = shape;
@@ -223,8 +231,16 @@ class Making {
         this.#crossBits.share.set(shares, low);
         return;
       }
+      case 'choices': {
+        const words = this.#choices.word.subarray(from, from + run.count);
+        const { shares, message } = sendBitProducts(padded, run, words);
+        this.#choices.sent.set(shares, from);
+        yield message;
+        return;
+      }
       case 'crossWords': {
-        const { shares, message } = sendBitProducts(padded, run, this.#crossWords.factor.subarray(low, high));
+        const factors = widen(this.#crossWords.factor.subarray(low, high), run.count);
+        const { shares, message } = sendBitProducts(padded, run, factors);
         this.#crossWords.share.set(shares, from);
         yield message;
       }
@@ -271,6 +287,12 @@ class Making {
         this.#crossBits.factor.set(choices, low);
         this.#crossBits.share.set(receiveBits(padded, run), low);
         return;
+      case 'choices': {
+        const shares = receiveBitProducts(padded, run, yield BIT_PRODUCT_BYTES * run.count);
+        this.#choices.bit.set(choices, low);
+        this.#choices.received.set(shares, from);
+        return;
+      }
       case 'crossWords': {
         const shares = receiveBitProducts(padded, run, yield BIT_PRODUCT_BYTES * run.count);
         this.#crossWords.factor.set(choices, low);
@@ -290,6 +312,7 @@ class Making {
     }
     return {
       ...{ words: this.#words, bits, crossBits: this.#crossBits, crossWords: this.#crossWords },
+      choices: this.#choices,
       matrices: new Map([...this.#matrices].map(([gate, { triple }]) => [gate, triple])),
     };
   }

@@ -14,17 +14,28 @@ export interface Cross<Vector> {
   share: Vector;
 }
 
+/** Both directions of a product of a random word of one seat and a random bit of the other. */
+export interface Choices {
+  /** The own word, and the share of its product with the other seat's bit. */
+  word: BigUint64Array;
+  sent: BigUint64Array;
+  /** The own bits, packed, and the share of their products with the other seat's words. */
+  bit: Uint32Array;
+  received: BigUint64Array;
+}
+
 export interface Correlations {
   words: Triple<BigUint64Array>;
   bits: Triple<Uint32Array>;
   crossBits: Cross<Uint32Array>;
   crossWords: Cross<BigUint64Array>;
+  choices: Choices;
   matrices: ReadonlyMap<Gate, Triple<BigUint64Array>>;
 }
 
 export class Supply {
   readonly #of: Correlations;
-  readonly #used = { words: 0, bits: 0, crossBits: 0, crossWords: 0 };
+  readonly #used = { words: 0, bits: 0, crossBits: 0, crossWords: 0, choices: 0 };
   readonly #matrices: Map<Gate, Triple<BigUint64Array>>;
 
   constructor(correlations: Correlations) {
@@ -55,6 +66,13 @@ export class Supply {
     const { factor, share } = this.#of.crossWords;
     const [from, to] = this.#take('crossWords', packed, factor.length);
     return { factor: factor.subarray(from, to), share: share.subarray(32 * from, 32 * to) };
+  }
+
+  choices(packed: number): Choices {
+    const { word, sent, bit, received } = this.#of.choices;
+    const [from, to] = this.#take('choices', packed, bit.length);
+    const part = (words: BigUint64Array) => words.subarray(32 * from, 32 * to);
+    return { word: part(word), sent: part(sent), bit: bit.subarray(from, to), received: part(received) };
   }
 
   matrix(gate: Gate): Triple<BigUint64Array> {

@@ -35,5 +35,5 @@ export const toWords = bytesToWords;
 /** Without a copy where the bytes are aligned. */
 export function toPacked(bytes: Uint8Array): Uint32Array {
   if (bytes.byteOffset % 4 === 0) return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  return new Uint32Array(bytes.slice().buffer);
+  return new Uint32Array(new Uint8Array(bytes).buffer);
 }
