@@ -19,7 +19,8 @@ export interface Seal {
 const RECORD_WORDS = 5;
 const RECORD_BYTES = 4 * RECORD_WORDS;
 const CHUNK = 8_192;
-/** Records that wait in memory for each bucket. */
+/** Bytes that wait in memory for all buckets together, and most records of one. */
+const WAITING_BYTES = 2 ** 25;
 const WAITING = 8_192;
 
 /**
@@ -34,7 +35,8 @@ export async function cutSet(
 ): Promise<void> {
   await store.clear();
   const counts = new Uint32Array(buckets);
-  const waiting = Array.from({ length: buckets }, () => new Uint32Array(RECORD_WORDS * WAITING));
+  const room = Math.min(WAITING, Math.ceil(WAITING_BYTES / (RECORD_BYTES * buckets)));
+  const waiting = Array.from({ length: buckets }, () => new Uint32Array(RECORD_WORDS * room));
   const held = new Uint32Array(buckets);
   const flush = async (bucket: number) => {
     const records = waiting[bucket] as Uint32Array;
@@ -71,7 +73,7 @@ export async function cutSet(
         records[to + 4] = seen + i;
         held[bucket] = (held[bucket] as number) + 1;
         counts[bucket] = (counts[bucket] as number) + 1;
-        if (held[bucket] === WAITING) await flush(bucket);
+        if (held[bucket] === room) await flush(bucket);
       }
       seen += n;
     }
