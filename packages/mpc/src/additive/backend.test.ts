@@ -79,7 +79,7 @@ async function runCircuit(circuit: Circuit, inputs: readonly bigint[], seed = 1,
 /** Gates one by one, on integers: what a circuit means. */
 function evaluate(circuit: Circuit, inputs: readonly bigint[]): bigint[][] {
   const values: bigint[][] = [];
-  for (const { op, args, length, constant = 0n, inner = 1, from = 1, input } of circuit.gates) {
+  for (const { op, args, length, constant = 0n, inner = 1, from = 1, offset = 0, step = 1, input } of circuit.gates) {
     const [x = [], y = []] = args.map((arg) => values[arg] ?? []);
     const each = (of: (i: number) => bigint | boolean) =>
       Array.from({ length }, (_, i) => BigInt.asIntN(64, BigInt(of(i))));
@@ -113,6 +113,9 @@ function evaluate(circuit: Circuit, inputs: readonly bigint[]): bigint[][] {
         },
         sum: () => each((i) => sum(block(x, i))),
         repeat: () => each((i) => x[Math.floor((i * from) / length)]!),
+        slice: () => each((i) => x[offset + i * step]!),
+        concat: () => args.flatMap((arg) => values[arg] ?? []),
+        transpose: () => each((i) => x[(i % inner) * (x.length / inner) + Math.floor(i / inner)]!),
         negative: () => each((i) => x[i]! < 0n),
         zero: () => each((i) => x[i] === 0n),
         parity: () => each((i) => x[i]! & 1n),
@@ -178,6 +181,8 @@ describe('a run opens to what the circuit says in the clear', () => {
               () => one.push(b.words('sum', 1, [x])),
               () => one.push(b.matmul(x, y, length)),
               () => words.push(b.matmul(x, one[picks[1] % one.length]!, 1)),
+              () => words.push(b.slice(b.concat([x, y]), 0, length, 2)),
+              () => words.push(b.slice(b.transpose(b.concat([x, y]), 2), length, length)),
               () => bits.push(b.bits('negative', length, [x])),
               () => bits.push(b.bits('zero', length, [x])),
               () => bits.push(b.bits('zero', length, [b.words('sub', length, [x, x])])),

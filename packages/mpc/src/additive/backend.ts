@@ -29,7 +29,8 @@ import { batchesOf, makeCorrelations, PREPROCESSING_ROUNDS } from './preprocessi
 import { Supply } from './supply.ts';
 
 const LOCAL: readonly GateOperation[] = [
-  ...(['total', 'stack', 'constant', 'scale', 'add', 'sub', 'sum', 'parity', 'xor', 'not', 'repeat'] as const),
+  ...(['total', 'stack', 'constant', 'scale', 'add', 'sub', 'sum', 'parity', 'xor', 'not', 'repeat', 'slice'] as const),
+  ...(['concat', 'transpose'] as const),
 ];
 
 export const additiveSemiHonest: SharedBackend = {

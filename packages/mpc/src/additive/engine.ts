@@ -12,7 +12,21 @@
 import { assert, concatBytes } from '@2pm/core';
 import type { Gate } from '../circuit.ts';
 import type { Engine, Interactive } from '../execute.ts';
-import { add, blockSums, complement, lowestBits, scale, spread, sub, widen, xor, xorTo } from '../rep3/kernels.ts';
+import {
+  add,
+  blockSums,
+  complement,
+  joined,
+  lowestBits,
+  scale,
+  spread,
+  strided,
+  sub,
+  transposed,
+  widen,
+  xor,
+  xorTo,
+} from '../rep3/kernels.ts';
 import { bytesOf, packedLength, toPacked, toWords } from '../rep3/share.ts';
 import type { Simd } from '../rep3/simd.ts';
 import type { Supply } from './supply.ts';
@@ -36,7 +50,8 @@ export class AdditiveEngine implements Engine<Share> {
     this.#inputs = inputs;
   }
 
-  local(gate: Gate, [x, y]: readonly Share[]): Share {
+  local(gate: Gate, args: readonly Share[]): Share {
+    const [x, y] = args;
     switch (gate.op) {
       case 'total':
       case 'stack':
@@ -59,6 +74,12 @@ export class AdditiveEngine implements Engine<Share> {
         return this.#not(bits(x));
       case 'repeat':
         return repeat(x, gate.from ?? 1, gate.length);
+      case 'slice':
+        return strided(words(x), gate.offset ?? 0, gate.step ?? 1, gate.length);
+      case 'concat':
+        return joined(args.map(words));
+      case 'transpose':
+        return transposed(words(x), gate.inner ?? 1);
       default:
         throw new Error(`${gate.op} is not local`);
     }
