@@ -13,6 +13,7 @@ import { nodeCrypto } from '@2pm/crypto/node';
 import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { sharedBackends } from '../backends.ts';
 import { lower } from '../lower.ts';
 import { evaluatePlain, type PlainInputs } from '../plain.ts';
 import { schedule } from '../schedule.ts';
@@ -264,6 +265,64 @@ describe('a join', () => {
       return schedule(lower(plan, { left: 1, right: 1 }, nodesOf(plan, 'reveal/1').slice(0, 3)), ROUND_COSTS).rounds;
     };
     expect([rounds([]), rounds(['v'])]).toEqual([3, 4]);
+  });
+});
+
+test('two joins and a comparison share rounds; a relation may enter both', async () => {
+  const [left, right, third] = [count(12), count(9, 5), count(20, 3)].map(
+    (people, r): Relation => ({
+      ...{ capacity: 20 - r, columns: ['v'] },
+      rows: people.map((person) => ({ keys: [person], values: [BigInt(person - 6)] })),
+    }),
+  );
+  if (left === undefined || right === undefined || third === undefined) throw new Error('three relations');
+  third.rows.length = third.capacity;
+  const draft = new Draft();
+  const keyed = [left, right, third].map((relation, r) => draft.keyed(names[r] ?? '', relation, 1));
+  const reveals = [1, 2].flatMap((other) => {
+    const length = 20 - other;
+    const roles = [names[0] ?? '', names[other] ?? ''];
+    const joined = draft.node('join/1', [keyed[0] ?? 0, keyed[other] ?? 0], { kind: 'joined', roles, length });
+    const columns = roles.map((role) => draft.shared('joined-column/1', [joined], length, 'int', { role, name: 'v' }));
+    const equal = draft.shared('eq/1', columns, length, 'bool');
+    return [equal, ...columns].map((one) => draft.reveal(draft.shared('sum/1', [one], 1), 1));
+  });
+  const one = { passes: 1, relations: [left, right, third] };
+  const [plan, inputs, roles] = [draft.plan(), inputsOf(one), { left: 1, right: 1, third: 1 }];
+  const simulation = { plan, sid: SID, roles, inputs, rng: seededRng(8), crypto: nodeCrypto };
+  const { opened } = await simulateSeats(rep3SemiHonest, simulation);
+  const expected = evaluatePlain(plan, roles, inputs);
+  for (const node of reveals) expect(opened.get(node)).toEqual(expected.get(node));
+  expect(opened.get(reveals[1] ?? -1)).toEqual([5n - 6n + 6n - 6n + 7n - 6n + 8n - 6n + 9n - 6n + 10n - 6n + 11n - 6n]);
+});
+
+describe('a plan', () => {
+  test('has keyed rows among its inputs only where they enter a join', () => {
+    const { plan } = planOf(pairOf([2, 3], [[], []]));
+    const [left = -1, right = -1] = nodesOf(plan, 'keyed/1');
+    expect([rep3SemiHonest.inputNodes(plan, 'left'), rep3SemiHonest.inputNodes(plan, 'right')]).toEqual([
+      [left],
+      [right],
+    ]);
+    const set = { ...plan, nodes: plan.nodes.filter(({ op }) => op !== 'join/1') };
+    expect(rep3SemiHonest.inputNodes(set, 'left')).toEqual([]);
+  });
+
+  test('that asks for a column that nobody brought, or for rows of several holders, is refused', () => {
+    const { plan } = planOf(pairOf([2, 3], [[], []]));
+    const renamed = JSON.parse(JSON.stringify(plan).replace('"name":"v"', '"name":"w"'));
+    expect(() => rep3SemiHonest.check(renamed)).toThrow(expect.objectContaining({ code: 'MPC_UNSUPPORTED' }));
+    const left = { min: 1, max: 2, tables: ['left'] };
+    const several = { ...plan, roles: { ...plan.roles, left } };
+    expect(() => rep3SemiHonest.check(several)).toThrow(expect.objectContaining({ code: 'MPC_UNSUPPORTED' }));
+  });
+
+  test('that joins is refused by back-ends that cannot', () => {
+    const { plan } = planOf(pairOf([2, 3], [[], []]));
+    for (const backend of sharedBackends) {
+      if (backend === rep3SemiHonest) backend.check(plan);
+      else expect(() => backend.check(plan)).toThrow(expect.objectContaining({ code: 'MPC_UNSUPPORTED' }));
+    }
   });
 });
 
