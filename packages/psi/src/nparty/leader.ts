@@ -117,17 +117,13 @@ async function lead(options: NpartyOptions, own: NpartySetup): Promise<Uint32Arr
     kernels.release(mark);
     onPhase?.('vole and decode');
   }
-  const stores = await Promise.all(
-    [...new Set(members.map(({ number }) => capacities[number] as number))].map(async (capacity) => {
-      const alike = members.filter(({ number }) => capacities[number] === capacity);
-      const shape = parameters.hints[alike[0]?.number ?? LEADER] as OkvsParameters;
-      const channels = alike.map(({ channel }) => channel);
-      return { capacity, shape, vector: await receiveHints(kernels, channels, shape) };
-    }),
-  );
-  onPhase?.('await hints');
-  for (const { capacity, shape, vector } of stores) {
+  for (const capacity of new Set(members.map(({ number }) => capacities[number] as number))) {
+    const alike = members.filter(({ number }) => capacities[number] === capacity);
+    const shape = parameters.hints[alike[0]?.number ?? LEADER] as OkvsParameters;
     const mark = kernels.mark();
+    const channels = alike.map(({ channel }) => channel);
+    const vector = await receiveHints(kernels, channels, shape);
+    onPhase?.('await hints');
     if (capacity === n) okvsDecode(kernels, rows, vector, totals);
     else addDecoded(kernels, okvsRows(kernels, forItems(shape, n), r, set), vector, rows, totals);
     kernels.release(mark);
