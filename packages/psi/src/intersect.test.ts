@@ -7,7 +7,13 @@ const random = (size: number) => nodeRng.fill(new Uint8Array(size));
 const id = (party: number) => `0x${String(party).padStart(40, '0')}` as NodeId;
 
 /** Sets of digests that have the first `common` in common; every party but the receiver must learn nothing. */
-async function run(capacities: readonly number[], receiver: number, common: number) {
+async function run(
+  capacities: readonly number[],
+  receiver: number,
+  common: number,
+  security: 'semi-honest' | 'malicious' = 'semi-honest',
+  sizes?: Parameters<typeof intersect>[1],
+) {
   const shared = Array.from({ length: common }, () => random(16));
   const sets = capacities.map((capacity) => {
     const own = Array.from({ length: Math.max(0, capacity - common) }, () => random(16));
@@ -24,14 +30,17 @@ async function run(capacities: readonly number[], receiver: number, common: numb
   const sid = `0x${Buffer.from(random(32)).toString('hex')}` as Hash;
   const found = await Promise.all(
     capacities.map((_, self) =>
-      intersect({
-        ...{ sid, security: 'semi-honest', receiver, items: sets[self] ?? new Uint8Array() },
-        ...{ rng: nodeRng, crypto: nodeCrypto, signal: new AbortController().signal },
-        parties: capacities.map((capacity, party) => {
-          const channel = channels[self]?.get(party);
-          return channel === undefined ? { capacity } : { capacity, channel };
-        }),
-      }),
+      intersect(
+        {
+          ...{ sid, security, receiver, items: sets[self] ?? new Uint8Array() },
+          ...{ rng: nodeRng, crypto: nodeCrypto, signal: new AbortController().signal },
+          parties: capacities.map((capacity, party) => {
+            const channel = channels[self]?.get(party);
+            return channel === undefined ? { capacity } : { capacity, channel };
+          }),
+        },
+        sizes,
+      ),
     ),
   );
   const own = capacities[receiver] ?? 0;
@@ -51,4 +60,17 @@ test.each([
   // Of many, neither the first nor the last.
   for (const receiver of capacities.length === 2 ? [0, 1] : [1]) await run(capacities, receiver, 7);
   if (capacities.length === 2) await run(capacities, 0, 0);
+});
+
+test('against malicious parties two sets of any size, and no more than two', async () => {
+  expect(intersectionCard([20, 30], 'malicious').id).toContain('psi-rr22-malicious');
+  await run([20, 30], 1, 7, 'malicious');
+  expect(() => intersectionCard([20, 30, 40], 'malicious')).toThrow(
+    expect.objectContaining({ code: 'PSI_UNSUPPORTED' }),
+  );
+});
+
+test('large sets go through in buckets', async () => {
+  expect(intersectionCard([2 ** 21 + 1, 10], 'semi-honest').id).toContain('buckets');
+  await run([3_000, 4_000], 1, 700, 'semi-honest', { small: 512, large: 2_048 });
 });

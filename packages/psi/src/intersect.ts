@@ -1,19 +1,31 @@
 /** One intersection among two or more parties, by the protocol that fits its public parameters. @module */
-import { type Channel, type CryptoProvider, type Hash, NodeError, type ProtocolCard, type Rng } from '@2pm/core';
+import {
+  type Channel,
+  type CryptoProvider,
+  type Hash,
+  NodeError,
+  type ProtocolCard,
+  type Rng,
+  type SecurityModel,
+} from '@2pm/core';
+import { bucketsCard } from './buckets/card.ts';
+import { bucketMatches, rr22BucketsReceiver } from './buckets/receiver.ts';
+import { rr22BucketsSender } from './buckets/sender.ts';
+import { memoryBucketStore } from './buckets/store.ts';
 import { ecdhCard } from './ecdh/card.ts';
 import { ecdhReceiver } from './ecdh/receiver.ts';
 import { ecdhSender } from './ecdh/sender.ts';
 import { npartyCard } from './nparty/card.ts';
 import { npartyLeader } from './nparty/leader.ts';
 import { npartyMember } from './nparty/member.ts';
-import { rr22Card } from './rr22/card.ts';
+import { rr22Card, rr22CardOf } from './rr22/card.ts';
 import { rr22Receiver } from './rr22/receiver.ts';
 import { rr22Sender } from './rr22/sender.ts';
 
 export interface Intersection {
   /** Unique for each run. */
   sid: Hash;
-  security: 'semi-honest' | 'malicious';
+  security: SecurityModel;
   /** In one order for all. The own entry has no channel. */
   parties: readonly { capacity: number; channel?: Channel }[];
   /** Place of the one who learns the intersection. */
@@ -25,40 +37,76 @@ export interface Intersection {
   signal: AbortSignal;
 }
 
-/** Up to here two sets cost less by curve arithmetic than the set-up of a VOLE does. */
-const SMALL = 512;
+/** Where two sets change from one protocol to the next. The same on both sides. */
+const SIZES = {
+  /** Up to here they cost less by curve arithmetic than the set-up of a VOLE does. */
+  small: 512,
+  /** Beyond, RR22 is faster in buckets that fit the caches than in one piece. */
+  large: 2 ** 21,
+};
 
 /** The protocol that `intersect` runs. @throws {NodeError} `PSI_UNSUPPORTED`. */
-export function intersectionCard(capacities: readonly number[], security: 'semi-honest' | 'malicious'): ProtocolCard {
-  if (security === 'malicious') {
-    throw new NodeError('PSI_UNSUPPORTED', 'no intersection protocol here withstands malicious parties', {
+export function intersectionCard(
+  capacities: readonly number[],
+  security: SecurityModel,
+  { small, large } = SIZES,
+): ProtocolCard {
+  if (capacities.length > 2) {
+    if (security === 'semi-honest') return npartyCard(capacities.length);
+    throw new NodeError('PSI_UNSUPPORTED', 'more than two sets are intersected among semi-honest holders only', {
       fault: 'caller',
+      fix: 'Intersect two sets, or ask for security against semi-honest parties.',
     });
   }
-  if (capacities.length > 2) return npartyCard(capacities.length);
-  return Math.max(...capacities) <= SMALL ? ecdhCard : rr22Card;
+  if (security === 'malicious') return rr22CardOf({ security });
+  const largest = Math.max(...capacities);
+  return largest <= small ? ecdhCard : largest <= large ? rr22Card : bucketsCard;
 }
 
 /** Ascending indices of the own items that all others hold too, for the receiver; undefined for the others. */
-export async function intersect(options: Intersection): Promise<Uint32Array | undefined> {
-  const { parties, receiver } = options;
+export async function intersect(options: Intersection, sizes = SIZES): Promise<Uint32Array | undefined> {
+  const { parties, receiver, security } = options;
   const card = intersectionCard(
     parties.map(({ capacity }) => capacity),
-    options.security,
+    security,
+    sizes,
   );
   if (parties.length > 2) return intersectMany(options);
-  const [own, other] = [
-    parties.findIndex(({ channel }) => channel === undefined),
-    parties.find(({ channel }) => channel),
-  ];
-  const capacities = { receiver: parties[receiver]?.capacity ?? 0, sender: parties[1 - receiver]?.capacity ?? 0 };
-  if (other?.channel === undefined) throw new RangeError('an intersection of two has one channel');
+  const channel = parties.find((party) => party.channel)?.channel;
+  if (channel === undefined) throw new RangeError('an intersection of two has one channel');
+  const capacity = { receiver: parties[receiver]?.capacity ?? 0, sender: parties[1 - receiver]?.capacity ?? 0 };
   const { sid, items, rng, crypto, signal } = options;
-  const run = { channel: other.channel, sid, capacity: capacities, items, rng, crypto, signal };
-  const small = card.id === ecdhCard.id;
-  if (own === receiver) return small ? ecdhReceiver(run) : rr22Receiver(run);
-  await (small ? ecdhSender(run) : rr22Sender(run));
-  return undefined;
+  const run = { channel, sid, capacity, items, rng, crypto, signal };
+  const receives = parties.findIndex((party) => party.channel === undefined) === receiver;
+  switch (card.id) {
+    case ecdhCard.id:
+      return receives ? ecdhReceiver(run) : noResult(ecdhSender(run));
+    case bucketsCard.id: {
+      const store = memoryBucketStore();
+      const cut = { ...run, store, items: () => [items] };
+      if (!receives) return noResult(rr22BucketsSender(cut));
+      await rr22BucketsReceiver(cut);
+      return ascending(bucketMatches(store));
+    }
+    default:
+      return receives ? rr22Receiver({ ...run, security }) : noResult(rr22Sender({ ...run, security }));
+  }
+}
+
+async function noResult(work: Promise<void>): Promise<undefined> {
+  await work;
+}
+
+async function ascending(parts: AsyncIterable<Uint32Array>): Promise<Uint32Array> {
+  const all: Uint32Array[] = [];
+  for await (const part of parts) all.push(part);
+  const joined = new Uint32Array(all.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of all) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined.sort();
 }
 
 /** Here the receiver leads and is party 0; the others follow in their order. */

@@ -7,7 +7,7 @@
 import { type Env, encode, NodeError, type NodeId, type Plan, planHash, programHash, type TaskId } from '@2pm/core';
 import type { SubmitRequest } from '@2pm/core/api';
 import { personalDigest, taskId as taskIdOf } from '@2pm/crypto';
-import { matchers } from '../matchers.ts';
+import { checkProtocol } from '../check-protocol.ts';
 import type { ControlRequest } from '../messages.ts';
 import { runAttempt } from './attempt.ts';
 import { type BookOptions, type MemberProgress, TaskBook } from './book.ts';
@@ -108,8 +108,7 @@ export class Coordinator {
       protocol: chooseBackend(backends, request).card,
       nowMs: at,
     });
-    backendOf(this.#desk, spec.protocol).check(plan);
-    matchers(plan, spec);
+    checkProtocol(backendOf(this.#desk, spec.protocol), plan, spec);
     const signature = await analyst.signer.sign(personalDigest(encode(spec)));
     const signatures = Object.fromEntries(Object.keys(spec.recipients).map((name) => [name, signature]));
     const taskId = taskIdOf(chain.info.domain, signer.id, nonce);

@@ -9,19 +9,16 @@ import {
   type KeyReport,
   NodeError,
   type NodeId,
-  type Plan,
   programHash,
-  type SharedBackend,
   specHash,
   type TaskId,
   type TaskRequest,
-  type TaskSpec,
   ZERO_HASH,
 } from '@2pm/core';
 import { personalDigest, taskId as taskIdOf, verifySignature } from '@2pm/crypto';
 import { wireError } from '../control.ts';
-import { matchers } from '../matchers.ts';
 import type { ControlAnswers, Reason } from '../messages.ts';
+import { mismatch } from '../mismatch.ts';
 
 export type Answer =
   | { type: 'consent'; consent: Consent; keys: KeyReport[] }
@@ -49,20 +46,6 @@ export function checkFetched(
       throw mismatch(`recipient ${name} did not sign the spec`);
     }
   }
-}
-
-/**
- * Whether the protocol is what the spec says of it: policies judge the spec's word on security.
- * @throws {NodeError} `TASK_MISMATCH`, `TASK_NO_MATCHER`, and what the back-end says of the plan.
- */
-export function checkProtocol(backend: SharedBackend, plan: Plan, spec: TaskSpec): void {
-  const { card } = backend;
-  if (spec.security === 'malicious' && card.security !== 'malicious') {
-    throw mismatch(`${card.id} does not withstand malicious seats, as the spec says it does`);
-  }
-  if (spec.seats.length !== card.seats) throw mismatch(`${card.id} has ${card.seats} seats, not ${spec.seats.length}`);
-  backend.check(plan);
-  matchers(plan, spec);
 }
 
 /** The policy's word on the whole plan, then the data, fixed and checked. Never throws: whatever is wrong is a refusal. */
@@ -117,8 +100,4 @@ export function refusalOf(error: unknown): Extract<Answer, { type: 'refuse' }> {
   const line = error instanceof Error && 'line' in error && typeof error.line === 'number' ? error.line : undefined;
   const reason = { message, ...(line === undefined ? {} : { line }), ...(fix === undefined ? {} : { fix }) };
   return { type: 'refuse', code, reasons: [reason] };
-}
-
-export function mismatch(problem: string): NodeError {
-  return new NodeError('TASK_MISMATCH', problem, { fault: 'peer', fix: 'ask the coordinator for a new task' });
 }

@@ -28,13 +28,15 @@ import {
 } from '@2pm/core';
 import type { TaskUpdate } from '@2pm/core/api';
 import { rosterHash, signAttestation, signConsent } from '@2pm/crypto';
+import { checkProtocol } from '../check-protocol.ts';
 import { type ControlPlane, wireError } from '../control.ts';
 import type { ControlAnswers, ControlRequest, Leaf, Reason } from '../messages.ts';
+import { mismatch } from '../mismatch.ts';
 import { checkLeaves, resultRoot, sealOutputs } from '../release.ts';
 import { checkRoster, expectRoster, rosterOf } from '../roster.ts';
 import { blamed } from './blame.ts';
 import { runAttempt } from './compute.ts';
-import { checkFetched, checkProtocol, decide, mismatch, refusalOf } from './decide.ts';
+import { checkFetched, decide, refusalOf } from './decide.ts';
 import { readWorkerTasks, reduceWorker, type WorkerEvent, type WorkerTask, workerEntry } from './log.ts';
 import { Rendezvous } from './rendezvous.ts';
 

@@ -2,7 +2,7 @@ import type { NodeId, TaskSpec } from '@2pm/core';
 import { additiveSemiHonest, rep3SemiHonest } from '@2pm/mpc';
 import { defineTask, int, key, table, trace } from '@2pm/program';
 import { expect, test } from 'vitest';
-import { checkProtocol } from './decide.ts';
+import { checkProtocol } from './check-protocol.ts';
 
 const id = (n: number) => `0x${String(n).padStart(40, '0')}` as NodeId;
 const rows = table({ x: int({ min: 0, max: 9 }) }, { maxRows: 9, keys: { id: key.exact('id') } });
