@@ -1,10 +1,10 @@
 /**
  * What is claimed, and how it is tested. A seat that sends anything but what the protocol tells it is found before an
- * output leaves, except with a chance below 2^-39; so among any number of runs that a test can make, every run in which a
+ * output leaves, except with a chance below 2^-40; so among any number of runs that a test can make, every run in which a
  * message was altered must end in an error or open to the right result. The cheating seat here is the real one whose
  * messages are altered *before* they enter its transcript: comparing transcripts does not find it, the checks must.
  * The suite alters hundreds of messages, and 10^4 for each circuit with MPC_TAMPERINGS=10000. That shows the absence of holes
- * of more than about 1 / 1000 (with confidence 95 %), not 2^-39; for that there are the proofs in the headers, and below a
+ * of more than about 1 / 1000 (with confidence 95 %), not 2^-40; for that there are the proofs in the headers, and below a
  * test of the combinatorial bound at parameters so small that cheating succeeds often enough to count.
  */
 import { type Channel, type Hash, NodeError, Plan, type SeatContext } from '@2pm/core';

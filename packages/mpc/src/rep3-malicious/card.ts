@@ -14,7 +14,7 @@ export const REP3_MALICIOUS: ProtocolCard = {
   learns: [
     'A seat learns the plan, the number of holders and the lengths of their inputs, and no value, whatever it sends, as long as ' +
       'no other seat shows it what it holds.',
-    'A seat that deviates is found before anything is opened, but for a chance below 2^-39 a run. It can make the attempt ' +
+    'A seat that deviates is found before anything is opened, but for a chance below 2^-40 a run. It can make the attempt ' +
       'fail, whenever it likes; what it does this for, and the failure itself, depend on no value that it does not know.',
     'Two seats together learn every input and can falsify the result.',
     'The recipient of a reveal learns the revealed integers and which of them were withheld.',
