@@ -399,7 +399,7 @@ describe('keyed rows', () => {
           expect(report?.keyed).toBe(keyed.rows);
         },
       ),
-      { numRuns: 15, endOnFailure: true },
+      { numRuns: 8, endOnFailure: true },
     );
   });
 });

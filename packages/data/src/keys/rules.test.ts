@@ -409,7 +409,7 @@ describe('rules for keys', () => {
           expect(told.filter(([, engine, reference]) => engine !== reference)).toEqual([]);
         },
       ),
-      { numRuns: 12, endOnFailure: true },
+      { numRuns: 5, endOnFailure: true },
     );
   });
 
