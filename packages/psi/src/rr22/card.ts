@@ -63,8 +63,8 @@ export const rr22MaliciousCard: ProtocolCard = {
     'An item outside the intersection is reported as a match with probability below 2^-80.',
   ],
   deviations: [
-    'The key r of the store is tossed by both; in the paper the receiver draws it, which with clusters would let a cheating ' +
-      'one provoke failures that depend on the sender’s set.',
+    'The key r of the store is tossed by both and names the code, too. In the paper the receiver draws it, which with ' +
+      'clusters would let a cheating one provoke failures that depend on the sender’s set.',
     'The check of the transfers is made on columns, point by hash (Fiat-Shamir); the check of the VOLE covers all trees at ' +
       'once with powers of one random point.',
     'The hash that makes tags takes H_B(x, r) where the paper has the item x: it names the item as well.',

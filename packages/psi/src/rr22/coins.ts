@@ -3,7 +3,7 @@
  *
  * r, the key of the store: the receiver commits to its share with its first message and opens it when it has the sender's.
  * RR22 leaves r to the receiver. With clusters that gave a cheating one something to search for: an r under which a set
- * that it suspects would overflow a bin, so that an abort confirms it.
+ * that it suspects would overflow a bin, so that an abort confirms it. r names the code of the VOLE, too.
  * w, part of what is hashed to tags (Rindal and Schoppmann, VOLE-PSI, EUROCRYPT 2021, malicious OPRF): the sender commits
  * to its share before anything of the correlation is fixed, the receiver sends its own with P ⊕ A, only then the sender
  * opens. So neither could hash anything useful before both were bound to their inputs.

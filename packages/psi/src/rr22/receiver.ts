@@ -47,6 +47,8 @@ async function receive(options: Rr22Options, own: Rr22Setup): Promise<Uint32Arra
   // The sender has fixed its set before it answers, we ours before the offer: only now is r drawn.
   const answer = await channel.receive(bytes.answer);
   const r = await (coins?.key() ?? drawKey(own, rng));
+  // Neither party chose it: names, and so codes, might be searched for a weak one.
+  if (checked) context.codeSession = r;
   await channel.send(vole.choose(answer));
   onPhase?.('base transfers');
 

@@ -35,6 +35,7 @@ async function send(options: Rr22Options, own: Rr22Setup): Promise<void> {
   kernels.reserve(rowBytes + 2 * ITEM_BYTES * parameters.vole.length + 3 * ITEM_BYTES * capacity.sender);
   onPhase?.('reserve memory');
   const r = await (coins?.key() ?? channel.receive(32));
+  if (checked) context.codeSession = r;
   const choice = await channel.receive(bytes.choice);
   onPhase?.('await choice');
   await channel.send(vole.expand(offer, choice));
