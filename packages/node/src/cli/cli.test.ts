@@ -128,7 +128,7 @@ describe('usage', () => {
     [['init', '--listen', 'nowhere']],
     [['init', '--network', 'a', '--embedded']],
     [['task', 'submit', 'p.ts', '--purpose', 'x', '--join-within', 'soon']],
-    [['task', 'submit', 'p.ts', '--purpose', 'x', '--role', 'holder=north']],
+    [['task', 'submit', 'p.ts', '--purpose', 'x', '--role', 'holder']],
     [['task', 'simulate', 'p.ts', '--data', 'table']],
     [['task', 'explain', 'p.ts', '--members', 'bank']],
     [['--frob']],
@@ -381,6 +381,17 @@ describe('tasks over the API', () => {
     expect(submitted[0]).toMatchObject({ roles: { holder: [node] }, joinWithinSeconds: 120, settleWithinSeconds: 900 });
     const machine = await cli([...argv, '--json']);
     expect(JSON.parse(machine.out)).toMatchObject({ taskId, phase: 'settled', result: { ages: [1, 2, null] } });
+  });
+
+  test('submit takes organisations for their nodes, and refuses names that no one or several bear', async () => {
+    using _up = await nodeWith('settled');
+    const submit = (...more: string[]) =>
+      cli(['task', 'submit', join(dir, 'p.ts'), '--dir', dir, '--purpose', 'why', ...more]);
+    expect((await submit('--role', 'bank=north', '--seats', 'North,north')).code).toBe(0);
+    expect(submitted[0]).toMatchObject({ roles: { bank: [node] }, seats: [node, node] });
+    const unknown = await submit('--role', 'bank=south');
+    expect(unknown).toMatchObject({ code: 2, err: expect.stringContaining('USAGE_NO_NODE') });
+    expect(submitted.length).toBe(1);
   });
 
   test.each([
