@@ -56,7 +56,7 @@ export interface Rr22Parameters {
 
 /**
  * Of the 4 GiB that 32-bit addresses reach, the receiver's rows (40 bytes an item), P and the three halves of its VOLE (64
- * bytes for each of 1.4 correlations an item) take 2.3 here. Larger sets: `buckets/`, which is faster from 2^21 on.
+ * bytes for each of 1.4 correlations an item) take 2.3 here. Larger sets: `buckets/`, which also takes less memory and time here, though not at 2^22.
  */
 const LARGEST_CAPACITY = 2 ** 24;
 /** The hash join reads its first word whole. */
