@@ -83,7 +83,7 @@ describe('a shuffle', () => {
 });
 
 test('orders of a stream are uniform, also composed', () => {
-  const stream = new Masks(nodeCrypto, new Uint8Array(16).fill(9), `0x${'cd'.repeat(32)}`);
+  const stream = new Masks(nodeCrypto, new Uint8Array(16).fill(9), `0x${'cd'.repeat(32)}` as Hash);
   const seen = new Map<string, number>();
   for (let i = 0; i < 6000; i++) {
     const key = composed(uniformOrder(stream, 3), Uint32Array.of(2, 0, 1)).join();
