@@ -9,18 +9,22 @@ export type Comparison = 'lt' | 'le' | 'gt' | 'ge' | 'eq' | 'ne';
 
 export const BIT: Bounds = { lo: 0n, hi: 1n };
 
-// Math.min and Math.max do not take bigints.
-const extreme = (values: readonly bigint[], better: (a: bigint, b: bigint) => boolean) =>
-  values.reduce((best, value) => (better(value, best) ? value : best));
-const least = (...values: readonly bigint[]) => extreme(values, (a, b) => a < b);
-const greatest = (...values: readonly bigint[]) => extreme(values, (a, b) => a > b);
+// Math.min and Math.max do not take bigints. Every node of a plan comes here, so: no arrays.
+function least(a: bigint, b: bigint): bigint {
+  if (a <= b) return a;
+  return b;
+}
+function greatest(a: bigint, b: bigint): bigint {
+  if (a >= b) return a;
+  return b;
+}
 
 export const interval = {
   add: (a: Bounds, b: Bounds): Bounds => ({ lo: a.lo + b.lo, hi: a.hi + b.hi }),
   sub: (a: Bounds, b: Bounds): Bounds => ({ lo: a.lo - b.hi, hi: a.hi - b.lo }),
   mul: (a: Bounds, b: Bounds): Bounds => {
-    const corners = [a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi];
-    return { lo: least(...corners), hi: greatest(...corners) };
+    const [p, q, r, s] = [a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi];
+    return { lo: least(least(p, q), least(r, s)), hi: greatest(greatest(p, q), greatest(r, s)) };
   },
   neg: (a: Bounds): Bounds => ({ lo: -a.hi, hi: -a.lo }),
   hull: (a: Bounds, b: Bounds): Bounds => ({ lo: least(a.lo, b.lo), hi: greatest(a.hi, b.hi) }),

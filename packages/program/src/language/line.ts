@@ -30,6 +30,29 @@ export function lineOf(stack: string): number {
   return 0;
 }
 
+let fixed: number | undefined;
+
+/** What the language's own code computes for one line of the program: the stack is read once. `body` calls no program. */
+export function atOneLine<Out>(body: () => Out): Out {
+  if (fixed !== undefined) return body();
+  fixed = callerLine();
+  try {
+    return body();
+  } finally {
+    fixed = undefined;
+  }
+}
+
+/** A loop reads the same stack again and again, and looking it up is cheaper than reading it. */
+const seen = new Map<string, number>();
+const MOST_SEEN = 10_000;
+
 export function callerLine(): number {
-  return lineOf(new Error('where').stack ?? '');
+  if (fixed !== undefined) return fixed;
+  const stack = new Error('where').stack ?? '';
+  const known = seen.get(stack);
+  if (known !== undefined) return known;
+  const line = lineOf(stack);
+  if (seen.size < MOST_SEEN) seen.set(stack, line);
+  return line;
 }

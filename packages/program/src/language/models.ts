@@ -4,6 +4,7 @@
  * @module
  */
 import { arithmetic, bitsOf } from './arithmetic.ts';
+import { atOneLine } from './line.ts';
 import { combine, dotEach } from './matrix.ts';
 import { scale } from './number.ts';
 import { numberLike } from './numeric.ts';
@@ -32,7 +33,15 @@ export interface LogisticOptions {
 export function logisticRegression(
   features: readonly Ints[],
   label: SharedVector<'bool'>,
-  { iterations = 100, rows, penalty = 0 }: LogisticOptions = {},
+  options: LogisticOptions = {},
+): Ints {
+  return atOneLine(() => descend(features, label, options));
+}
+
+function descend(
+  features: readonly Ints[],
+  label: SharedVector<'bool'>,
+  { iterations = 100, rows, penalty = 0 }: LogisticOptions,
 ): Ints {
   if (features.length === 0 || features.length > 62) fail('PROGRAM_LENGTH', 'a regression takes 1 to 62 features');
   const y = label.toInt();

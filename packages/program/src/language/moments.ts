@@ -5,6 +5,7 @@
  * covariances of all rows together, and no more. Least and greatest values are not among them, because each is one row's.
  * @module
  */
+import { atOneLine } from './line.ts';
 import type { LocalColumn, LocalTable, LocalVector } from './local.ts';
 import { fail } from './program-error.ts';
 import type { OpenedVector, PublicOperand, PublicVector } from './public.ts';
@@ -153,6 +154,14 @@ export function ridgeRegression<N extends string, Y extends N, X extends Exclude
 }
 
 function leastSquares<N extends string, X extends N>(
+  of: OpenedMoments<N>,
+  model: { readonly y: N; readonly x: readonly X[] },
+  penalty: number,
+) {
+  return atOneLine(() => solved(of, model, penalty));
+}
+
+function solved<N extends string, X extends N>(
   of: OpenedMoments<N>,
   { y, x }: { readonly y: N; readonly x: readonly X[] },
   penalty: number,

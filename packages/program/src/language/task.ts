@@ -144,7 +144,7 @@ function traceDefinition<T extends TableSpecs, R extends RoleSpecs<T>>(definitio
 }
 
 function resultTree(result: unknown, trace: Trace): ResultTree {
-  if (result === undefined && trace.nodes.some(({ op }) => op === 'intersect/1')) return {};
+  if (result === undefined && trace.recipients.length === 0 && trace.revealed.size > 0) return {};
   let recipient: string | undefined;
   return mapTree(
     result,

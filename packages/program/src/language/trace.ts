@@ -23,6 +23,7 @@ export interface Ref extends Bounds {
 
 export const MAX_NODES = 100_000;
 const UNBOUNDED: Bounds = { lo: 0n, hi: 0n };
+const NONE: Attributes = Object.freeze({});
 const UNKNOWN_LINE = -1;
 const LEAST = -LIMIT;
 
@@ -46,12 +47,16 @@ export class Trace {
     return this.#refs[index] as Ref;
   }
 
-  emit(op: Operation, args: readonly Ref[], shape: Shape, bounds = UNBOUNDED, attrs: Attributes = {}): Ref {
-    const indices = args.map((arg) => arg.index);
-    const constant = shape.kind === 'constant' ? `${shape.value}/${shape.fractionBits}` : '';
-    const role = op === 'input/1' && shape.kind === 'table' ? shape.role : '';
-    const details = Object.keys(attrs).length === 0 ? '' : JSON.stringify(attrs);
-    const key = `${op} ${indices.join()} ${constant}${role} ${details}`;
+  emit(op: Operation, args: readonly Ref[], shape: Shape, bounds = UNBOUNDED, attrs = NONE): Ref {
+    const indices: number[] = [];
+    let key: string = op;
+    for (const { index } of args) {
+      indices.push(index);
+      key += ` ${index}`;
+    }
+    if (shape.kind === 'constant') key += `/${shape.value}/${shape.fractionBits}`;
+    else if (op === 'input/1' && shape.kind === 'table') key += `/${shape.role}`;
+    if (attrs !== NONE && Object.keys(attrs).length > 0) key += JSON.stringify(attrs);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     if (this.nodes.length >= MAX_NODES) fail('PROGRAM_SIZE', `the plan has more than ${MAX_NODES} operations`);
