@@ -304,7 +304,7 @@ describe('a policy that permits protected aggregates', () => {
     const decision = judge((t) => t.reveal(t.total(t.local('sum/1', [t.column(t.table(), 'delay')]))));
     expect(decision).toMatchObject({
       reasons: [
-        { line: 3, fix: expect.stringContaining('minGroupSize: 20'), message: expect.stringContaining('"answer"') },
+        { line: 5, fix: expect.stringContaining('minGroupSize: 20'), message: expect.stringContaining('"answer"') },
       ],
     });
   });

@@ -349,13 +349,14 @@ function revealReasons(
     }
     // Whoever may learn the rows may learn what rests on few of them.
     if (kind === 'rows') return [];
-    return unprotected(lineage, reveal, roles, minGroupSize).map(({ reason, line, what }) => ({
+    // The line is that of the reveal: what it opens may stand elsewhere too, protected.
+    return unprotected(lineage, reveal, roles, minGroupSize).map(({ reason, what }) => ({
       code: reason === 'unprotected' ? 'POLICY_GROUP_SIZE' : 'POLICY_SUPPORT',
       message:
         reason === 'unprotected'
           ? `"${name}" could reveal a ${what} over fewer than ${minGroupSize} rows`
           : `"${name}" is withheld or computed by something that is no count of rows (${what})`,
-      line,
+      line: node.line,
       fix: `reveal it with minGroupSize: ${minGroupSize} or more`,
     }));
   });

@@ -21,7 +21,6 @@ import type { Lineage } from '../lineage.ts';
 
 export interface Unprotected {
   reason: 'unprotected' | 'support' | 'unknown';
-  line: number;
   what: string;
 }
 
@@ -45,7 +44,7 @@ export function unprotected(
   const problems: Unprotected[] = [];
   const guards = new Map<number, Guards>();
   const [opened] = lineage.node(reveal).args;
-  if (opened === undefined) return [{ reason: 'unknown', line: lineage.node(reveal).line, what: 'reveal/1' }];
+  if (opened === undefined) return [{ reason: 'unknown', what: 'reveal/1' }];
   guards.set(opened, { scalar: new Set(), slots: new Set(), summed: false });
   // Arguments come before their uses, so a descending walk has met every path to a node when it reaches it.
   for (let index = opened; index >= 0; index--) {
@@ -61,14 +60,14 @@ export function unprotected(
       const { join, conditions } = lineage.join(node.args[0] as number);
       const fine = have.summed && have.scalar.has(`matches ${lineage.key(node.args[0] as number)}`);
       if (touchesJoin(lineage, join, roles) && !fine) {
-        problems.push({ reason: 'unprotected', line: node.line, what: 'number or sum over matches' });
+        problems.push({ reason: 'unprotected', what: 'number or sum over matches' });
       }
       for (const condition of conditions) meet(guards, condition, have);
       continue;
     }
     if (node.type.kind === 'constant') continue;
     if (node.type.kind !== 'shared') {
-      problems.push({ reason: 'unknown', line: node.line, what: node.op });
+      problems.push({ reason: 'unknown', what: node.op });
       continue;
     }
     if (node.op === 'suppress/1') {
@@ -83,7 +82,7 @@ export function unprotected(
         }
         const count = countName(lineage, support);
         if (count === undefined) {
-          if (touches(lineage, support, roles)) problems.push({ reason: 'support', line: node.line, what: node.op });
+          if (touches(lineage, support, roles)) problems.push({ reason: 'support', what: node.op });
         } else if ((node.attrs.min ?? 0) >= minGroupSize) {
           if (count.scalar) scalar.add(count.name);
           else if (lengthOf(lineage.node(support)) === lengthOf(node)) slots.add(count.name);
@@ -133,7 +132,7 @@ function judgeInput(
 ): Unprotected | undefined {
   const local = input.args[0] as number;
   const node = lineage.node(local);
-  if (node.type.kind !== 'local') return { reason: 'unknown', line: input.line, what: input.op };
+  if (node.type.kind !== 'local') return { reason: 'unknown', what: input.op };
   if (!roles.includes(node.type.role)) return undefined;
   const fine = (() => {
     const placed = (name: string) => `${input.op} ${name}`;
@@ -162,7 +161,7 @@ function judgeInput(
         return false;
     }
   })();
-  return fine ? undefined : { reason: 'unprotected', line: node.line, what: node.op };
+  return fine ? undefined : { reason: 'unprotected', what: node.op };
 }
 
 /** The count-by node that a guard by slot names. */

@@ -1,0 +1,219 @@
+/**
+ * Two hundred programs that a policy allows, each then with one leak added: every one is refused, at the line of the leak.
+ * Judging reads no row: there are none here.
+ */
+import type { Decision, NodeId, Plan, TaskSpec } from '@2pm/core';
+import { judgeTask, parseContract } from '@2pm/data';
+import { category, checkPlan, defineTask, fixed, int, key, table, trace } from '@2pm/program';
+import { seededRng } from '@2pm/testing/seeded-rng';
+import { expect, test } from 'vitest';
+
+const PROGRAMS = 200;
+const id = (n: number) => `0x${String(n).padStart(40, '0')}` as NodeId;
+
+const tables = {
+  visits: table(
+    {
+      days: int({ min: 0, max: 60 }),
+      score: int({ min: -5, max: 5, nullable: true }),
+      price: fixed({ min: 0, max: 100, fractionBits: 8 }),
+      ward: category(['a', 'b', 'c']),
+      secret: int({ min: 0, max: 9 }),
+    },
+    { maxRows: 500, keys: { person: key.email('email') } },
+  ),
+};
+const one = { min: 1, max: 1, tables: ['visits'] } as const;
+const roles = { holder: { min: 3, max: 4, tables: ['visits'] }, left: one, right: one } as const;
+type Run = Parameters<typeof defineTask<typeof tables, typeof roles>>[0]['run'];
+type Context = Parameters<Run>[0];
+
+const contract = parseContract(`apiVersion: v3.1.0
+kind: DataContract
+id: urn:2pm:visits
+version: 1.0.0
+status: active
+servers: [{ server: main, type: local, path: /x.csv, format: csv }]
+schema:
+  - name: visits
+    properties:
+      - { name: days, logicalType: integer }
+      - { name: score, logicalType: integer }
+      - { name: price, logicalType: number }
+      - { name: ward, logicalType: string }
+      - { name: secret, logicalType: integer }
+      - { name: email, logicalType: string }
+customProperties:
+  - property: twopm.policy
+    value:
+      permit:
+        - parties: any
+          operations: [aggregate, match]
+          reveals: [aggregate]
+          columns: [days, score, price, ward, email]
+          limits: { maxKeys: 500 }
+          thresholds: { minParties: 1, minGroupSize: 20 }
+          approval: auto
+      prohibit: [{ columns: [secret] }]
+      defaults: deny
+`);
+
+/** As a holder in every role sees the plan. */
+function judge(plan: Plan): Decision {
+  const self = id(1);
+  const spec = {
+    coordinator: id(9),
+    roles: { holder: [self, id(2), id(3)], left: [self], right: [id(2)] },
+    seats: [self, id(2), id(3)],
+    protocol: 'rep3-semi-honest/1',
+    security: 'semi-honest',
+    recipients: { analyst: { id: id(8), hpke: '0x00' } },
+    purpose: 'statistics',
+  } as unknown as TaskSpec;
+  return judgeTask({
+    plan,
+    spec,
+    self,
+    nowMs: Date.UTC(2026, 10, 22),
+    contractOf: () => contract,
+    tasksToday: () => 0,
+  });
+}
+
+const traced = (run: Run): Plan => {
+  const plan = trace(defineTask({ name: 'leaks', tables, roles, run }));
+  checkPlan(plan);
+  return plan;
+};
+
+type Pick = (below: number) => number;
+
+/** One protected number, or several; what it is depends on the choices. */
+function honest(context: Context, pick: Pick, place: number) {
+  const name = `honest${place}`;
+  const { each, join, reveal } = context;
+  const options = { to: 'analyst', name, minGroupSize: 20 + pick(5) };
+  if (pick(4) === 0) {
+    const both = join(
+      each('left', (t) => t.visits.by('person', { columns: ['days', 'ward'], capacity: 100 + 40 * place + pick(40) })),
+      each('right', (t) => t.visits.by('person', { columns: ['days'], capacity: 300 + 40 * place + pick(40) })),
+    );
+    const kept = pick(2) === 0 ? both : both.whereIs('left', 'ward', 'b');
+    const days = kept.column(pick(2) === 0 ? 'left' : 'right', 'days');
+    return reveal([kept.count(), days.sum(), days.mul(days).sum()][pick(3)] ?? kept.count(), options);
+  }
+  const shared = each('holder', ({ visits: all }) => {
+    const visits = [all, all.where(all.days.gt(pick(50))), all.where(all.ward.ne('a'))][pick(3)] ?? all;
+    switch (pick(7)) {
+      case 0:
+        return visits.count();
+      case 1:
+        return visits.days.sum();
+      case 2:
+        return visits.score.sum();
+      case 3:
+        return visits.price.mul(visits.days).sum();
+      case 4:
+        return visits.days.histogram([0, 5, 10, 60]);
+      case 5:
+        return visits.groupBy(visits.ward).count();
+      default:
+        return visits.groupBy(visits.ward).sum(visits.days);
+    }
+  }).total();
+  return reveal(shared, options);
+}
+
+const LEAKS: Record<string, (context: Context) => void> = {
+  'a count of any size': ({ each, reveal }) =>
+    reveal(each('holder', (t) => t.visits.count()).total(), { to: 'analyst', name: 'leak' }),
+  'a sum over groups just too small': ({ each, reveal }) =>
+    reveal(each('holder', (t) => t.visits.days.sum()).total(), { to: 'analyst', name: 'leak', minGroupSize: 19 }),
+  'single rows': ({ each, reveal }) =>
+    reveal(each('holder', (t) => t.visits.rows(['days'], { capacity: 30 })).stack(), { to: 'analyst', name: 'leak' }),
+  'values holder by holder': ({ each, reveal }) =>
+    reveal(each('holder', (t) => t.visits.days.sum()).stack(), { to: 'analyst', name: 'leak', minGroupSize: 20 }),
+  'a prohibited column': ({ each, reveal }) =>
+    reveal(each('holder', (t) => t.visits.secret.sum()).total(), { to: 'analyst', name: 'leak', minGroupSize: 20 }),
+  'rows chosen by a prohibited column': ({ each, reveal }) =>
+    reveal(each('holder', (t) => t.visits.where(t.visits.secret.eq(3)).count()).total(), {
+      ...{ to: 'analyst', name: 'leak', minGroupSize: 20 },
+    }),
+  'a histogram of any size': ({ each, reveal }) =>
+    reveal(each('holder', (t) => t.visits.days.histogram([0, 1, 60])).total(), { to: 'analyst', name: 'leak' }),
+  'whether a count is large': ({ each, reveal }) =>
+    reveal(
+      each('holder', (t) => t.visits.count())
+        .total()
+        .gt(3),
+      { to: 'analyst', name: 'leak' },
+    ),
+  'the slots of a join': ({ each, join, reveal }) =>
+    reveal(join(each('left', side), each('right', side)).column('left', 'days'), {
+      ...{ to: 'analyst', name: 'leak', minGroupSize: 20 },
+    }),
+  'which slots matched': ({ each, join, reveal }) =>
+    reveal(join(each('left', side), each('right', side)).matched, { to: 'analyst', name: 'leak', minGroupSize: 20 }),
+  'a number of matches of any size': ({ each, join, reveal }) =>
+    reveal(join(each('left', side), each('right', side)).count(), { to: 'analyst', name: 'leak' }),
+  'an intersection for the other side': ({ each, psi }) =>
+    psi(each('left', side), each('right', side), { to: 'right', name: 'leak' }),
+  'more keys than may be tried': ({ each, join, reveal }) =>
+    reveal(
+      join(
+        each('left', side),
+        each('right', (t) => t.visits.by('person', { capacity: 501 })),
+      ).count(),
+      { to: 'analyst', name: 'leak', minGroupSize: 20 },
+    ),
+};
+
+function side({ visits }: Parameters<Parameters<Context['each']>[1]>[0]) {
+  // A capacity of its own: rows enter one join only.
+  return visits.by('person', { columns: ['days'], capacity: 30 });
+}
+
+test(`${PROGRAMS} honest programs are allowed, and refused at the line of one added leak`, () => {
+  const rng = seededRng('leaks');
+  const pick: Pick = (below) => (rng.fill(new Uint8Array(4)).reduce((sum, byte) => sum * 256 + byte, 0) >>> 0) % below;
+  const leaks = Object.entries(LEAKS);
+  for (let program = 0; program < PROGRAMS; program++) {
+    const seeds = Array.from({ length: 1 + pick(4) }, () => String(pick(2 ** 31)));
+    const build = (context: Context) => {
+      const results = seeds.map((seed, i) => {
+        const own = seededRng(seed);
+        const value = honest(context, (below) => (own.fill(new Uint8Array(1))[0] ?? 0) % below, i);
+        return [`honest${i}`, value] as const;
+      });
+      return Object.fromEntries(results);
+    };
+    const result = (run: (context: Context) => ReturnType<Run>): Plan => {
+      const plan = traced(((context: Context) => {
+        const results = run(context);
+        context.psi(
+          context.each('left', (t) => t.visits.by('person', { capacity: 9 })),
+          context.each('right', (t) => t.visits.by('person', { capacity: 8 })),
+          { to: 'left', name: 'own' },
+        );
+        return results;
+      }) as Run);
+      return plan;
+    };
+    const good = result(build);
+    expect([program, judge(good)]).toEqual([program, { verdict: 'allow' }]);
+
+    const [name, leak] = leaks[program % leaks.length] as (typeof leaks)[number];
+    const bad = result((context) => {
+      const results = build(context);
+      leak(context);
+      return results;
+    });
+    const decision = judge(bad);
+    const known = new Set(good.nodes.map(({ line }) => line));
+    const added = bad.nodes.map(({ line }) => line).filter((line) => !known.has(line));
+    expect([program, name, decision.verdict]).toEqual([program, name, 'refuse']);
+    if (decision.verdict !== 'refuse') continue;
+    expect(decision.code).toMatch(/^POLICY_/);
+    expect([name, decision.reasons.every(({ line }) => added.includes(line ?? 0))]).toEqual([name, true]);
+  }
+});
