@@ -7,7 +7,7 @@ export const REP3_SEMI_HONEST: ProtocolCard = {
   reference:
     'Araki, Furukawa, Lindell, Nof, Ohara: High-Throughput Semi-Honest Secure Three-Party Computation with an Honest ' +
     'Majority, CCS 2016, §2 (multiplication); Mohassel, Rindal: ABY3, CCS 2018, §5.3 (share conversion); Laur, Willemson, ' +
-    'Zhang: Round-Efficient Oblivious Database Manipulation, ISC 2011, §4–5 (shuffle and join)',
+    'Zhang: Round-Efficient Oblivious Database Manipulation, ISC 2011 (shuffle and join)',
   security: 'semi-honest',
   threshold: 1,
   seats: 3,

@@ -1,7 +1,7 @@
 /**
  * Brings together the rows of several relations that carry the same tag, without anyone learning which.
  *
- * Construction, after Laur, Willemson, Zhang (ISC 2011, §5: shuffle, open the keys, match in the clear), with tags in the
+ * Construction, after Laur, Willemson, Zhang (ISC 2011: shuffle, open the keys, match in the clear), with tags in the
  * place of keys, and one seat, the matcher, in the place of everybody:
  *   1. Every relation is shuffled (shuffle.ts) with the matcher as leader. In the last round its tag columns go to the
  *      matcher alone, its other columns are reshared.                                                         2 rounds

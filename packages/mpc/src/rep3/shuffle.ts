@@ -1,8 +1,8 @@
 /**
  * Permutes the rows of shared columns by a permutation that no seat knows: σ23 ∘ σ13 ∘ σ12, each drawn from a stream that
  * two of the seats have in common.
- * Reference: Laur, Willemson, Zhang: Round-Efficient Oblivious Database Manipulation, ISC 2011, §4 (three permutations,
- * each known to two seats); Araki et al.: Secure Graph Analysis at Scale, CCS 2021, §4 (resharing once, at the end).
+ * Reference: Laur, Willemson, Zhang: Round-Efficient Oblivious Database Manipulation, ISC 2011 (three permutations,
+ * each known to two seats); Araki et al.: Secure Graph Analysis at Scale, CCS 2021 (resharing once, at the end).
  *
  * Seat 1 here is the one that leads, seat 2 the one before it in the ring, seat 3 the other. Seats 1 and 2 share the
  * component x₁₂ and the stream s₁₂, and so on. ρ and ζ are pieces of these streams.

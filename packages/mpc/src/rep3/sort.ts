@@ -1,7 +1,7 @@
 /**
  * Sorts rows by a shared key, bit by bit from the lowest, without comparisons: each step is a stable partition.
  * Reference: Asharov, Hamada, Ikarashi, Kikuchi, Nof, Pinkas, Takahashi, Tomida: Efficient Secure Three-Party Sorting with
- * Applications to Data Analysis and Heavy Hitters, CCS 2022, §4; after Hamada et al., IACR ePrint 2014/121.
+ * Applications to Data Analysis and Heavy Hitters, CCS 2022; after Hamada et al., IACR ePrint 2014/121.
  *
  * `sortable` turns words into rows of 64 bits, which are xored shares: the key, and from bit 32 on the place of the row.
  * `radix` moves rows by one bit of the key. With s the inclusive prefix sums of the bits b and n rows, of which S have a 1,
