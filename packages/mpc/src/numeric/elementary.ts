@@ -118,9 +118,10 @@ export function sigmoid(b: CircuitBuilder, x: number, range: Range): number {
   const odd = (limit: bigint) => 2 * Math.floor((clamp(limit) + 1) / 2) - 1;
   const [first, last] = [odd(floorDiv(range.lo, one)), odd(floorDiv(range.hi, one))];
   const flat = (value: bigint) => [value, ...new Array<bigint>(degree).fill(0n)];
-  const pieces = low ? [{ start: -far - 2, centre: 0, inside: 0n, table: flat(0n) }] : [];
+  const below = { start: -far - 2, centre: 0, inside: 0n, table: flat(0n) as readonly bigint[] };
+  const pieces = low ? [below] : [];
   for (let start = first; start <= last && start < far; start += 2) {
-    const table = interpolate((t) => 1 / (1 + expOf(-(t + start + 1))), 1, degree).map((c) => toFixed(c, COEFFICIENT));
+    const table = sigmoidPiece(start, degree);
     pieces.push({ start, centre: start + 1, inside: 1n, table });
   }
   if (high) pieces.push({ start: far, centre: 0, inside: 0n, table: flat(1n << BigInt(COEFFICIENT)) });
@@ -148,6 +149,16 @@ export function sigmoid(b: CircuitBuilder, x: number, range: Range): number {
   }
   return b.truncate(sum, FRACTION + COEFFICIENT - range.to);
 }
+
+/** Coefficients on [start, start + 2), around its middle. A training asks for the same again and again. */
+function sigmoidPiece(start: number, degree: number): readonly bigint[] {
+  const known = sigmoidPieces.get(start);
+  if (known !== undefined) return known;
+  const piece = interpolate((t) => 1 / (1 + expOf(-(t + start + 1))), 1, degree).map((c) => toFixed(c, COEFFICIENT));
+  sigmoidPieces.set(start, piece);
+  return piece;
+}
+const sigmoidPieces = new Map<number, readonly bigint[]>();
 
 /**
  * x = c · 2^j with c in [½, 1): t = 4c - 3 in [-1, 1) and, for each piece, its j. Where x is 0, j and t are 0.
