@@ -112,8 +112,8 @@ export class AndCheck {
     if (!equalBytes(hashOf(crypto, missing), answer.subarray(own.b.byteLength))) {
       throw checkFailed(`seats ${(seat + 1) % 3} and ${(seat + 2) % 3} opened different shares of the same bits`);
     }
-    const opened = missing;
-    for (let i = 0; i < opened.length; i++) opened[i] = opened[i]! ^ own.a[i]! ^ own.b[i]!;
+    const opened = new Uint32Array(missing.length);
+    for (let i = 0; i < opened.length; i++) opened[i] = missing[i]! ^ own.a[i]! ^ own.b[i]!;
     this.#lookAtLast(opened);
     this.#verdict = this.#differences(opened, order);
   }

@@ -25,7 +25,7 @@ interface CheckFunctions {
 /** 32-bit words of a block of bits. */
 export const BLOCK_WORDS = 4;
 /** Elements of each operand of one call. */
-const PIECE = 1024;
+const PIECE = 2048;
 const MODULUS_BITS = 128;
 
 /** The low words of the two mask streams of a zero sharing, and their high words. */
@@ -53,14 +53,12 @@ export class Kernels {
   }
 
   /** High words of xa·ya + xa·yb + xb·ya + f - g over the integers modulo 2^128, element by element. */
-  crossHigh(x: WordShare, y: WordShare, { f, g, fHigh, gHigh }: WideMasks): BigUint64Array {
-    const out = new BigUint64Array(x.a.length);
+  crossHigh(out: BigUint64Array, x: WordShare, y: WordShare, { f, g, fHigh, gHigh }: WideMasks): void {
     this.#each([x.a, x.b, y.a, y.b, f, g, fHigh, gHigh], [out], (n, at) => this.#run.cross_high(n, ...at));
-    return out;
   }
 
   /** The same for a product of row-major matrices with the common dimension `inner`. */
-  matrixHigh(x: WordShare, y: WordShare, inner: number, { f, g, fHigh, gHigh }: WideMasks): BigUint64Array {
+  matrixHigh(out: BigUint64Array, x: WordShare, y: WordShare, inner: number, masks: WideMasks): void {
     const [rows, columns] = [x.a.length / inner, y.a.length / inner];
     const [matrix, row, sums] = [8 * inner * columns, 8 * inner, 16 * columns];
     const base = this.#room(2 * matrix + 2 * row + sums);
@@ -79,12 +77,12 @@ export class Kernels {
       this.#run.cross_row(xa, xb, ya, yb, inner, columns, totals);
       all.set(total, 2 * i * columns);
     }
-    return this.#maskedHigh(all, { f, g, fHigh, gHigh });
+    this.#maskedHigh(out, all, masks);
   }
 
   /** The same for products summed over adjacent blocks of equal size. */
-  blockHigh(x: WordShare, y: WordShare, { f, g, fHigh, gHigh }: WideMasks): BigUint64Array {
-    const blocks = f.length;
+  blockHigh(out: BigUint64Array, x: WordShare, y: WordShare, masks: WideMasks): void {
+    const blocks = out.length;
     const size = x.a.length / blocks;
     const all = new BigUint64Array(2 * blocks);
     const base = this.#room(16 + 4 * 8 * PIECE);
@@ -103,7 +101,7 @@ export class Kernels {
       }
       all.set(total, 2 * block);
     }
-    return this.#maskedHigh(all, { f, g, fHigh, gHigh });
+    this.#maskedHigh(out, all, masks);
   }
 
   /** weight · (high, low) - mask, element by element; `high` undefined is 0. */
@@ -168,12 +166,10 @@ export class Kernels {
     return memory.slice(result / 4, result / 4 + length);
   }
 
-  #maskedHigh(sums: BigUint64Array, { f, g, fHigh, gHigh }: WideMasks): BigUint64Array {
-    const out = new BigUint64Array(f.length);
+  #maskedHigh(out: BigUint64Array, sums: BigUint64Array, { f, g, fHigh, gHigh }: WideMasks): void {
     this.#each([sums, f, g, fHigh, gHigh], [out], (n, [s = 0, a = 0, b = 0, c = 0, d = 0, o = 0]) =>
       this.#run.masked_high(n, s, a, b, c, d, o),
     );
-    return out;
   }
 
   #sum(inputs: readonly BigUint64Array[], length: number, call: (n: number, at: readonly number[]) => void): bigint {

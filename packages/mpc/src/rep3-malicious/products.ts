@@ -21,11 +21,11 @@
  * gains: below 2^-59. As left: D and E are uniform to right, and a wrong one does not meet the prover's hash, whatever the
  * data: it tells nothing, as does a wrong V. As right: it sees what it could compute. So no failure depends on a secret.
  * Not detected for certain: a wrong high word whose low word is right. It changes nothing.
- * Bytes sent by a seat: 8 for a result and 16 for each element of either factor; rounds: 1, coin, then 1 for every 2^15 of
+ * Bytes sent by a seat: 8 for a result and 16 for each element of either factor; rounds: 1, coin, then 1 for every 2^17 of
  * these elements, and 1. Leakage: none beyond lengths.
  * @module
  */
-import { type CryptoProvider, concatBytes, equalBytes, type Hash, NodeError } from '@2pm/core';
+import { type CryptoProvider, equalBytes, type Hash, NodeError } from '@2pm/core';
 import type { Exchange } from '../execute.ts';
 import { Masks, SEED_BYTES } from '../rep3/masks.ts';
 import { bytesOf, toWords } from '../rep3/share.ts';
@@ -33,7 +33,7 @@ import { type Kernels, modulo } from './kernels.ts';
 import type { Product } from './record.ts';
 
 /** Elements of factors in one message. */
-const MESSAGE = 1 << 15;
+const MESSAGE = 1 << 17;
 /** Elements whose masks are drawn at a time. */
 const PIECE = 1 << 12;
 const WIDE_BYTES = 16;
@@ -87,19 +87,17 @@ export class ProductCheck {
     const { kernels } = this.#context;
     const masks = this.#masks(this.#seeds.prover);
     let c = -this.#gamma.prover;
-    const highs: Uint8Array[] = [];
+    const results = this.#products.reduce((count, { received }) => count + received.length, 0);
+    const send = new BigUint64Array(results + 2);
+    let claimed = 0;
     for (const [index, { kind, x, y, f, g }] of this.#products.entries()) {
       const { f: fHigh, g: gHigh } = this.#high[index] ?? { f, g };
       const all = { f, g, fHigh, gHigh };
-      highs.push(
-        bytesOf(
-          kind.shape === 'each'
-            ? kernels.crossHigh(x, y, all)
-            : kind.shape === 'blocks'
-              ? kernels.blockHigh(x, y, all)
-              : kernels.matrixHigh(x, y, kind.inner, all),
-        ),
-      );
+      const high = send.subarray(claimed, claimed + f.length);
+      claimed += f.length;
+      if (kind.shape === 'each') kernels.crossHigh(high, x, y, all);
+      else if (kind.shape === 'blocks') kernels.blockHigh(high, x, y, all);
+      else kernels.matrixHigh(high, x, y, kind.inner, all);
       for (const factor of [y.b, x.b]) {
         for (let from = 0; from < factor.length; from += PIECE) {
           const part = factor.subarray(from, from + PIECE);
@@ -107,8 +105,8 @@ export class ProductCheck {
         }
       }
     }
-    const send = concatBytes(...highs, bytesOfWide(c));
-    const answer = yield { send, expect: send.length };
+    send.set(wordsOfWide(c), results);
+    const answer = yield { send: bytesOf(send), expect: send.byteLength };
     let offset = 0;
     this.#receivedHigh = this.#products.map(({ received }) => {
       const from = offset;
@@ -138,14 +136,16 @@ export class ProductCheck {
     for (let done = 0; done < total; done += MESSAGE) {
       const count = Math.min(MESSAGE, total - done);
       const send = new BigUint64Array(2 * count);
-      for (let filled = 0; filled < send.length; ) {
-        if (rest.length === 0) rest = pieces.next().value ?? rest;
-        const part = rest.subarray(0, send.length - filled);
-        send.set(part, filled);
-        filled += part.length;
-        rest = rest.subarray(part.length);
-      }
-      const bytes = yield { send: bytesOf(send), expect: send.byteLength };
+      const prepare = (fromByte: number, toByte: number) => {
+        for (let at = fromByte / 8; at < toByte / 8; ) {
+          if (rest.length === 0) rest = pieces.next().value ?? rest;
+          const part = rest.subarray(0, toByte / 8 - at);
+          send.set(part, at);
+          at += part.length;
+          rest = rest.subarray(part.length);
+        }
+      };
+      const bytes = yield { send: bytesOf(send), prepare, expect: send.byteLength, vouched: true };
       received.update(bytes);
       const answer = toWords(bytes);
       for (let read = 0; read < count; ) {
@@ -178,15 +178,19 @@ export class ProductCheck {
     return new Masks(this.#context.crypto, seed, this.#context.sid);
   }
 
-  /** D and E of all records in order, for the prover whose first components are `component` here. */
+  /**
+   * D and E of all records in order, for the prover whose first components are `component` here. What is yielded is
+   * written over by the next piece.
+   */
   *#opened(component: 'a' | 'b', weights: readonly Weights[], masks: Masks): Generator<BigUint64Array<ArrayBuffer>> {
+    const room = new BigUint64Array(2 * PIECE);
     for (const [index, product] of this.#products.entries()) {
       const of = weights[index];
       if (of === undefined) continue;
       for (const { weight, low, high } of this.#weighted(product, component, of)) {
         for (let from = 0; from < low.length; from += PIECE) {
           const to = Math.min(low.length, from + PIECE);
-          const out = new BigUint64Array(2 * (to - from));
+          const out = room.subarray(0, 2 * (to - from));
           const mask = toWords(masks.bytes(out.byteLength));
           const part = (vector: BigUint64Array) => vector.subarray(from, to);
           this.#context.kernels.weighMasked(out, part(weight), part(low), high && part(high), mask);
@@ -305,9 +309,13 @@ function wideOf(bytes: Uint8Array): bigint {
   return (low ?? 0n) + ((high ?? 0n) << 64n);
 }
 
-function bytesOfWide(value: bigint): Uint8Array {
+function wordsOfWide(value: bigint): BigUint64Array {
   const wrapped = modulo(value);
-  return bytesOf(BigUint64Array.of(BigInt.asUintN(64, wrapped), wrapped >> 64n)).slice();
+  return BigUint64Array.of(BigInt.asUintN(64, wrapped), wrapped >> 64n);
+}
+
+function bytesOfWide(value: bigint): Uint8Array {
+  return bytesOf(wordsOfWide(value));
 }
 
 function checkFailed(prover: number, left: number): NodeError {
