@@ -92,14 +92,15 @@ export class Links {
    * comes behind it. Empty ones are not sent.
    */
   async exchange(round: Exchange): Promise<Uint8Array> {
-    const { expect, back = { send: new Uint8Array(0), expect: 0 } } = round;
+    const { expect, back = { send: new Uint8Array(0), expect: 0 }, vouched } = round;
+    const by = (link: Link) => (vouched === true ? link.channel : link.logged);
     const both = new Uint8Array(expect > 0 && back.expect > 0 ? expect + back.expect : 0);
     const room = (from: number, length: number) => (both.length > 0 ? both.subarray(from, from + length) : undefined);
     const [answer, behind] = await settle(
-      this.#receiveCut(this.#next, expect, room(0, expect)),
-      this.#receiveCut(this.#previous, back.expect, room(expect, back.expect)),
-      this.#sendCut(this.#previous, round),
-      this.#sendCut(this.#next, back),
+      this.#receiveCut(by(this.#next), this.#next.seat, expect, room(0, expect)),
+      this.#receiveCut(this.#previous.logged, this.#previous.seat, back.expect, room(expect, back.expect)),
+      this.#sendCut(by(this.#previous), round),
+      this.#sendCut(this.#next.logged, back),
     );
     return both.length > 0 ? both : expect > 0 ? answer : behind;
   }
@@ -142,23 +143,23 @@ export class Links {
     return taggedHash('2pm/mpc-transcript/1', fromHex(this.#binding), ...streams) as Hash;
   }
 
-  async #sendCut({ logged }: Link, { send, prepare }: Pick<Exchange, 'send' | 'prepare'>): Promise<void> {
+  async #sendCut(channel: Channel, { send, prepare }: Pick<Exchange, 'send' | 'prepare'>): Promise<void> {
     for (let offset = 0; offset < send.length; offset += FRAME_BYTES) {
       const end = Math.min(send.length, offset + FRAME_BYTES);
       if (prepare !== undefined) {
         for (let from = offset; from < end; from += PIECE_BYTES) prepare(from, Math.min(end, from + PIECE_BYTES));
       }
-      await this.#send(logged, send.subarray(offset, end));
+      await this.#send(channel, send.subarray(offset, end));
     }
   }
 
   /** `room`: where the bytes shall go, if that matters. */
-  async #receiveCut({ logged, seat }: Link, expect: number, room?: Uint8Array): Promise<Uint8Array> {
+  async #receiveCut(channel: Channel, seat: number, expect: number, room?: Uint8Array): Promise<Uint8Array> {
     if (expect === 0) return new Uint8Array(0);
-    if (expect <= FRAME_BYTES && room === undefined) return this.#receive(logged, expect, seat);
+    if (expect <= FRAME_BYTES && room === undefined) return this.#receive(channel, expect, seat);
     const out = room ?? new Uint8Array(expect);
     for (let offset = 0; offset < expect; offset += FRAME_BYTES) {
-      out.set(await this.#receive(logged, Math.min(FRAME_BYTES, expect - offset), seat), offset);
+      out.set(await this.#receive(channel, Math.min(FRAME_BYTES, expect - offset), seat), offset);
     }
     return out;
   }
