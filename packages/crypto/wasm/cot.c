@@ -72,3 +72,22 @@ EXPORT(bit_products_receive)
 void bit_products_receive(const u64 *chosen, const u64 *pads, const u64 *message, u32 n, u64 *share) {
   for (u32 i = 0; i < n; i++) share[i] = pads[2 * i] + (message[i] & -(chosen[2 * i] & 1));
 }
+
+// Transfers of one of sixteen pairs of bits, four blocks each: slot m of a word (bits 2m and 2m + 1) is masked by that slot
+// of the pads for the bits of m. One word for each: all slots, sender; the chosen slot, receiver.
+EXPORT(sixteen_send) void sixteen_send(const u32 *zero, const u32 *one, u32 n, u32 *out) {
+  const u32 low[4] = {0x33333333, 0x0f0f0f0f, 0x00ff00ff, 0x0000ffff};
+  for (u32 i = 0; i < n; i++, zero += 16, one += 16) {
+    u32 word = 0;
+    for (u32 k = 0; k < 4; k++) word ^= (zero[4 * k] & low[k]) | (one[4 * k] & ~low[k]);
+    out[i] = word;
+  }
+}
+
+EXPORT(sixteen_receive) void sixteen_receive(const u32 *chosen, const u32 *pads, u32 n, u32 *out) {
+  for (u32 i = 0; i < n; i++, chosen += 16, pads += 16) {
+    u32 word = 0, choice = 0;
+    for (u32 k = 0; k < 4; k++) word ^= pads[4 * k], choice |= (chosen[4 * k] & 1) << k;
+    out[i] = word >> (2 * choice) & 3;
+  }
+}

@@ -160,6 +160,35 @@ export function receiveBits(context: PadContext, run: Received): Uint32Array {
   return shares;
 }
 
+/**
+ * Transfers of one of sixteen pairs of bits, four transfers each (Naor and Pinkas, STOC 1999): the sender's pads, slot m of
+ * a word (bits 2m and 2m + 1) for choice m. Each slot has bits of a pad to itself.
+ */
+export function sendSixteen(context: PadContext, run: Sent): Uint32Array {
+  const { kernels } = context;
+  const words = new Uint32Array(run.count / 4);
+  for (const { from, to, at } of chunks(kernels, run)) {
+    const [zero, one] = bothPads(context, at, run.delta, to - from);
+    const out = kernels.alloc(to - from);
+    kernels.run.sixteen_send(zero, one, (to - from) / 4, out);
+    words.set(kernels.words(out, (to - from) / 4), from / 4);
+  }
+  return words;
+}
+
+/** The receiver's pad of the slot that it chose, two bits in a word; its choices are four choice bits each. */
+export function receiveSixteen(context: PadContext, run: Received): Uint32Array {
+  const { kernels } = context;
+  const words = new Uint32Array(run.count / 4);
+  for (const { from, to, at } of chunks(kernels, run)) {
+    const held = pads(context, at, to - from);
+    const out = kernels.alloc(to - from);
+    kernels.run.sixteen_receive(at, held, (to - from) / 4, out);
+    words.set(kernels.words(out, (to - from) / 4), from / 4);
+  }
+  return words;
+}
+
 /** Shares modulo 2^64 of products of the words `factors` with the receiver's choice bits. */
 export function sendBitProducts(
   context: PadContext,

@@ -9,9 +9,11 @@ import {
   padKey,
   receiveBitProducts,
   receiveBits,
+  receiveSixteen,
   receiveWordProducts,
   sendBitProducts,
   sendBits,
+  sendSixteen,
   sendWordProducts,
 } from './products.ts';
 import { SilentOtReceiver, SilentOtSender, silentOtMessageBytes } from './silent.ts';
@@ -136,6 +138,25 @@ describe('products', () => {
       const times = products.filter((product) => product === value).length;
       expect(Math.abs(times - length / 4)).toBeLessThan(6 * Math.sqrt((3 * length) / 16));
     }
+  });
+
+  test('of one of sixteen pairs of bits: the chosen slot alone', async () => {
+    const { sent, received, sending, receiving, choices, length } = await batch();
+    const [all, chosen] = [sendSixteen(sending, sent), receiveSixteen(receiving, received)];
+    const slots = new Array<number>(16).fill(0);
+    const equal = new Array<number>(16).fill(0);
+    for (let i = 0; i < length / 4; i++) {
+      const choice = (choices[i >> 3]! >>> (4 * (i & 7))) & 15;
+      slots[choice]!++;
+      expect(chosen[i]).toBe((all[i]! >>> (2 * choice)) & 3);
+      for (let other = 1; other < 16; other++) {
+        if (((all[i]! >>> (2 * (choice ^ other))) & 3) === chosen[i]) equal[other]!++;
+      }
+    }
+    // Other slots agree with it as often as two random bits do, and every slot is chosen.
+    const deviation = 6 * Math.sqrt((length * 3) / 64);
+    for (const times of equal.slice(1)) expect(Math.abs(times - length / 16)).toBeLessThan(deviation);
+    expect(slots.every((times) => times > 0)).toBe(true);
   });
 
   test('of words and bits', async () => {

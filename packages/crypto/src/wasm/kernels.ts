@@ -85,6 +85,8 @@ export interface KernelFunctions {
   gilboa_send(zero: number, one: number, lane: number, a: number, n: number, message: number, share: number): void;
   gilboa_receive(chosen: number, pads: number, lane: number, message: number, n: number, share: number): void;
   bit_products_send(zero: number, one: number, factors: number, n: number, message: number, share: number): void;
+  sixteen_send(zero: number, one: number, n: number, out: number): void;
+  sixteen_receive(chosen: number, pads: number, n: number, out: number): void;
   bit_products_receive(chosen: number, pads: number, message: number, n: number, share: number): void;
   chacha_stream(key: number, nonce: number, rounds: number, at: number, out: number, size: number): void;
   shuffle(slots: number, from: number, to: number, random: number): void;

@@ -226,7 +226,7 @@ describe('a run opens to what the circuit says in the clear', () => {
     const { opened, seats } = await result;
     expect(opened).toEqual(expected);
     expect([...opened.values()][0]).toEqual([null, 12n, -13n]);
-    expect(seats.map(({ rounds }) => rounds)).toEqual([13, 13]);
+    expect(seats.map(({ rounds }) => rounds)).toEqual([12, 12]);
     expect(seats[0]?.transcript).toBe(seats[1]?.transcript);
   });
 

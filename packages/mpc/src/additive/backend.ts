@@ -30,7 +30,7 @@ import { Supply } from './supply.ts';
 
 const LOCAL: readonly GateOperation[] = [
   ...(['total', 'stack', 'constant', 'scale', 'add', 'sub', 'sum', 'parity', 'xor', 'not', 'repeat', 'slice'] as const),
-  ...(['concat', 'transpose'] as const),
+  ...(['concat', 'transpose', 'random'] as const),
 ];
 
 export const additiveSemiHonest: SharedBackend = {
@@ -118,7 +118,7 @@ export async function runOnShares(
   advance();
   const simd = await loadSimd();
   const correlations = await makeCorrelations(context, { link, binding, simd, onBatch: advance }, demand);
-  const engine = new AdditiveEngine(seat, new Supply(correlations), simd, input);
+  const engine = new AdditiveEngine(seat, new Supply(correlations), simd, input, context.rng);
   const shares = await execute(circuit, planned, engine, (round) => link.exchange(round), advance);
   const transcript = await link.agree();
   advance();

@@ -2,7 +2,8 @@
  * How many correlations a circuit takes, known before it runs. Seat i holds of
  *   words: a, b, c modulo 2^64 with (a0+a1)(b0+b1) = c0+c1; bits: the same modulo 2;
  *   matrices: the same for the product of two matrices, one for each such gate;
- *   crossBits: a bit f each and c with f0·f1 = c0 ⊕ c1; crossWords: a bit f each and c with f0·f1 = c0 + c1;
+ *   carries: sixteen pads of two bits for each four bits of a word, of which seat 1 has one, that of four random bits;
+ *   crossWords: a bit f each and c with f0·f1 = c0 + c1;
  *   choices: a word a, a bit t and words c, d, with a0·t1 = c0 + d1 and a1·t0 = c1 + d0.
  * Bits are counted in whole 32-bit words of a packed vector, as they are drawn.
  * @module
@@ -13,7 +14,7 @@ import { packedLength } from '../rep3/share.ts';
 export interface Demand {
   words: number;
   bits: number;
-  crossBits: number;
+  carries: number;
   crossWords: number;
   choices: number;
   matrices: readonly MatrixShape[];
@@ -26,11 +27,11 @@ export interface MatrixShape {
   columns: number;
 }
 
-/** Bit planes that go through an AND: in the first level of a sign, in the tree above it, and in a test for zero. */
-export const PLANES = { carry: 63, tree: 118, zero: 63 } as const;
+/** Bit planes that go through an AND: in the tree of a sign, and in a test for zero. */
+export const PLANES = { sign: 26, zero: 63 } as const;
 
 export function demandOf({ gates }: Circuit): Demand {
-  const demand = { words: 0, bits: 0, crossBits: 0, crossWords: 0, choices: 0, matrices: [] as MatrixShape[] };
+  const demand = { words: 0, bits: 0, carries: 0, crossWords: 0, choices: 0, matrices: [] as MatrixShape[] };
   const lengthOf = (index: number | undefined) => gates[index ?? -1]?.length ?? 0;
   for (const gate of gates) {
     const [x, y] = gate.args;
@@ -53,8 +54,8 @@ export function demandOf({ gates }: Circuit): Demand {
         demand.bits += PLANES.zero * taken;
         break;
       case 'negative':
-        demand.crossBits += PLANES.carry * taken;
-        demand.bits += PLANES.tree * taken;
+        demand.carries += gate.length;
+        demand.bits += PLANES.sign * taken;
         break;
       case 'inject':
       case 'truncate':
@@ -66,11 +67,11 @@ export function demandOf({ gates }: Circuit): Demand {
 }
 
 export type Portion =
-  | { kind: 'words' | 'bits' | 'choices' | 'crossBits' | 'crossWords'; transfers: number }
+  | { kind: 'words' | 'bits' | 'choices' | 'carries' | 'crossWords'; transfers: number }
   | { kind: 'matrix'; shape: MatrixShape; transfers: number };
 
 /** What the transfers from one seat to the other are for, in their order; each portion a multiple of 128. */
-export function portionsOf({ words, bits, choices, crossBits, crossWords, matrices }: Demand, from: number): Portion[] {
+export function portionsOf({ words, bits, choices, carries, crossWords, matrices }: Demand, from: number): Portion[] {
   const portions: Portion[] = [
     { kind: 'words', transfers: 64 * words },
     ...matrices.map((shape) => ({ kind: 'matrix' as const, shape, transfers: 64 * shape.inner * shape.columns })),
@@ -78,7 +79,7 @@ export function portionsOf({ words, bits, choices, crossBits, crossWords, matric
     { kind: 'choices', transfers: choices },
   ];
   if (from === 0) {
-    portions.push({ kind: 'crossBits', transfers: crossBits }, { kind: 'crossWords', transfers: crossWords });
+    portions.push({ kind: 'carries', transfers: 64 * carries }, { kind: 'crossWords', transfers: crossWords });
   }
   return portions
     .filter(({ transfers }) => transfers > 0)

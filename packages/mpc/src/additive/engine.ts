@@ -4,14 +4,14 @@
  * Reference: Goldreich, Micali, Wigderson, STOC 1987; Beaver, CRYPTO 1991: operands are opened under the masks of a triple.
  * Per element, sent by a seat, beside what the correlations cost (`preprocessing.ts`):
  *   mul, dot 1 round, 16 bytes an operand pair, or 8 bytes and a bit where one is a bit; matmul 1 round, 8 bytes an element of either matrix; and 1 round, 2 bits;
- *   zero 6 rounds, 126 bits; negative 7 rounds, 299 bits; inject, truncate 1 round, 1 bit.
+ *   zero 6 rounds, 126 bits; negative 6 rounds, 52 bits, and 64 bytes of seat 0, 8 of seat 1; inject, truncate 1 round, 1 bit.
  * Leakage to a seat: none beyond the lengths; every received word is masked by a correlation that serves once.
  * Deviations: a sign is the carry of the two shares, each known to its seat, as is the wrap in a truncation.
  * @module
  */
-import { assert, concatBytes } from '@2pm/core';
+import { assert, concatBytes, type Rng } from '@2pm/core';
 import type { Gate } from '../circuit.ts';
-import type { Engine, Interactive } from '../execute.ts';
+import type { Engine, Exchange, Interactive } from '../execute.ts';
 import {
   add,
   blockSums,
@@ -34,7 +34,7 @@ import type { Supply } from './supply.ts';
 export type Share = BigUint64Array | Uint32Array;
 
 /** Rounds of the interactive operations. */
-export const ROUND_COSTS = { mul: 1, dot: 1, matmul: 1, truncate: 1, and: 1, zero: 6, negative: 7, inject: 1 } as const;
+export const ROUND_COSTS = { mul: 1, dot: 1, matmul: 1, truncate: 1, and: 1, zero: 6, negative: 6, inject: 1 } as const;
 
 export class AdditiveEngine implements Engine<Share> {
   readonly costs = ROUND_COSTS;
@@ -42,8 +42,11 @@ export class AdditiveEngine implements Engine<Share> {
   readonly #supply: Supply;
   readonly #simd: Simd;
   readonly #inputs: (gate: Gate) => BigUint64Array;
+  readonly #rng: Rng | undefined;
 
-  constructor(seat: number, supply: Supply, simd: Simd, inputs: (gate: Gate) => BigUint64Array) {
+  /** `rng`: this seat's alone; without it the engine draws nothing. */
+  constructor(seat: number, supply: Supply, simd: Simd, inputs: (gate: Gate) => BigUint64Array, rng?: Rng) {
+    this.#rng = rng;
     this.#first = seat === 0;
     this.#supply = supply;
     this.#simd = simd;
@@ -58,6 +61,9 @@ export class AdditiveEngine implements Engine<Share> {
         return this.#inputs(gate);
       case 'constant':
         return new BigUint64Array(gate.length).fill(this.#first ? (gate.constant ?? 0n) : 0n);
+      case 'random':
+        assert(this.#rng !== undefined, 'who draws has a generator of its own');
+        return toWords(this.#rng.fill(new Uint8Array(8 * gate.length)));
       case 'scale':
         return scale(words(x), gate.constant ?? 0n);
       case 'add':
@@ -215,18 +221,7 @@ export class AdditiveEngine implements Engine<Share> {
     return out;
   }
 
-  /** ANDs of a bit of this seat with one of the other's, as bits. */
-  *#crossBits(own: Uint32Array): Interactive<Uint32Array> {
-    const { factor, share } = this.#supply.crossBits(own.length);
-    const [mine, theirs] = yield* swapMasked(own, factor);
-    // With α = f0 ⊕ s and β = f1 ⊕ t in the open, f0 f1 = β f0 ⊕ α t ⊕ s t.
-    const times = this.#first ? own : factor;
-    const out = new Uint32Array(mine.length);
-    for (let i = 0; i < out.length; i++) out[i] = share[i]! ^ (theirs[i]! & times[i]!);
-    return out;
-  }
-
-  /** The same as words. */
+  /** ANDs of a bit of this seat with one of the other's, as words. */
   *#crossWords(own: Uint32Array, length: number): Interactive<BigUint64Array> {
     const { factor, share } = this.#supply.crossWords(own.length);
     const [mine, theirs] = yield* swapMasked(own, factor);
@@ -242,29 +237,75 @@ export class AdditiveEngine implements Engine<Share> {
   }
 
   /**
-   * Sign of d = d0 + d1: bit 63 of either ⊕ the carry out of bits 0..62, which a tree of (generate, propagate) pairs finds
-   * in 6 rounds, over planes in the order of `slicePlanes`.
+   * Sign of d = d0 + d1: bit 63 of either ⊕ the carry out of bits 0..62, which a tree of (generate, propagate) pairs finds,
+   * from those of four bits each (after Rathee et al., CrypTFlow2, CCS 2020, §3.1).
    */
   *#negative(d: BigUint64Array): Interactive<Uint32Array> {
-    const p = this.#simd.slicePlanes(d);
+    const { g: carry, p } = yield* this.#carries(d);
     const width = packedLength(d.length);
     const run = (planes: Uint32Array, from: number, to: number) => planes.subarray(from * width, to * width);
-    const sign = run(p, 63, 64).slice();
-    const g = yield* this.#crossBits(run(p, 0, 63));
     // A pair (g, p) of a run of bits: it generates a carry, or hands on the one from below. Higher runs lie `half` planes
-    // behind lower ones, and join: g = g' ⊕ p'g, p = p'p. Plane 31 has no partner in the first level, as 63 is the sign.
-    const carry = g.slice(0, 32 * width);
-    for (let half = 32, high = g; half >= 1; half >>= 1, high = carry) {
-      const pairs = half === 32 ? 31 : half;
+    // behind lower ones, and join: g = g' ⊕ p'g, p = p'p.
+    for (let half = BLOCKS / 2; half >= 1; half >>= 1) {
       const joined = yield* this.#andAll([
-        [run(p, half, half + pairs), run(carry, 0, pairs)],
+        [run(p, half, 2 * half), run(carry, 0, half)],
         // The lowest run has nothing below it, so nobody asks whether it hands a carry on.
-        [run(p, half + 1, half + pairs), run(p, 1, pairs)],
+        [run(p, half + 1, 2 * half), run(p, 1, half)],
       ]);
-      xorTo(carry, high.subarray(half * width, (half + pairs) * width), joined);
-      p.set(joined.subarray(pairs * width), width);
+      xorTo(carry, run(carry, half, 2 * half), joined.subarray(0, half * width));
+      p.set(joined.subarray(half * width), width);
     }
-    return xor(sign, run(carry, 0, 1));
+    return xor(signs(d), run(carry, 0, 1));
+  }
+
+  /**
+   * Of each four bits of d0 and d1, a plane of whether their sum carries and one of whether it hands a carry on; block j is
+   * in the plane whose number is j with its four bits reversed. Seat 1 gets from a table of seat 0's what belongs to its own
+   * bits: it says by how much those differ from the ones it chose before, and the table comes masked by the pads, moved
+   * accordingly. Seat 0's share is what makes the first entry 0. Bit 63 hands the carry out of bit 62 on.
+   */
+  *#carries(d: BigUint64Array): Interactive<{ g: Uint32Array; p: Uint32Array }> {
+    const { length } = d;
+    const width = packedLength(length);
+    const { choice, pad } = this.#supply.carries(length);
+    const [g, p] = [new Uint32Array(BLOCKS * width), new Uint32Array(BLOCKS * width)];
+    const put = (i: number, block: number, pair: number) => {
+      const at = (REVERSED[block] ?? 0) * width + (i >>> 5);
+      g[at] = g[at]! | ((pair & 1) << (i & 31));
+      p[at] = p[at]! | ((pair >>> 1) << (i & 31));
+    };
+    const nibble = (halves: Uint32Array, i: number, block: number) =>
+      (halves[2 * i + (block >>> 3)]! >>> (4 * (block & 7))) & 15;
+    const own = new Uint32Array(length * 2);
+    own.set(new Uint32Array(d.buffer, d.byteOffset, 2 * length));
+    for (let i = 0; i < length; i++) {
+      own[2 * i + 1] = this.#first ? own[2 * i + 1]! | 0x80000000 : own[2 * i + 1]! & 0x7fffffff;
+    }
+    if (this.#first) {
+      const moves = toPacked(yield { send: new Uint8Array(0), expect: 8 * length });
+      const tables = new Uint32Array(BLOCKS * length);
+      for (let i = 0; i < length; i++) {
+        for (let block = 0; block < BLOCKS; block++) {
+          const at = BLOCKS * i + block;
+          const masked = CARRIES[nibble(own, i, block)]! ^ moved(pad[at]!, nibble(moves, i, block));
+          const share = masked & 3;
+          tables[at] = masked ^ (share * 0x55555555);
+          put(i, block, share);
+        }
+      }
+      yield* sendOnly(bytesOf(tables));
+    } else {
+      const mine = new Uint32Array(choice.buffer, choice.byteOffset, 2 * length);
+      yield* sendOnly(bytesOf(xor(own, mine)));
+      const tables = toPacked(yield { send: new Uint8Array(0), expect: 4 * BLOCKS * length });
+      for (let i = 0; i < length; i++) {
+        for (let block = 0; block < BLOCKS; block++) {
+          const at = BLOCKS * i + block;
+          put(i, block, ((tables[at]! >>> (2 * nibble(own, i, block))) & 3) ^ pad[at]!);
+        }
+      }
+    }
+    return { g, p };
   }
 
   /** d = 0 exactly if every bit of d0 equals that of -d1; a tree of ANDs over the 64 bits. */
@@ -286,6 +327,41 @@ export class AdditiveEngine implements Engine<Share> {
   #not(x: Uint32Array): Uint32Array {
     return this.#first ? complement(x) : x;
   }
+}
+
+/** Blocks of four bits in a word. */
+const BLOCKS = 16;
+const REVERSED = Uint8Array.from(
+  { length: BLOCKS },
+  (_, j) => ((j & 1) << 3) | ((j & 2) << 1) | ((j & 4) >> 1) | (j >> 3),
+);
+/** For four bits of one seat, in slot m what they make with the bits m of the other: a carry (1), a carry handed on (2). */
+const CARRIES = Uint32Array.from({ length: 16 }, (_, u) => {
+  let table = 0;
+  for (let m = 0; m < 16; m++) table |= (((u + m) >> 4) | (u + m === 15 ? 2 : 0)) << (2 * m);
+  return table;
+});
+
+/** Slot m of the result is slot m ⊕ by. */
+function moved(word: number, by: number): number {
+  let out = word;
+  out ^= (out ^ (((out >>> 2) & 0x33333333) | ((out & 0x33333333) << 2))) & -(by & 1);
+  out ^= (out ^ (((out >>> 4) & 0x0f0f0f0f) | ((out & 0x0f0f0f0f) << 4))) & -((by >> 1) & 1);
+  out ^= (out ^ (((out >>> 8) & 0x00ff00ff) | ((out & 0x00ff00ff) << 8))) & -((by >> 2) & 1);
+  out ^= (out ^ ((out >>> 16) | (out << 16))) & -((by >> 3) & 1);
+  return out;
+}
+
+/** Bit 63 of each word, packed. */
+function signs(x: BigUint64Array): Uint32Array {
+  const out = new Uint32Array(packedLength(x.length));
+  const halves = new Uint32Array(x.buffer, x.byteOffset, 2 * x.length);
+  for (let i = 0; i < x.length; i++) out[i >>> 5] = out[i >>> 5]! | ((halves[2 * i + 1]! >>> 31) << (i & 31));
+  return out;
+}
+
+function* sendOnly(send: Uint8Array): Generator<Exchange, void, Uint8Array> {
+  yield { send, expect: 0 };
 }
 
 /** Both vectors of masked shares, opened. */

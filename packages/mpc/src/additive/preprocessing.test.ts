@@ -14,7 +14,7 @@ import { batchesOf, directionOf, makeCorrelations, piecesOf } from './preprocess
 import { Supply } from './supply.ts';
 
 const BINDING = `0x${'cd'.repeat(32)}` as Hash;
-const NONE: Demand = { words: 0, bits: 0, crossBits: 0, crossWords: 0, choices: 0, matrices: [] };
+const NONE: Demand = { words: 0, bits: 0, carries: 0, crossWords: 0, choices: 0, matrices: [] };
 const shapeOf = (rows: number, inner: number, columns: number) => ({
   gate: { op: 'matmul' as const, args: [], form: 'words' as const, length: rows * columns, inner },
   ...{ rows, inner, columns },
@@ -48,7 +48,7 @@ describe('every correlation is right', () => {
       {
         words: 3,
         bits: 64,
-        crossBits: 32,
+        carries: 3,
         crossWords: 64,
         choices: 96,
         matrices: [shapeOf(2, 3, 2), shapeOf(5, 1, 1)],
@@ -61,7 +61,7 @@ describe('every correlation is right', () => {
         ...NONE,
         words: 16_001,
         bits: 20_000,
-        crossBits: 9_000,
+        carries: 141,
         crossWords: 9_000,
         choices: 3_200,
         matrices: [shapeOf(3, 40, 20)],
@@ -80,10 +80,12 @@ describe('every correlation is right', () => {
     for (let i = 0; i < p.a.length; i++) {
       if (((p.a[i]! ^ q.a[i]!) & (p.b[i]! ^ q.b[i]!)) !== (p.c[i]! ^ q.c[i]!)) wrong++;
     }
-    const [f, g] = [one.crossBits, other.crossBits];
-    expect(32 * f.factor.length).toBeGreaterThanOrEqual(demand.crossBits);
-    for (let i = 0; i < f.factor.length; i++) {
-      if ((f.factor[i]! & g.factor[i]!) !== (f.share[i]! ^ g.share[i]!)) wrong++;
+    const [f, g] = [one.carries, other.carries];
+    expect(g.choice.length).toBeGreaterThanOrEqual(demand.carries);
+    expect([f.choice.length, f.pad.length]).toEqual([0, 16 * g.choice.length]);
+    for (let i = 0; i < g.pad.length; i++) {
+      const choice = Number((g.choice[i >> 4]! >> BigInt(4 * (i & 15))) & 15n);
+      if (((f.pad[i]! >>> (2 * choice)) & 3) !== g.pad[i]) wrong++;
     }
     const [s, t] = [one.crossWords, other.crossWords];
     expect(32 * s.factor.length).toBeGreaterThanOrEqual(demand.crossWords);
@@ -159,7 +161,7 @@ test('the pieces of all batches are each portion once, in order', () => {
   const demand = {
     words: 40_000,
     bits: 300_000,
-    crossBits: 96,
+    carries: 2,
     crossWords: 32,
     choices: 320,
     matrices: [shapeOf(3, 9, 11)],
@@ -209,19 +211,19 @@ test('the demand of a circuit is what its operations draw, to the last one', asy
     [one, other].map(async (correlations, seat) => {
       const supply = new Supply(correlations);
       const engine = new AdditiveEngine(seat, supply, await loadSimd(), ({ length }) => new BigUint64Array(length));
-      await execute(circuit, planned, engine, async ({ send }) => {
-        await channels[seat]!.send(send);
-        return channels[seat]!.receive();
+      await execute(circuit, planned, engine, async ({ send, expect }) => {
+        if (send.length > 0) await channels[seat]!.send(send);
+        return expect === 0 ? new Uint8Array(0) : channels[seat]!.receive();
       });
       return supply.used;
     }),
   );
-  const { words, bits, crossBits, crossWords, choices } = demand;
+  const { words, bits, carries, crossWords, choices } = demand;
   expect(choices).toBe(96);
   const all = {
     words,
     bits: bits / 32,
-    crossBits: crossBits / 32,
+    carries,
     crossWords: crossWords / 32,
     choices: choices / 32,
     matrices: 1,

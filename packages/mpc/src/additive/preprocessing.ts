@@ -7,7 +7,7 @@
  * batches of up to 2^20 in each direction.
  * Corruption model: semi-honest. Rounds: base transfers, choice, then one stream from each seat: for each batch a
  * correction and then what the products take. Bytes a seat sends: 260 a triple of words and for each product of elements
- * in a triple of matrices, none a triple of bits; 8 a choice, and from seat 0 a product of bits as words; for the transfers about 0.1 MB
+ * in a triple of matrices, none a triple of bits or a carry; 8 a choice, and from seat 0 a product of bits as words; for the transfers about 0.1 MB
  * at least, 0.28 bytes each in long batches.
  * Leakage: none beyond the lengths, which follow from the circuit. Every transfer serves for one correlation alone; those
  * under a column of a matrix are hashed under a key of its own for every two rows.
@@ -23,12 +23,14 @@ import {
   type Received,
   receiveBitProducts,
   receiveBits,
+  receiveSixteen,
   receiveWordProducts,
   type Sent,
   SilentOtReceiver,
   SilentOtSender,
   sendBitProducts,
   sendBits,
+  sendSixteen,
   sendWordProducts,
   silentOtMessageBytes,
   WORD_PRODUCT_BYTES,
@@ -42,7 +44,7 @@ import { bytesOf } from '../rep3/share.ts';
 import type { Simd } from '../rep3/simd.ts';
 import { type Demand, type MatrixShape, type Portion, portionsOf } from './demand.ts';
 import type { Link } from './link.ts';
-import type { Choices, Correlations, Triple } from './supply.ts';
+import type { Carries, Choices, Correlations, Triple } from './supply.ts';
 
 /** Transfers of a batch: more would save little of what is sent and need more memory than fits in a cache. */
 const BATCH = 2 ** 20;
@@ -157,7 +159,7 @@ type Context = Omit<PadContext, 'key'>;
 class Making {
   readonly #words: Triple<BigUint64Array>;
   readonly #bits: Triple<Uint32Array>;
-  readonly #crossBits: { factor: Uint32Array; share: Uint32Array };
+  readonly #carries: Carries;
   readonly #crossWords: { factor: Uint32Array; share: BigUint64Array };
   readonly #choices: Choices;
   readonly #matrices: Map<Gate, { shape: MatrixShape; triple: Triple<BigUint64Array> }>;
@@ -174,7 +176,8 @@ class Making {
     this.#words = { a: randomWords(words), b: new BigUint64Array(words), c: new BigUint64Array(words) };
     const packed = (kind: Portion['kind']) => new Uint32Array(transfers(kind) / 32);
     this.#bits = { a: packed('bits'), b: packed('bits'), c: packed('bits') };
-    this.#crossBits = { factor: packed('crossBits'), share: packed('crossBits') };
+    const carries = transfers('carries') / WORD_TRANSFERS;
+    this.#carries = { choice: new BigUint64Array(seat === 1 ? carries : 0), pad: new Uint32Array(16 * carries) };
     const factor = packed('crossWords');
     // The other seat's factors are its choice bits.
     if (seat === 0) random(bytesOf(factor));
@@ -225,12 +228,9 @@ class Making {
         xorOnto(this.#bits.c.subarray(low, high), shares);
         return;
       }
-      case 'crossBits': {
-        const { factors, shares } = sendBits(padded, run);
-        this.#crossBits.factor.set(factors, low);
-        this.#crossBits.share.set(shares, low);
+      case 'carries':
+        this.#carries.pad.set(sendSixteen(padded, run), from / 4);
         return;
-      }
       case 'choices': {
         const words = this.#choices.word.subarray(from, from + run.count);
         const { shares, message } = sendBitProducts(padded, run, words);
@@ -283,9 +283,9 @@ class Making {
         this.#bits.b.set(choices, low);
         xorOnto(this.#bits.c.subarray(low, high), receiveBits(padded, run));
         return;
-      case 'crossBits':
-        this.#crossBits.factor.set(choices, low);
-        this.#crossBits.share.set(receiveBits(padded, run), low);
+      case 'carries':
+        this.#carries.choice.set(bytesToWords(bytesOf(choices)), first);
+        this.#carries.pad.set(receiveSixteen(padded, run), from / 4);
         return;
       case 'choices': {
         const shares = receiveBitProducts(padded, run, yield BIT_PRODUCT_BYTES * run.count);
@@ -311,7 +311,7 @@ class Making {
       addTo(triple.c, simd.matrixProducts([[triple.a, triple.b]], shape.inner));
     }
     return {
-      ...{ words: this.#words, bits, crossBits: this.#crossBits, crossWords: this.#crossWords },
+      ...{ words: this.#words, bits, carries: this.#carries, crossWords: this.#crossWords },
       choices: this.#choices,
       matrices: new Map([...this.#matrices].map(([gate, { triple }]) => [gate, triple])),
     };

@@ -9,9 +9,9 @@ export interface Triple<Vector> {
 }
 
 /** A product of one factor at each seat: the own factors, packed, and the share of the products. */
-export interface Cross<Vector> {
+export interface Cross {
   factor: Uint32Array;
-  share: Vector;
+  share: BigUint64Array;
 }
 
 /** Both directions of a product of a random word of one seat and a random bit of the other. */
@@ -24,18 +24,25 @@ export interface Choices {
   received: BigUint64Array;
 }
 
+export interface Carries {
+  /** At seat 1 the bits of its choices, four for each pad; nothing at seat 0. */
+  choice: BigUint64Array;
+  /** At seat 0 all sixteen, slot m at bits 2m and 2m + 1; at seat 1 the one chosen. */
+  pad: Uint32Array;
+}
+
 export interface Correlations {
   words: Triple<BigUint64Array>;
   bits: Triple<Uint32Array>;
-  crossBits: Cross<Uint32Array>;
-  crossWords: Cross<BigUint64Array>;
+  carries: Carries;
+  crossWords: Cross;
   choices: Choices;
   matrices: ReadonlyMap<Gate, Triple<BigUint64Array>>;
 }
 
 export class Supply {
   readonly #of: Correlations;
-  readonly #used = { words: 0, bits: 0, crossBits: 0, crossWords: 0, choices: 0 };
+  readonly #used = { words: 0, bits: 0, carries: 0, crossWords: 0, choices: 0 };
   readonly #matrices: Map<Gate, Triple<BigUint64Array>>;
 
   constructor(correlations: Correlations) {
@@ -56,13 +63,14 @@ export class Supply {
     return { a: a.subarray(from, to), b: b.subarray(from, to), c: c.subarray(from, to) };
   }
 
-  crossBits(packed: number): Cross<Uint32Array> {
-    const { factor, share } = this.#of.crossBits;
-    const [from, to] = this.#take('crossBits', packed, factor.length);
-    return { factor: factor.subarray(from, to), share: share.subarray(from, to) };
+  /** For as many words. */
+  carries(count: number): Carries {
+    const { choice, pad } = this.#of.carries;
+    const [from, to] = this.#take('carries', count, pad.length / 16);
+    return { choice: choice.subarray(from, to), pad: pad.subarray(16 * from, 16 * to) };
   }
 
-  crossWords(packed: number): Cross<BigUint64Array> {
+  crossWords(packed: number): Cross {
     const { factor, share } = this.#of.crossWords;
     const [from, to] = this.#take('crossWords', packed, factor.length);
     return { factor: factor.subarray(from, to), share: share.subarray(32 * from, 32 * to) };
