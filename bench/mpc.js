@@ -12,6 +12,9 @@
  * after every measured run: `worst_error` is in units of the last place, and 1 or more is a failure. So 10^7 truncations
  * are checked by `--op trunc --n 1000000 --runs 10`.
  *
+ * Functions of n values with 16 fraction bits (mpc/src/numeric): reciprocal sqrt log of 2^-16 to 16, exp sigmoid of ±8; max,
+ * the greatest of n.
+ *
  * Rows: shuffle (n rows of 4 columns), join (two relations of n rows, half of which match, with a tag of two words and a
  * column each; the columns of matched rows are summed up), sort (n rows of two columns by keys of 32 bits). The sums, and
  * what stands at a place of the order, are compared in the same way.
@@ -36,6 +39,7 @@ const EDGE = 2n ** 61n;
 const SMALL = 2n ** 30n;
 const FRACTION_BITS = 16;
 const FIXED = ['fixmul', 'trunc', 'matmul'];
+const FUNCTIONS = ['reciprocal', 'sqrt', 'exp', 'log', 'sigmoid'];
 const CIRCUITS = [...FIXED, 'shuffle', 'join', 'sort'];
 const BACKENDS = {
   rep3: { shared: mpc.rep3SemiHonest, run: mpc.runCircuit },
@@ -298,16 +302,26 @@ function planFor({ op, n }) {
     and: () => shared('and/1', [shared('not/1', [x], n, 1n, 'bool'), y], n, 1n, 'bool'),
     select: () => shared('select/1', [bit('lt/1'), x, y], n, bound),
     suppress: () => shared('suppress/1', [x, y], n, bound, 'int', { min: 5 }),
+    max: () => shared('max/1', [x], 1, bound),
     round: () => {
       let chain = x;
       for (let i = 0; i < n; i++) chain = shared('mul/1', [chain, y], 1, bound);
       return chain;
     },
   };
+  if (FUNCTIONS.includes(op)) {
+    const least = ['exp', 'sigmoid'].includes(op) ? -(2 ** 19) : 1;
+    const range = { fractionBits: 16, lo: `${least}`, hi: `${least < 0 ? 2 ** 19 : 2 ** 20}` };
+    const local = node('count/1', [], { kind: 'local', role: 'holder', length, ...range });
+    const fixed = node('total/1', [local], { kind: 'shared', length, dtype: 'int', ...range });
+    const wide = { fractionBits: 16, lo: `${-EDGE}`, hi: `${EDGE}` };
+    operations[op] = () =>
+      node(`${op}/1`, [fixed], { kind: 'shared', length, dtype: 'int', ...wide }, { fractionBits: 16 });
+  }
   const make = operations[op];
-  if (make === undefined) throw new Error(`--op is one of ${Object.keys(operations).join(', ')}`);
+  if (make === undefined) throw new Error(`--op is one of ${[...Object.keys(operations), ...FUNCTIONS].join(', ')}`);
   const value = make();
-  const direct = ['mul', 'lt', 'eq', 'and', 'suppress', 'round'].includes(op);
+  const direct = ['mul', 'lt', 'eq', 'and', 'suppress', 'round', 'max', ...FUNCTIONS].includes(op);
   const revealed = direct ? value : shared('sum/1', [value], 1, EDGE);
   const type = {
     kind: 'opened',
@@ -322,7 +336,10 @@ function planFor({ op, n }) {
     ...{ v: 1, language: '2pm/1', name: 'bench', tables: {}, recipients: ['analyst'], nodes, result: nodes.length - 1 },
     roles: { holder: { min: 1, max: 1, tables: [] } },
   };
-  const values = [0, 1].map((which) => BigInt64Array.from({ length }, (_, i) => BigInt((i * 7 + which * 3) % 1000)));
+  const count = nodes.filter(({ op }) => op === 'total/1').length;
+  const values = Array.from({ length: count }, (_, which) =>
+    BigInt64Array.from({ length }, (_, i) => BigInt(1 + ((i * 7 + which * 3) % 1000))),
+  );
   return { plan, values };
 }
 

@@ -2,6 +2,7 @@ import { type Attributes, type Channel, type Hash, type Operation, Plan, type Va
 import { nodeCrypto } from '@2pm/crypto/node';
 import { seededRng } from '@2pm/testing/seeded-rng';
 import { expect, test } from 'vitest';
+import type { PlainInputs } from '../plain.ts';
 import { simulateSeats } from '../simulate.ts';
 import { rep3SemiHonest } from './backend.ts';
 import { traffic } from './traffic.ts';
@@ -47,6 +48,44 @@ test.each<[string, [Operation, Attributes, Partial<Shared>][]]>([
     ],
   ],
 ])('of a %s is what the seats send', async (_, steps) => {
+  const values = Array.from({ length: 2 }, () => [BigInt64Array.from({ length: LENGTH }, (_, i) => BigInt(i + 1))]);
+  await compare(plan(steps), new Map([['h', values]]));
+});
+
+test('of a join is what the seats send', async () => {
+  const keys = { k: [[{ column: 'id', rule: 'exact/v1' as const }]] };
+  const x = { type: 'int' as const, min: '0', max: '9', nullable: false };
+  const capacities = { a: 40, b: 33, c: 50 };
+  const sides = Object.entries(capacities);
+  const nodes = sides.flatMap(([role, length], i): Plan['nodes'] => {
+    const attrs = { key: 'k', columns: ['x'], capacity: length, duplicates: 'error' as const };
+    return [
+      { op: 'input/1', args: [], attrs: { table: 't' }, type: { kind: 'table', role, table: 't' }, line: 1 },
+      { op: 'keyed/1', args: [2 * i], attrs, type: { kind: 'keyed', role, table: 't', key: 'k', length }, line: 1 },
+    ];
+  });
+  const bit = { kind: 'shared', dtype: 'bool', length: 33, fractionBits: 0, lo: '0', hi: '1' } as const;
+  const sum = { kind: 'shared', dtype: 'int', length: 1, fractionBits: 0, lo: '0', hi: '33' } as const;
+  const { dtype: _, ...opened } = { ...sum, kind: 'opened' as const, to: 'a' };
+  nodes.push(
+    { op: 'join/1', args: [1, 3, 5], attrs: {}, type: { kind: 'joined', roles: ['a', 'b', 'c'], length: 33 }, line: 1 },
+    { op: 'matched/1', args: [6], attrs: {}, type: bit, line: 1 },
+    { op: 'sum/1', args: [7], attrs: {}, type: sum, line: 1 },
+    { op: 'reveal/1', args: [8], attrs: { name: 'n', to: 'a' }, type: opened, line: 1 },
+  );
+  const joining = Plan.parse({
+    ...{ v: 1, language: '2pm/1', name: 't', tables: { t: { maxRows: 99, columns: { x }, keys } }, recipients: ['a'] },
+    ...{
+      roles: Object.fromEntries(sides.map(([role]) => [role, { min: 1, max: 1, tables: ['t'] }])),
+      nodes,
+      result: 9,
+    },
+  });
+  const tagged = (length: number) => [BigInt64Array.from({ length: 3 * length }, (_, i) => BigInt(i % length))];
+  await compare(joining, new Map(sides.map(([role, length]) => [role, [tagged(length)]])));
+});
+
+async function compare(of: Plan, inputs: PlainInputs) {
   const sent = [0, 0, 0];
   const counting = (channel: Channel, seat: number): Channel => ({
     ...{ peer: channel.peer, stats: channel.stats, receive: (options) => channel.receive(options) },
@@ -56,18 +95,16 @@ test.each<[string, [Operation, Attributes, Partial<Shared>][]]>([
     },
     close: (reason) => channel.close(reason),
   });
-  const of = plan(steps);
-  const values = Array.from({ length: 2 }, () => [BigInt64Array.from({ length: LENGTH }, (_, i) => BigInt(i + 1))]);
-  const { seats } = await simulateSeats(rep3SemiHonest, {
-    ...{ plan: of, sid: `0x${'ab'.repeat(32)}` as Hash, roles: { h: 2 }, inputs: new Map([['h', values]]) },
-    ...{ rng: seededRng(1), crypto: nodeCrypto, wrap: counting },
-  });
-  const told = traffic(of, { h: 2 });
+  const [sid, crypto] = [`0x${'ab'.repeat(32)}` as Hash, nodeCrypto];
+  const roles = Object.fromEntries([...inputs].map(([role, members]) => [role, members.length]));
+  const simulation = { plan: of, sid, roles, inputs, rng: seededRng(1), crypto, wrap: counting };
+  const { seats } = await simulateSeats(rep3SemiHonest, simulation);
+  const told = traffic(of, roles);
   expect(told.seats).toEqual(sent);
   expect(told.rounds).toBe(seats[0]?.rounds);
   expect(told.outputs).toBe(seats.flatMap(({ outputs }) => [...outputs.values()]).reduce((n, b) => n + b.length, 0));
-  const shares = rep3SemiHonest.shareInputs([new BigInt64Array(LENGTH)], {
-    ...{ sid: `0x${'ab'.repeat(32)}` as Hash, rng: seededRng(1), crypto: nodeCrypto },
-  });
-  expect(told.holders).toEqual({ h: shares.reduce((sum, { length }) => sum + length, 0) });
-});
+  for (const [role, members] of inputs) {
+    const shares = rep3SemiHonest.shareInputs(members[0] ?? [], { sid, rng: seededRng(1), crypto });
+    expect(told.holders[role]).toBe(shares.reduce((total, { length }) => total + length, 0));
+  }
+}
