@@ -69,6 +69,7 @@ export {
   KeyType,
   keyedColumns,
   nodesOf,
+  noiseDigits,
   OPERATIONS,
   type Operation,
   Plan,

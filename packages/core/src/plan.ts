@@ -181,6 +181,9 @@ export type ValueType = z.infer<typeof ValueType>;
  *   lt/1 le/1 gt/1 ge/1 eq/1 ne/1 (shared, shared|constant)      shared bool
  *   and/1 or/1 (bool ×2), not/1 (bool), select/1 (bool, x, y)   x where true, y elsewhere
  *   suppress/1 (x, support…) {min}  x where every support ≥ min, otherwise withheld; support has x's length or 1
+ *   noise/1 (shared) {epsilonMicros, sensitivity}  to each element its own discrete Laplace noise, P(k) ∝ exp(-ε|k| / s) with
+ *                                   ε in millionths and s an integer at the value's scale; only to be revealed. Drawn by the
+ *                                   seats so that none of them knows it; `noiseDigits` bounds it, mpc/src/noise.ts has δ
  *   reveal/1 (shared) {name, to}    the one exit
  * public (by the recipient)
  *   add/1 sub/1 mul/1 div/1 (opened|public, opened|public|constant), sqrt/1, neg/1   null if any argument is withheld;
@@ -251,6 +254,7 @@ export const OPERATIONS = [
   'stack/1',
   'select/1',
   'suppress/1',
+  'noise/1',
   'reveal/1',
 ] as const;
 export type Operation = (typeof OPERATIONS)[number];
@@ -279,6 +283,8 @@ export const Attributes = z.strictObject({
   length: z.number().int().positive().optional(),
   rows: z.number().int().positive().optional(),
   inner: z.number().int().positive().optional(),
+  epsilonMicros: z.number().int().positive().max(20_000_000).optional(),
+  sensitivity: Integer.optional(),
 });
 export type Attributes = z.infer<typeof Attributes>;
 
@@ -318,6 +324,16 @@ export const Plan = z.strictObject({
   result: ResultTree,
 });
 export type Plan = z.infer<typeof Plan>;
+
+/**
+ * Binary digits of the two geometric variables whose difference is the noise of `noise/1`, which therefore lies within
+ * ±(2^digits - 1): the fewest with ε 2^digits ≥ 45 s, so that what is cut off has a probability below e^-45 < 2^-64 each.
+ */
+export function noiseDigits(epsilonMicros: number, sensitivity: bigint): number {
+  let digits = 1;
+  while (BigInt(epsilonMicros) << BigInt(digits) < 45_000_000n * sensitivity) digits++;
+  return digits;
+}
 
 export function planHash(plan: Plan): Hash {
   return hashValue('2pm/plan/1', plan) as Hash;

@@ -5,13 +5,15 @@
  */
 
 /**
- * words: total stack constant scale add sub mul dot matmul truncate sum inject slice concat transpose shuffle join ranks
+ * words: total stack random constant scale add sub mul dot matmul truncate sum inject slice concat transpose shuffle join ranks
  * place; bits: negative zero parity xor and not sortable radix; either: repeat.
  */
 export type GateOperation =
   /** Sum of the members' vectors, or the vectors side by side: `input` says where in a member's message. */
   | 'total'
   | 'stack'
+  /** Uniform words that no seat knows, others for each gate: equal gates of this kind are never one. */
+  | 'random'
   | 'constant'
   /** Times a public constant. */
   | 'scale'
@@ -139,6 +141,10 @@ export class CircuitBuilder {
       length,
       ...(constant === undefined ? {} : { constant: BigInt.asUintN(64, constant) }),
     });
+  }
+
+  random(length: number): number {
+    return this.gates.push({ op: 'random', args: [], form: 'words', length }) - 1;
   }
 
   /** Row-major matrices times each other: one word of traffic for each element of the product. */

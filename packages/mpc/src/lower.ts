@@ -8,6 +8,7 @@
 import { NodeError, nodesOf, type Plan, type PlanNode, type RoleSizes } from '@2pm/core';
 import { type Circuit, CircuitBuilder, prune } from './circuit.ts';
 import { joinedPlace, joinGate, keyedWords, sharedKeyed } from './lower-join.ts';
+import { noise } from './noise.ts';
 import { lowerNumeric } from './numeric/lower.ts';
 
 const WORD_LIMIT = 2n ** 63n;
@@ -200,6 +201,14 @@ class Lowering {
       }
       case 'suppress/1':
         return this.#suppress(index, length);
+      case 'noise/1': {
+        const { epsilonMicros, sensitivity } = attrs;
+        if (epsilonMicros === undefined || sensitivity === undefined) throw this.#unsupported(index, 'names no ε');
+        expectScale(this.#scale(index, x));
+        return {
+          gate: b.words('add', length, [operand(x, 0), noise(b, length, epsilonMicros, BigInt(sensitivity))]),
+        };
+      }
       case 'matched/1':
         return { gate: this.#plainGate(index, x) };
       case 'joined-column/1': {

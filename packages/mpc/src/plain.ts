@@ -11,8 +11,13 @@ import { type PlainJoin, plainJoin, plainJoinedColumn } from './plain-join.ts';
 /** Vectors of each member of each role, in the order of `inputNodes`. */
 export type PlainInputs = ReadonlyMap<string, readonly (readonly BigInt64Array[])[]>;
 
-/** What each reveal gives, by node index: integers, null where withheld. */
-export function evaluatePlain(plan: Plan, roles: RoleSizes, inputs: PlainInputs): Map<number, (bigint | null)[]> {
+/** What each reveal gives, by node index: integers, null where withheld. `noise`: what `noise/1` adds; nothing unless given. */
+export function evaluatePlain(
+  plan: Plan,
+  roles: RoleSizes,
+  inputs: PlainInputs,
+  noise: (node: number, element: number) => bigint = () => 0n,
+): Map<number, (bigint | null)[]> {
   const opened = new Map<number, (bigint | null)[]>();
   const values: ((bigint | null)[] | undefined)[] = [];
   const joins = new Map<number, PlainJoin>();
@@ -126,6 +131,9 @@ export function evaluatePlain(plan: Plan, roles: RoleSizes, inputs: PlainInputs)
         values[index] = each((i) => (at(0, i) === 1n ? at(1, i, scale) : at(2, i, scale)));
         break;
       }
+      case 'noise/1':
+        values[index] = each((i) => at(0, i) + noise(index, i));
+        break;
       case 'suppress/1': {
         const supports = args
           .slice(1)

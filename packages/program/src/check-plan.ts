@@ -4,7 +4,15 @@
  * because a plan comes out of a sandbox in which hostile code ran. Whether the plan is *acceptable* is for policy.
  * @module
  */
-import { type Attributes, NodeError, type Operation, type Plan, type PlanNode, type ValueType } from '@2pm/core';
+import {
+  type Attributes,
+  NodeError,
+  noiseDigits,
+  type Operation,
+  type Plan,
+  type PlanNode,
+  type ValueType,
+} from '@2pm/core';
 import { type Elementary, elementaryBounds, rescaledBounds } from './check-numeric.ts';
 
 type Of<K extends ValueType['kind']> = Extract<ValueType, { kind: K }>;
@@ -40,6 +48,7 @@ const ATTRIBUTES: Partial<Record<Operation, readonly (keyof Attributes)[]>> = {
   'transpose/1': ['rows'],
   'matmul/1': ['inner'],
   'suppress/1': ['min'],
+  'noise/1': ['epsilonMicros', 'sensitivity'],
   'reveal/1': ['name', 'to'],
 };
 
@@ -120,6 +129,10 @@ function checkNode(plan: Plan, node: PlanNode, index: number, names: Set<string>
   demand(
     node.args.every((arg) => arg < index),
     'an argument is not computed before it is used',
+  );
+  demand(
+    node.op === 'reveal/1' || node.args.every((arg) => plan.nodes[arg]?.op !== 'noise/1'),
+    'uses a value under noise, which may only be revealed',
   );
   const expected = attributesOf(node);
   const present = Object.keys(node.attrs).filter((key) => node.attrs[key as keyof Attributes] !== undefined);
@@ -403,6 +416,15 @@ function derive(plan: Plan, node: PlanNode): ValueType {
         demand(support.fractionBits === 0, 'a support is no whole number');
       }
       return x;
+    }
+    case 'noise/1': {
+      arity(1);
+      const x = sharedOf(args[0], 'int');
+      const sensitivity = BigInt(attrs.sensitivity as string);
+      demand(sensitivity > 0n && sensitivity < LIMIT, 'has no sensitivity within 2^62');
+      const most = (1n << BigInt(noiseDigits(attrs.epsilonMicros as number, sensitivity))) - 1n;
+      const { lo, hi } = bounds(x);
+      return shared(x, { lo: lo - most, hi: hi + most });
     }
     case 'reveal/1': {
       arity(1);

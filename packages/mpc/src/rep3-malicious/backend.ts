@@ -28,7 +28,7 @@ export const rep3Malicious: SharedBackend = {
 /** Operations that need no message, so that there is nothing to check. All others are in `ROUND_COSTS`. */
 const LOCAL: ReadonlySet<GateOperation> = new Set([
   ...(['total', 'stack', 'constant', 'scale', 'add', 'sub', 'sum', 'repeat', 'slice', 'concat', 'transpose'] as const),
-  ...(['parity', 'xor', 'not'] as const),
+  ...(['random', 'parity', 'xor', 'not'] as const),
 ]);
 
 /** Engine and checks; exported for the tests, which put seats beside it that cheat. */

@@ -74,6 +74,10 @@ export class Rep3Engine implements Engine<Share> {
         return this.#inputs(gate);
       case 'constant':
         return this.#onComponent0(new BigUint64Array(gate.length).fill(gate.constant ?? 0n));
+      case 'random': {
+        const draw = (stream: Masks) => toWords(stream.bytes(8 * gate.length));
+        return { form: 'words', a: draw(this.#keys.a), b: draw(this.#keys.b) };
+      }
       case 'scale':
         return both(words(x), (part) => scale(part, gate.constant ?? 0n));
       case 'add':

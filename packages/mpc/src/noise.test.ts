@@ -1,0 +1,233 @@
+import { type Attributes, type Hash, noiseDigits, Plan, type SharedBackend, type ValueType } from '@2pm/core';
+import { nodeCrypto } from '@2pm/crypto/node';
+import { seededRng } from '@2pm/testing/seeded-rng';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { additiveSemiHonest } from './additive/backend.ts';
+import { digitThresholds } from './noise.ts';
+import { evaluatePlain } from './plain.ts';
+import { rep3SemiHonest } from './rep3/backend.ts';
+import { rep3Malicious } from './rep3-malicious/backend.ts';
+import { simulateSeats } from './simulate.ts';
+
+/** A fraction; never reduced. */
+interface Ratio {
+  over: bigint;
+  under: bigint;
+}
+
+const abs = (x: bigint) => (x < 0n ? -x : x);
+
+/** e^x for x = numerator / denominator > 0, from both sides: the series up to its 300th term, and what can follow. */
+function exponential(numerator: bigint, denominator: bigint): { lo: Ratio; hi: Ratio } {
+  const terms = 300n;
+  let [sum, term] = [1n, 1n];
+  for (let n = 1n; n <= terms; n++) {
+    term *= numerator;
+    sum = sum * denominator * n + term;
+  }
+  let under = 1n;
+  for (let n = 1n; n <= terms; n++) under *= denominator * n;
+  // Each further term is less than half of the one before, as x < 150, and the next less than the last one.
+  return { lo: { over: sum, under }, hi: { over: sum + 2n * term, under } };
+}
+
+/** Probability of 0, 1, … of the geometric variable that the thresholds draw, in units of 2^-(63 digits). */
+function geometric(thresholds: readonly bigint[]): bigint[] {
+  const half = 1n << 63n;
+  return thresholds.reduceRight<bigint[]>(
+    (higher, threshold) => higher.flatMap((p) => [p * (half - threshold), p * threshold]),
+    [1n],
+  );
+}
+
+/** Probability of k at place k + 2^digits - 1 of the noise, in units of 2^-(126 digits). */
+function noisePmf(thresholds: readonly bigint[]): bigint[] {
+  const one = geometric(thresholds);
+  const out = new Array<bigint>(2 * one.length - 1).fill(0n);
+  for (const [i, p] of one.entries()) {
+    for (const [j, q] of one.entries()) {
+      const at = i - j + one.length - 1;
+      out[at] = (out[at] ?? 0n) + p * q;
+    }
+  }
+  return out;
+}
+
+describe('the probability of each binary digit', () => {
+  test('is 1 / (1 + exp(2^i ε/s)) rounded down to a multiple of 2^-63', () => {
+    const parameters = fc.tuple(
+      fc.oneof(fc.integer({ min: 1, max: 20_000_000 }), fc.constantFrom(1, 1_000, 500_000, 1_000_000, 20_000_000)),
+      fc.oneof(fc.bigInt({ min: 1n, max: 1n << 40n }), fc.constantFrom(1n, 2n, 100n)),
+    );
+    fc.assert(
+      fc.property(parameters, ([epsilonMicros, sensitivity]) => {
+        const thresholds = digitThresholds(epsilonMicros, sensitivity);
+        expect(thresholds).toHaveLength(noiseDigits(epsilonMicros, sensitivity));
+        for (const [i, t] of thresholds.entries()) {
+          if (i % 7 !== 0 && i !== thresholds.length - 1) continue;
+          const { lo, hi } = exponential(BigInt(epsilonMicros) << BigInt(i), 1_000_000n * sensitivity);
+          // t (1 + e^x) ≤ 2^63 < (t + 1)(1 + e^x)
+          expect(t * (hi.under + hi.over) <= hi.under << 63n).toBe(true);
+          expect(lo.under << 63n < (t + 1n) * (lo.under + lo.over)).toBe(true);
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('gives as many digits as leave out less than 2^-64, and no more', () => {
+    expect(noiseDigits(1_000_000, 1n)).toBe(6);
+    expect(noiseDigits(500_000, 3n)).toBe(9);
+    expect(noiseDigits(20_000_000, 1n)).toBe(2);
+    const { lo } = exponential(45n, 1n);
+    expect(lo.over > lo.under << 64n).toBe(true);
+  });
+});
+
+describe('the noise that the digits make', () => {
+  test.each([
+    { epsilonMicros: 1_000_000, sensitivity: 1n },
+    { epsilonMicros: 3_000_000, sensitivity: 1n },
+    { epsilonMicros: 700_000, sensitivity: 2n },
+  ])('hides a change of s: no event is likelier than by e^ε, but for δ: $epsilonMicros, $sensitivity', (parameters) => {
+    const { epsilonMicros, sensitivity } = parameters;
+    const thresholds = digitThresholds(epsilonMicros, sensitivity);
+    const pmf = noisePmf(thresholds);
+    const unit = 126n * BigInt(thresholds.length);
+    expect(pmf.reduce((sum, p) => sum + p)).toBe(1n << unit);
+    expect(pmf).toEqual([...pmf].reverse());
+
+    const { lo, hi } = exponential(BigInt(epsilonMicros), 1_000_000n);
+    for (let shift = 1; shift <= Number(sensitivity); shift++) {
+      // Of all events, that of the outputs which are likelier by more than e^ε tells most; the lower bound of e^ε is strict.
+      let most = 0n;
+      for (let k = 0; k < pmf.length + shift; k++) {
+        const [here, there] = [pmf[k] ?? 0n, pmf[k - shift] ?? 0n];
+        const excess = here * lo.under - there * lo.over;
+        if (excess > 0n) most += excess;
+      }
+      // δ ≤ (1 + e^ε)(D + 1) 2^-62, as the header says of one element
+      const digits = BigInt(thresholds.length);
+      expect((most << 62n) * hi.under <= ((digits + 1n) * (hi.under + hi.over) * lo.under) << unit).toBe(true);
+      // and that is nearly as small as it is said to be: it does not vanish.
+      expect(most > 0n).toBe(true);
+    }
+  });
+
+  test('is the discrete Laplace law to within the distance that the proof gives', () => {
+    const thresholds = digitThresholds(1_000_000, 1n);
+    const pmf = noisePmf(thresholds);
+    // P(k) = (1 - q) / (1 + q) q^|k| with q = 1/e, in units of 2^-200.
+    const [fraction, { lo }] = [200n, exponential(1n, 1n)];
+    const one = 1n << fraction;
+    const q = (lo.under << fraction) / lo.over;
+    const centre = ((one - q) << fraction) / (one + q);
+    let [power, apart] = [one, 0n];
+    for (let k = 0; k < 64; k++) {
+      const law = (centre * power) >> fraction;
+      const drawn = (pmf[63 + k] ?? 0n) >> (126n * 6n - fraction);
+      apart += (k === 0 ? 1n : 2n) * abs(law - drawn);
+      power = (power * q) >> fraction;
+    }
+    // Twice the total variation.
+    expect(apart <= (2n * 7n) << (fraction - 62n)).toBe(true);
+  });
+});
+
+/** One holder's numbers, revealed under noise; and once more, under noise of their own. */
+function planOf(length: number, attrs: Attributes): Plan {
+  const range = { length, fractionBits: 0, lo: '-1000', hi: '1000' };
+  const shared: ValueType = { kind: 'shared', dtype: 'int', ...range };
+  const wide = { ...shared, lo: '-100000', hi: '100000' };
+  const opened: ValueType = { kind: 'opened', to: 'analyst', ...range };
+  const node = (op: string, args: number[], type: ValueType, own: Attributes = {}) => {
+    return { op, args, attrs: own, type, line: 1 };
+  };
+  return Plan.parse({
+    ...{ v: 1, language: '2pm/1', name: 'test', tables: {}, recipients: ['analyst'], result: 4 },
+    roles: { h: { min: 1, max: 1, tables: [] } },
+    nodes: [
+      node('count/1', [], { kind: 'local', role: 'h', ...range }),
+      node('total/1', [0], shared),
+      node('noise/1', [1], wide, attrs),
+      node('noise/1', [1], wide, attrs),
+      node('reveal/1', [2], opened, { name: 'one', to: 'analyst' }),
+      node('reveal/1', [3], opened, { name: 'other', to: 'analyst' }),
+      node('reveal/1', [2], opened, { name: 'again', to: 'analyst' }),
+    ],
+  });
+}
+
+async function draw(backend: SharedBackend, length: number, attrs: Attributes, seed = 7) {
+  const plan = planOf(length, attrs);
+  const values = BigInt64Array.from({ length }, (_, i) => BigInt((i % 2001) - 1000));
+  const inputs = new Map([['h', [[values]]]]);
+  const { opened, seats } = await simulateSeats(backend, {
+    ...{ plan, sid: `0x${'ab'.repeat(32)}` as Hash, roles: { h: 1 }, inputs },
+    ...{ rng: seededRng(seed), crypto: nodeCrypto },
+  });
+  const plain = evaluatePlain(plan, { h: 1 }, inputs);
+  const noise = (reveal: number) =>
+    (opened.get(reveal) ?? []).map((value, i) => Number((value ?? 0n) - (plain.get(reveal)?.[i] ?? 0n)));
+  return { one: noise(4), other: noise(5), again: noise(6), rounds: seats[0]?.rounds };
+}
+
+/** χ² of the draws against the law; 11 classes of it have 10 degrees of freedom. */
+function chiSquare(draws: readonly number[], alpha: number): number {
+  const q = Math.exp(-alpha);
+  const law = (k: number) => ((1 - q) / (1 + q)) * q ** Math.abs(k);
+  const inner = [-4, -3, -2, -1, 0, 1, 2, 3, 4];
+  const tail = q ** 5 / (1 + q);
+  const classes = [
+    ...inner.map((k) => ({ expected: law(k), seen: draws.filter((draw) => draw === k).length })),
+    { expected: tail, seen: draws.filter((draw) => draw < -4).length },
+    { expected: tail, seen: draws.filter((draw) => draw > 4).length },
+  ];
+  return classes.reduce(
+    (sum, { expected, seen }) => sum + (seen - expected * draws.length) ** 2 / (expected * draws.length),
+    0,
+  );
+}
+
+/** Exceeded once in a thousand times. */
+const CRITICAL = 29.59;
+
+describe('what the seats draw', () => {
+  test.each([
+    { name: 'rep3', backend: rep3SemiHonest, length: 4000 },
+    { name: 'rep3, malicious', backend: rep3Malicious, length: 500 },
+    { name: 'additive', backend: additiveSemiHonest, length: 250 },
+  ])('$name: follows the law, independently in each element and node, once for each node', async (given) => {
+    const { one, other, again } = await draw(given.backend, given.length, { epsilonMicros: 500_000, sensitivity: '1' });
+    expect(one).toHaveLength(given.length);
+    expect(chiSquare(one, 0.5)).toBeLessThan(CRITICAL);
+    expect(chiSquare(other, 0.5)).toBeLessThan(CRITICAL);
+    // Differences of independent draws are not those of equal ones; the variance of a draw is 2q / (1 - q)².
+    const variance = (2 * Math.exp(-0.5)) / (1 - Math.exp(-0.5)) ** 2;
+    const spread = (of: readonly number[]) => of.reduce((sum, d) => sum + d * d, 0) / of.length / variance;
+    expect(Math.abs(spread(one.map((d, i) => d - (other[i] ?? 0))) - 2)).toBeLessThan(0.6);
+    expect(Math.abs(spread(one.slice(1).map((d, i) => d - (one[i] ?? 0))) - 2)).toBeLessThan(0.6);
+    expect(again).toEqual(one);
+  });
+
+  test('is as wide as ε and sensitivity ask, and other in another session', async () => {
+    const attrs = { epsilonMicros: 1_000_000, sensitivity: '4' };
+    const { one, rounds } = await draw(rep3SemiHonest, 3000, attrs);
+    expect(chiSquare(one, 0.25)).toBeLessThan(CRITICAL);
+    expect((await draw(rep3SemiHonest, 3000, attrs, 8)).one).not.toEqual(one);
+    // One before, ten for all digits together, one after.
+    expect(rounds).toBe(12);
+  });
+
+  test('is what the oracle is told', () => {
+    const plan = planOf(3, { epsilonMicros: 1, sensitivity: '1' });
+    const inputs = new Map([['h', [[BigInt64Array.of(5n, 6n, 7n)]]]]);
+    const plain = evaluatePlain(plan, { h: 1 }, inputs, (node, element) => BigInt(100 * node + element));
+    expect([4, 5, 6].map((reveal) => plain.get(reveal))).toEqual([
+      [205n, 207n, 209n],
+      [305n, 307n, 309n],
+      [205n, 207n, 209n],
+    ]);
+  });
+});
