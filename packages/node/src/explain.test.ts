@@ -40,3 +40,11 @@ describe('an explanation', () => {
     expect(() => explainPlan(plan, { holder: 17 })).toThrow('17 members');
   });
 });
+
+test('tells what an intersection takes before anybody runs it', async () => {
+  const { intersections } = explainPlan(await traced('03-shared-members'), {});
+  expect(intersections).toEqual([
+    expect.objectContaining({ name: 'shared', to: 'host', protocol: 'psi-rr22-semi-honest/1' }),
+  ]);
+  expect(intersections[0]?.bytes).toBeGreaterThan(25_000 * 30);
+});

@@ -1,7 +1,8 @@
 /** What a program would do and cost, before anybody runs it: from its plan and circuit alone, without data. @module */
-import { NodeError, nodesOf, type Plan, type RoleSizes } from '@2pm/core';
+import { keyedColumns, NodeError, nodesOf, type Plan, type RoleSizes } from '@2pm/core';
 import { REP3_SEMI_HONEST, traffic } from '@2pm/mpc';
 import { describePlan, stripTypes } from '@2pm/program';
+import { intersectionCost } from '@2pm/psi';
 import type { Explanation } from './cli/engine.ts';
 import { createSandbox } from './sandbox/index.ts';
 
@@ -40,7 +41,10 @@ export function explainPlan(plan: Plan, members: Readonly<Record<string, number>
     members: members[name] ?? min,
   }));
   const sizes: RoleSizes = Object.fromEntries(roles.map((role) => [role.name, role.members]));
-  const said = { name: plan.name, learns: describePlan(plan).slice(1), operations: plan.nodes.length, roles };
+  const said = {
+    ...{ name: plan.name, learns: describePlan(plan).slice(1), operations: plan.nodes.length, roles },
+    intersections: nodesOf(plan, 'intersect/1').map((index) => explainIntersection(plan, index)),
+  };
   if (nodesOf(plan, 'reveal/1').length === 0) return said;
   const { rounds, seats, holders, outputs } = traffic(plan, sizes);
   // Seats send at the same time; a holder's message goes out before the first round.
@@ -54,4 +58,12 @@ export function explainPlan(plan: Plan, members: Readonly<Record<string, number>
       milliseconds: { near: time(NEAR), far: time(FAR) },
     },
   };
+}
+
+function explainIntersection(plan: Plan, index: number): Explanation['intersections'][number] {
+  const { args = [], attrs } = plan.nodes[index] ?? {};
+  const roles = args.map((node) => plan.nodes[node]?.type).map((type) => (type?.kind === 'keyed' ? type.role : ''));
+  const capacities = args.map((node) => keyedColumns(plan, node).capacity);
+  const { card, ...cost } = intersectionCost(capacities, roles.indexOf(attrs?.to ?? ''));
+  return { name: attrs?.name ?? '', to: attrs?.to ?? '', protocol: card.id, ...cost };
 }

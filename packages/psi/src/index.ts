@@ -17,6 +17,7 @@ export { type EcdhKey, type EcdhOptions, ecdhKey, type KeyName } from './ecdh/pa
 export { type EcdhReceiverOptions, ecdhReceiver, type KeptTags, type TagCache } from './ecdh/receiver.ts';
 export { type EcdhSenderOptions, type EcdhSource, ecdhSender } from './ecdh/sender.ts';
 export { type Intersection, intersect, intersectionCard } from './intersect.ts';
+export { type IntersectionCost, intersectionCost } from './intersection-cost.ts';
 export { joinInput } from './join/input.ts';
 export { CONTRIBUTION_BYTES, joinKey } from './join/tags.ts';
 export { npartyCard } from './nparty/card.ts';

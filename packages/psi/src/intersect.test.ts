@@ -2,6 +2,7 @@ import { type Channel, channelPair, type Hash, type NodeId } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
 import { expect, test } from 'vitest';
 import { intersect, intersectionCard } from './intersect.ts';
+import { intersectionCost } from './intersection-cost.ts';
 
 const random = (size: number) => nodeRng.fill(new Uint8Array(size));
 const id = (party: number) => `0x${String(party).padStart(40, '0')}` as NodeId;
@@ -43,6 +44,17 @@ async function run(
       ),
     ),
   );
+  const sent = channels.flatMap((of) => [...of.values()]).reduce((sum, { stats }) => sum + stats.bytesSent, 0);
+  // What was told before, where the sizes are those that the protocol changes at.
+  if (sizes === undefined) {
+    const { bytes } = intersectionCost(capacities, receiver, security);
+    expect([capacities, sent / bytes > 0.8 && sent / bytes < 1.25, sent, bytes]).toEqual([
+      capacities,
+      true,
+      sent,
+      bytes,
+    ]);
+  }
   const own = capacities[receiver] ?? 0;
   const expected = Array.from({ length: common }, (_, i) => own - common + i);
   expect(found.map((one) => (one === undefined ? undefined : [...one]))).toEqual(

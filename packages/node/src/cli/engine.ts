@@ -62,6 +62,17 @@ export interface Explanation {
   operations: number;
   /** Who brings data, and how many of them the costs are for. */
   roles: readonly { name: string; min: number; max: number; members: number; tables: readonly string[] }[];
+  intersections: readonly {
+    name: string;
+    to: string;
+    protocol: string;
+    /** Sent by all holders together. */
+    bytes: number;
+    /** Working memory of the holder that needs most. */
+    memoryBytes: number;
+    /** Side by side, within a factor of two. */
+    milliseconds: number;
+  }[];
   /** Absent where nothing is computed in secret. */
   cost?: {
     protocol: string;

@@ -4,27 +4,33 @@ import { renderLearns } from './task.ts';
 import { type Paint, plain } from './terminal.ts';
 import { bytes, milliseconds, quantity } from './units.ts';
 
-export function renderExplanation({ name, learns, operations, roles, cost }: Explanation, paint: Paint): string {
+export function renderExplanation(explanation: Explanation, paint: Paint): string {
+  const { name, learns, operations, roles, cost, intersections } = explanation;
   const parties = roles.map(({ name, min, max, members, tables }) => {
     const range = min === max ? `${min}` : `${min} to ${max}`;
     const here = cost === undefined || min === max ? '' : paint.dim(`  costs below are for ${members}`);
     return `  ${range} ${plain(name)}, with ${tables.map(plain).join(' and ')}${here}\n`;
   });
   const head = `${paint.bold(plain(name))}  ${paint.dim(`${quantity(operations)} operations`)}\n${parties.join('')}`;
-  if (cost === undefined) return `${head}${renderLearns(learns, paint)}`;
+  const lines = [
+    ...intersections.map(
+      ({ name, to, protocol, bytes: sent, memoryBytes, milliseconds: ms }) =>
+        `"${plain(name)}" for ${plain(to)}, ${plain(protocol)}: ${bytes(sent)}, ${bytes(memoryBytes)} of memory, about ${milliseconds(ms)}`,
+    ),
+    ...(cost === undefined ? [] : costLines(cost)),
+  ];
+  const costs = lines.map((line) => `  ${paint.dim('·')} ${line}\n`).join('');
+  return `${head}${renderLearns(learns, paint)}${costs === '' ? '' : `\n  ${paint.bold('What it costs')}\n${costs}`}`;
+}
+
+function costLines(cost: NonNullable<Explanation['cost']>): string[] {
   const { near, far } = cost.milliseconds;
   const seats = [...new Set([Math.min(...cost.seatBytes), Math.max(...cost.seatBytes)].map(bytes))].join(' to ');
-  const lines = [
+  return [
     `${quantity(cost.rounds)} rounds, ${plain(cost.protocol)}`,
     `${seats} sent by each computing party`,
     ...Object.entries(cost.holderBytes).map(([role, sent]) => `${bytes(sent)} sent by each ${plain(role)}`),
     `${bytes(cost.outputBytes)} read by who learns the result`,
     `${milliseconds(near)} on the network side by side, ${milliseconds(far)} at 20 ms and 100 Mbit/s`,
   ];
-  return [
-    head,
-    renderLearns(learns, paint),
-    `\n  ${paint.bold('What it costs')}\n`,
-    ...lines.map((line) => `  ${paint.dim('·')} ${line}\n`),
-  ].join('');
 }
