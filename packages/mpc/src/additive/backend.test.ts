@@ -435,7 +435,15 @@ describe('output shares', () => {
 
 describe('what it cannot do it refuses', () => {
   test('a third seat', async () => {
-    const context = { plan: PLAN, sid: SID, seat: 2, roles: { h: 1 }, inputs: new Map(), channels: new Map() };
+    const context = {
+      plan: PLAN,
+      sid: SID,
+      seat: 2,
+      roles: { h: 1 },
+      inputs: new Map(),
+      channels: new Map(),
+      matchers: new Map(),
+    };
     const more = { rng: seededRng(1), crypto: nodeCrypto, signal: new AbortController().signal };
     await expect(additiveSemiHonest.runSeat({ ...context, ...more })).rejects.toMatchObject({ code: 'MPC_BAD_SEAT' });
   });
