@@ -359,6 +359,12 @@ const CHANGES: Record<string, Cheat['change']> = {
   'the lowest bit of a word': (bytes) => flip(bytes, 64 * Math.floor((bytes.length / 8) * fraction())),
   everything: (bytes) => void random.fill(bytes),
   'all of it to zero': (bytes) => void bytes.fill(0),
+  'two words, by amounts that cancel': (bytes) => {
+    if (bytes.length < 16) return flip(bytes, 0);
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    view.setBigUint64(0, view.getBigUint64(0, true) + 1n, true);
+    view.setBigUint64(8, view.getBigUint64(8, true) - 1n, true);
+  },
   'an earlier message once more': (bytes, earlier) => {
     const like = earlier.filter(({ length }) => length === bytes.length).slice(0, -1);
     bytes.set(like[Math.floor(like.length * fraction())] ?? bytes);
