@@ -26,7 +26,7 @@ const MAX_PLAN_NODES = 100_000;
 const MAX_ROWS = 1_000_000;
 const MAX_JOINED = 8;
 const MAX_SETS = 16;
-const MAX_LENGTH = 2 ** 27;
+const MAX_LENGTH = 2 ** 24;
 
 /** Which attributes each operation must have; all others must be absent. eq/1 and ne/1 have `category` with one argument. */
 const ATTRIBUTES: Partial<Record<Operation, readonly (keyof Attributes)[]>> = {

@@ -41,7 +41,7 @@ interface Values {
   loose: Ints;
 }
 
-function plan(run: (values: Values) => Ints): Plan {
+function plan(run: (values: Values) => Ints, minGroupSize?: number): Plan {
   const task = defineTask({
     ...{ name: 'test', tables, roles },
     run({ each, reveal }) {
@@ -52,7 +52,10 @@ function plan(run: (values: Values) => Ints): Plan {
       }));
       const stacked = each('holder', ({ t }) => t.u.histogram([1, 2, 3])).stack();
       const loose = each('lone', ({ t }) => t.u.histogram([1, 2, 3])).stack();
-      return reveal(run({ ...local.total(), stacked, loose }), { to: 'analyst' });
+      return reveal(run({ ...local.total(), stacked, loose }), {
+        to: 'analyst',
+        ...(minGroupSize === undefined ? {} : { minGroupSize }),
+      });
     },
   });
   const traced = trace(task);
@@ -65,9 +68,9 @@ function opened(run: (values: Values) => Ints) {
   return nodes.find(({ op }) => op === 'reveal/1')?.type;
 }
 
-function code(run: (values: Values) => Ints): string {
+function code(run: (values: Values) => Ints, minGroupSize?: number): string {
   try {
-    plan(run);
+    plan(run, minGroupSize);
   } catch (error) {
     return (error as ProgramError).code;
   }
@@ -83,6 +86,7 @@ describe('ranges', () => {
     ['of a place are places', ({ four }) => four.argmax(), { length: 1, lo: '0', hi: '3' }],
     ['of a sigmoid are 0 to 1 with its error', ({ one }) => one.sigmoid(), { fractionBits: 16, lo: '-2', hi: '65538' }],
     ['of a quotient follow from the divisor', ({ one, four }) => one.div(four.sum().maximum(100)), { hi: '1966083' }],
+    ['of a quotient by a number keep its digits', ({ one }) => one.div(1e6, { fractionBits: 30 }), { lo: '-1449552' }],
     ['of inner products grow with the length', ({ four }) => four.dot(four), { length: 1, lo: '0', hi: '90000' }],
     [
       'of a matrix product too',
@@ -95,7 +99,7 @@ describe('ranges', () => {
     expect(opened(run)).toMatchObject(expected);
   });
 
-  it.each<[code: string, run: (values: Values) => Ints]>([
+  it.each<[code: string, run: (values: Values) => Ints, minGroupSize?: number]>([
     ['PROGRAM_RANGE', ({ one }) => one.reciprocal()],
     ['PROGRAM_RANGE', ({ one, four }) => one.div(four)],
     ['PROGRAM_RANGE', ({ one }) => one.div(0)],
@@ -111,8 +115,9 @@ describe('ranges', () => {
     ['PROGRAM_LENGTH', ({ one, four }) => combine(concat(one, one), [four])],
     ['PROGRAM_STACKED', ({ stacked }) => stacked.max()],
     ['PROGRAM_STACKED', ({ loose }) => loose.unstack()],
-  ])('%s where they do not allow it', (expected, run) => {
-    expect(code(run)).toBe(expected);
+    ['PROGRAM_SUPPORT', ({ stacked }) => stacked.unstack(), 20],
+  ])('%s where they do not allow it', (expected, run, minGroupSize) => {
+    expect(code(run, minGroupSize)).toBe(expected);
   });
 
   it('are found alike by tracer and checker, whatever is computed', () => {

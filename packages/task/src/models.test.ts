@@ -30,16 +30,16 @@ const patients = Array.from({ length: HOLDERS * ROWS }, () => {
 });
 const x = patients.map(([a, b]) => [1, a / 1000, b / 1000]);
 
-/** What each holder shares: validity, then the columns, row by row; zeros fill the capacity. */
+/** What each holder shares: validity, then the columns, row by row, zeros to fill the capacity; then its number of rows. */
 const rows = Array.from({ length: HOLDERS }, (_, holder) => {
   const vector = new BigInt64Array(CAPACITY * 4);
   for (const [i, row] of patients.slice(holder * ROWS, (holder + 1) * ROWS).entries()) {
     vector.set([1n, ...row.map(BigInt)], 4 * i);
   }
-  return [vector];
+  return [vector, BigInt64Array.of(BigInt(ROWS))];
 });
 
-function program(iterations: number, penalty = 0): Plan {
+function program(iterations: number, penalty = 0, minGroupSize = 20): Plan {
   const feature = { min: -1000, max: 1000 };
   const people = table({ a: int(feature), b: int(feature), ill: int({ min: 0, max: 1 }) }, { maxRows: CAPACITY });
   return trace(
@@ -58,7 +58,7 @@ function program(iterations: number, penalty = 0): Plan {
         const said = predict(features, { intercept: 0.5, coefficients: [1.25, -2] }).sigmoid();
         const known = predict(features, { intercept: model.at(0), coefficients: model.slice(1) }).sigmoid();
         const out = { model, said: said.mul(valid).sum(), known: known.mul(valid).sum() };
-        return reveal(out, { to: 'analyst' }) as { [name: string]: OpenedVector };
+        return reveal(out, { to: 'analyst', minGroupSize }) as { [name: string]: OpenedVector };
       },
     }),
   );
@@ -110,6 +110,11 @@ test('a penalty on the mean loss shrinks the weights as it should', () => {
   const { model } = clearly(program(60, 0.05));
   const w = fitted(0.05 * HOLDERS * CAPACITY);
   for (const [j, value] of model.entries()) expect(value).toBeCloseTo(w[j] ?? 0, 2);
+});
+
+test('a model of fewer rows than are asked for is withheld', () => {
+  expect(clearly(program(2, 0, HOLDERS * ROWS)).said).not.toBeNull();
+  expect(clearly(program(2, 0, HOLDERS * ROWS + 1))).toEqual({ model: [null, null, null], said: null, known: null });
 });
 
 test('seats come to the weights of the clear computation, in 35 rounds an iteration at most', async () => {

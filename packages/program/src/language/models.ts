@@ -3,11 +3,9 @@
  * row, a prediction or a step of the training; what is revealed in the end is for the program to say.
  * @module
  */
-import { arithmetic, bitsOf } from './arithmetic.ts';
+import { bitsOf } from './arithmetic.ts';
 import { atOneLine } from './line.ts';
 import { combine, dotEach } from './matrix.ts';
-import { scale } from './number.ts';
-import { numberLike } from './numeric.ts';
 import { fail } from './program-error.ts';
 import { SharedVector } from './shared.ts';
 import { refOf } from './trace.ts';
@@ -62,18 +60,11 @@ function descend(
     const ahead = weights.add(carried);
     const said = combine(ahead, xs).rescale(BITS).sigmoid();
     const gradient = dotEach(y.sub(said), xs).rescale(Math.max(BITS + 4 - sizeBits, 0));
-    const moved = times(gradient, step / y.length, BITS + 4 + sizeBits).rescale(BITS);
+    const moved = gradient.div(y.length / step, { fractionBits: BITS });
     velocity = carried.add(penalty === 0 ? moved : moved.sub(ahead.mul(step * penalty).rescale(BITS)));
     weights = weights.add(velocity);
   }
   return weights;
-}
-
-/** By a factor that has that many fraction bits. */
-function times(x: Ints, factor: number, fractionBits: number): Ints {
-  const ref = refOf(x);
-  const constant = ref.trace.constant(scale(factor, fractionBits), fractionBits);
-  return new SharedVector(arithmetic('mul', ref, constant, (bits) => numberLike(ref, bits)));
 }
 
 export interface LinearWeights {

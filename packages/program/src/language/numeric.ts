@@ -5,6 +5,7 @@
  * @module
  */
 import { bitsOf, interval } from './arithmetic.ts';
+import { scale } from './number.ts';
 import { fail } from './program-error.ts';
 import type { Bounds, Ref, Shape } from './trace.ts';
 
@@ -13,7 +14,7 @@ export type Elementary = 'reciprocal' | 'sqrt' | 'exp' | 'log' | 'sigmoid';
 /** Most fraction bits of such a result, and most bits of one that has no fixed range. */
 const MAX_FRACTION_BITS = 30;
 const RESULT_BITS = 32;
-const MAX_LENGTH = 2 ** 27;
+const MAX_LENGTH = 2 ** 24;
 
 /** The shape of a shared number like `ref`, with other fraction bits or another length. */
 export function numberLike(ref: Ref, fractionBits: number, length?: number): Shape {
@@ -88,6 +89,19 @@ export function reciprocalBitsFor(a: Ref, b: Ref): number {
   const bits = Math.min(MAX_FRACTION_BITS, RESULT_BITS - whole, 61 - size - Math.max(whole, 0), 62 - bitsOf(a));
   if (bits < 0) tooLarge('div');
   return bits;
+}
+
+/** x times a number, by as many bits of the number, 30 at most, as keep the product within ±2^62. */
+export function scaled(ref: Ref, factor: number): Ref {
+  const size = Math.max(bitLength(-ref.lo), bitLength(ref.hi));
+  const before = Math.floor(Math.log2(Math.abs(factor))) + 1;
+  const bits = Math.max(0, Math.min(MAX_FRACTION_BITS, 61 - size) - before);
+  const constant = ref.trace.constant(
+    scale(factor, Math.min(bits, 62 - bitsOf(ref))),
+    Math.min(bits, 62 - bitsOf(ref)),
+  );
+  const shape = numberLike(ref, bitsOf(ref) + bitsOf(constant));
+  return ref.trace.emit('mul/1', [ref, constant], shape, interval.mul(ref, constant));
 }
 
 /** The lesser or the greater of two, element by element. */

@@ -12,7 +12,6 @@ import {
 } from './arithmetic.ts';
 import type { KeyedRows } from './keyed-rows.ts';
 import { LocalVector } from './local.ts';
-import { scale } from './number.ts';
 import {
   absolute,
   dots,
@@ -25,6 +24,7 @@ import {
   reduced,
   repeated,
   rescaled,
+  scaled,
   sliced,
 } from './numeric.ts';
 import { fail } from './program-error.ts';
@@ -144,15 +144,7 @@ export class SharedVector<K extends SharedKind = SharedKind> extends Value {
     if (!(divisor instanceof Value)) {
       const value = Number(divisor);
       if (value === 0 || !Number.isFinite(value)) fail('PROGRAM_RANGE', `cannot divide by ${String(divisor)}`);
-      const ref = this.#expect('int');
-      const factor = ref.trace.constant(scale(1 / value, 30), 30);
-      const product = ref.trace.emit(
-        'mul/1',
-        [ref, factor],
-        numberLike(ref, bitsOf(ref) + 30),
-        interval.mul(ref, factor),
-      );
-      return new SharedVector(rescaled(product, fractionBits));
+      return new SharedVector(rescaled(scaled(this.#expect('int'), 1 / value), fractionBits));
     }
     const [x, y] = broadcast(this.#expect('int'), divisor, 'int');
     const inverse = new SharedVector<'int'>(elementary('reciprocal', y, reciprocalBitsFor(x, y)));
