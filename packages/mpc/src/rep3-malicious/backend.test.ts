@@ -517,20 +517,22 @@ describe('frames altered between the seats end in an error', () => {
     'an empty frame before': (frame) => [new Uint8Array(), frame],
   };
   test.each(Object.entries(ways))('%s, in any frame of any seat', async (_, alter) => {
-    const made = CIRCUITS['ANDs of bits'] as Case;
-    for (let seat = 0; seat < 3; seat++) {
-      for (let target = 0; ; target++) {
-        let [count, hit] = [0, false];
-        const wrap = (channel: Channel, from: number) =>
-          passing(channel, (frame) => {
-            if (from !== seat || count++ !== target) return [frame];
-            hit = true;
-            return alter(frame);
-          });
-        const outcome = await run(made, { wrap }).catch((error: NodeError) => error);
-        if (!hit) break;
-        if (outcome instanceof Error) expect(outcome).toHaveProperty('code', expect.stringMatching(/^(MPC|CHANNEL)_/));
-        else expect(outcome.opened).toEqual(evaluate(made));
+    for (const made of [CIRCUITS['ANDs of bits'], CIRCUITS['products of words']] as Case[]) {
+      for (let seat = 0; seat < 3; seat++) {
+        for (let target = 0; ; target++) {
+          let [count, hit] = [0, false];
+          const wrap = (channel: Channel, from: number) =>
+            passing(channel, (frame) => {
+              if (from !== seat || count++ !== target) return [frame];
+              hit = true;
+              return alter(frame);
+            });
+          const outcome = await run(made, { wrap }).catch((error: NodeError) => error);
+          if (!hit) break;
+          if (outcome instanceof Error)
+            expect(outcome).toHaveProperty('code', expect.stringMatching(/^(MPC|CHANNEL)_/));
+          else expect(outcome.opened).toEqual(evaluate(made));
+        }
       }
     }
   });
