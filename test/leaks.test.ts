@@ -86,29 +86,33 @@ const LEAKS: Record<string, (context: Context) => void> = {
         .gt(3),
       { to: 'analyst', name: 'leak' },
     ),
-  'the slots of a join': ({ each, join, reveal }) =>
-    reveal(join(each('left', side), each('right', side)).column('left', 'days'), {
+  'the slots of a join': (c) =>
+    c.reveal(c.join(left(c), right(c)).column('left', 'days'), {
       ...{ to: 'analyst', name: 'leak', minGroupSize: 20 },
     }),
-  'which slots matched': ({ each, join, reveal }) =>
-    reveal(join(each('left', side), each('right', side)).matched, { to: 'analyst', name: 'leak', minGroupSize: 20 }),
-  'a number of matches of any size': ({ each, join, reveal }) =>
-    reveal(join(each('left', side), each('right', side)).count(), { to: 'analyst', name: 'leak' }),
-  'an intersection for the other side': ({ each, psi }) =>
-    psi(each('left', side), each('right', side), { to: 'right', name: 'leak' }),
-  'more keys than may be tried': ({ each, join, reveal }) =>
-    reveal(
-      join(
-        each('left', side),
-        each('right', (t) => t.visits.by('person', { capacity: 501 })),
-      ).count(),
+  'which slots matched': (c) =>
+    c.reveal(c.join(left(c), right(c)).matched, { to: 'analyst', name: 'leak', minGroupSize: 20 }),
+  'a number of matches of any size': (c) =>
+    c.reveal(c.join(left(c), right(c)).count(), { to: 'analyst', name: 'leak' }),
+  'an intersection for the other side': (c) => c.psi(left(c), right(c), { to: 'right', name: 'leak' }),
+  'more keys than may be tried': (c) =>
+    c.reveal(
+      c
+        .join(
+          left(c),
+          c.each('right', (t) => t.visits.by('person', { capacity: 501 })),
+        )
+        .count(),
       { to: 'analyst', name: 'leak', minGroupSize: 20 },
     ),
 };
 
-function side({ visits }: Parameters<Parameters<Context['each']>[1]>[0]) {
-  // A capacity of its own: rows enter one join only.
-  return visits.by('person', { columns: ['days'], capacity: 30 });
+// A capacity of their own: rows enter one join only.
+function left({ each }: Context) {
+  return each('left', (t) => t.visits.by('person', { columns: ['days'], capacity: 30 }));
+}
+function right({ each }: Context) {
+  return each('right', (t) => t.visits.by('person', { columns: ['days'], capacity: 30 }));
 }
 
 test(`${PROGRAMS} honest programs are allowed, and refused at the line of one added leak`, () => {

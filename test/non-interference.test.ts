@@ -59,13 +59,13 @@ async function observed(backend: typeof rep3SemiHonest, plan: Plan, program: num
 }
 
 test.each([
-  [rep3SemiHonest, PROGRAMS],
-  [rep3Malicious, PROGRAMS],
+  [rep3SemiHonest.card.id, rep3SemiHonest, PROGRAMS],
+  [rep3Malicious.card.id, rep3Malicious, PROGRAMS],
   // Transfers for every run of its own make it slow.
-  [additiveSemiHonest, Math.ceil(PROGRAMS / 4)],
+  [additiveSemiHonest.card.id, additiveSemiHonest, Math.ceil(PROGRAMS / 4)],
 ] as const)(
-  '$0.card.id: what travels is the same for any two databases',
-  async (backend, programs) => {
+  '%s: what travels is the same for any two databases',
+  async (_, backend, programs) => {
     let ran = 0;
     for (let program = 0; program < programs; program++) {
       const plan = traced(((context) => anyHonest(context, `interference ${program}`)) as Run);
