@@ -21,7 +21,7 @@ export const REP3_SEMI_HONEST: ProtocolCard = {
     'The matching seat together with a holder of these rows learns whose rows match, as far as the holder can guess keys.',
     'Two seats together learn every input.',
     'The recipient of a reveal learns the revealed integers and which of them were withheld.',
-    'A data holder learns nothing.',
+    'A data holder learns nothing from what is computed in secret.',
   ],
   deviations: [
     'Zero shares come from AES-128 in counter mode under pairwise seeds sent in the first round, each by one of the two ' +

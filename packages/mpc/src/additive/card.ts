@@ -17,7 +17,7 @@ export const ADDITIVE_SEMI_HONEST: ProtocolCard = {
       'the protocol and the other seat does not show it what it holds.',
     'Both seats together learn every input.',
     'The recipient of a reveal learns the revealed integers and which of them were withheld.',
-    'A data holder learns nothing.',
+    'A data holder learns nothing from what is computed in secret.',
     'There is no redundancy: a seat, or a holder, that deviates can shift a result unnoticed, and a seat that deviates while ' +
       'correlations are made can learn more.',
   ],
@@ -29,7 +29,7 @@ export const ADDITIVE_SEMI_HONEST: ProtocolCard = {
     'GGM trees have arity four and ChaCha12 as generator; base transfers and outputs share the secret Δ, as in Ferret.',
     'Truncation takes the wrap of the two shares from the top bit, which a bounded value leaves free; it never errs by one ' +
       'unit of the last place or more.',
-    'GGM paths are read at secret-dependent addresses.',
+    'GGM paths, and a table of 64 bytes for signs, are read at secret-dependent addresses.',
     'Seats compare digests of all messages before outputs leave. That finds messages altered between honest seats; it ' +
       'does not find a seat that sends wrong messages and reports them truly.',
   ],

@@ -18,7 +18,7 @@ export const REP3_MALICIOUS: ProtocolCard = {
       'fail, whenever it likes; what it does this for, and the failure itself, depend on no value that it does not know.',
     'Two seats together learn every input and can falsify the result.',
     'The recipient of a reveal learns the revealed integers and which of them were withheld.',
-    'A data holder learns nothing. Nothing here keeps it from giving untrue data.',
+    'A data holder learns nothing from what is computed in secret. Nothing here keeps it from giving untrue data.',
   ],
   deviations: [
     'Not audited; the composition of the checks has a proof on paper in the headers of its modules and no other.',
