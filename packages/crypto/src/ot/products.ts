@@ -3,7 +3,8 @@
  * choice bits of its transfers, as a sum of one share at each.
  *
  * Construction: Gilboa, "Two Party RSA Key Generation" (CRYPTO 1999, §4.1), modulo 2^64: transfer i carries the sender's
- * factor modulo 2^(64-i), so a product of words takes 64 transfers and 260 bytes, one of a word and a bit one transfer and 8 bytes.
+ * factor modulo 2^(64-i), so a product of words takes 64 transfers and 260 bytes, one of a word and a bit one transfer and
+ * 8 bytes.
  * Products of bits as XOR of bits take one transfer and nothing sent: the sender's factor is what the two pads differ in.
  * Pads are AES_k(x) ⊕ x under a public key of the session, correlation robust in the ideal-cipher model (Guo, Katz, Wang,
  * Yu, IEEE S&P 2020, §IV). Corruption model: semi-honest. A transfer serves for one product alone, or under one key each.

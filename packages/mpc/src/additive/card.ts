@@ -26,6 +26,8 @@ export const ADDITIVE_SEMI_HONEST: ProtocolCard = {
       'ExConv7x24 with regular noise of weight 256 over GF(2); the security of the code rests on an estimate of its ' +
       'minimum distance by its authors.',
     'Pads of transfers are AES_k(x) ⊕ x under a key of the session: correlation robust in the ideal-cipher model.',
+    'A sign is the carry of the two shares, found from those of four bits at a time, each read from a table by one transfer ' +
+      'of sixteen (after Rathee et al., CrypTFlow2, CCS 2020, §3.1; Naor and Pinkas, STOC 1999).',
     'GGM trees have arity four and ChaCha12 as generator; base transfers and outputs share the secret Δ, as in Ferret.',
     'Truncation takes the wrap of the two shares from the top bit, which a bounded value leaves free; it never errs by one ' +
       'unit of the last place or more.',

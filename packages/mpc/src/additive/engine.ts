@@ -3,10 +3,12 @@
  * or of packed bits (bit i in word i >> 5 at place i & 31; what lies beyond the length is arbitrary).
  * Reference: Goldreich, Micali, Wigderson, STOC 1987; Beaver, CRYPTO 1991: operands are opened under the masks of a triple.
  * Per element, sent by a seat, beside what the correlations cost (`preprocessing.ts`):
- *   mul, dot 1 round, 16 bytes an operand pair, or 8 bytes and a bit where one is a bit; matmul 1 round, 8 bytes an element of either matrix; and 1 round, 2 bits;
- *   zero 6 rounds, 126 bits; negative 6 rounds, 52 bits, and 64 bytes of seat 0, 8 of seat 1; inject, truncate 1 round, 1 bit.
+ *   mul, dot 1 round, 16 bytes an operand pair, or 8 bytes and a bit where one is a bit; matmul 1 round, 8 bytes an element
+ *   of either matrix; and 1 round, 2 bits; zero 6 rounds, 126 bits; negative 6 rounds, 52 bits, and 64 bytes of seat 0, 8
+ *   of seat 1; inject, truncate 1 round, 1 bit.
  * Leakage to a seat: none beyond the lengths; every received word is masked by a correlation that serves once.
- * Deviations: a sign is the carry of the two shares, each known to its seat, as is the wrap in a truncation.
+ * Deviations: a sign is the carry of the two shares, each known to its seat, as is the wrap in a truncation. Seat 0 reads a
+ * table of 64 bytes at secret places.
  * @module
  */
 import { assert, concatBytes, type Rng } from '@2pm/core';
