@@ -62,21 +62,35 @@ function describeReveal(plan: Plan, index: number, phrases: readonly string[]): 
   const node = plan.nodes[index] as PlanNode;
   const secret = node.args[0] as number;
   const guard = plan.nodes[secret];
-  const value = guard?.op === 'suppress/1' ? (guard.args[0] as number) : secret;
+  const value = guard?.op === 'suppress/1' || guard?.op === 'noise/1' ? (guard.args[0] as number) : secret;
   const { type } = node;
   const entries = type.kind === 'opened' && type.length > 1 ? `, ${type.length} numbers` : '';
   const each = type.kind === 'opened' && type.stacked !== undefined ? ` for each ${type.stacked} by itself` : '';
   // The supports themselves, not what they should be: a hand-made plan may name anything there.
   const supports = guard?.op === 'suppress/1' ? guard.args.slice(1).map((support) => phrases[support]) : [];
   const rule =
-    supports.length > 0
-      ? `Withheld where this is below ${guard?.attrs.min}: ${[...new Set(supports)].join('; ')}.`
-      : 'Not withheld, however few rows it rests on.';
+    guard?.op === 'noise/1'
+      ? describeNoise(guard)
+      : supports.length > 0
+        ? `Withheld where this is below ${guard?.attrs.min}: ${[...new Set(supports)].join('; ')}.`
+        : 'Not withheld, however few rows it rests on.';
   const columns = columnsOf(plan, value);
   return [
     `${node.attrs.to} learns "${node.attrs.name}" (line ${node.line})${entries}${each}: ${phrases[value]}.`,
     columns.length === 0 ? 'It reads no column.' : `It reads ${columns.join(', ')}.`,
     rule,
+  ].join(' ');
+}
+
+/** Within what 95 of 100 draws lie, from the law: P(|noise| > k) = 2 q^(k+1) / (1 + q) with q = exp(-ε/s). */
+function describeNoise({ attrs, type }: PlanNode): string {
+  const [epsilon, sensitivity] = [(attrs.epsilonMicros ?? 0) / 1_000_000, Number(attrs.sensitivity)];
+  const rate = epsilon / sensitivity;
+  const reach = Math.max(Math.ceil(Math.log(40 / (1 + Math.exp(-rate))) / rate) - 1, 0);
+  const bits = 'fractionBits' in type ? type.fractionBits : 0;
+  return [
+    `Under random noise (ε = ${epsilon}; one row may change it by ${decimal(String(sensitivity), bits)}):`,
+    `95 of 100 numbers are off by ${decimal(String(reach), bits)} or less.`,
   ].join(' ');
 }
 
@@ -221,6 +235,7 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
     case 'select/1':
       return `(${b}) where (${a}), else (${c})`;
     case 'suppress/1':
+    case 'noise/1':
     case 'reveal/1':
       return a;
     default: {

@@ -2,7 +2,8 @@
  * The one exit. `minGroupSize` puts a suppression before the opening whose supports are, for every local aggregate that
  * the value depends on, the counts of exactly its table: the rows (count/1); for a column that may lack values also the
  * values present (count/1 of the column); for values by slot also each slot's own count, without nulls for sums; and for
- * every join the number of its matches.
+ * every join the number of its matches. `epsilon` adds noise before the opening instead, as much as one row needs to be
+ * hidden in it (`sensitivity.ts`).
  * @module
  */
 import { bitsOf } from './arithmetic.ts';
@@ -11,6 +12,7 @@ import { Joined } from './match.ts';
 import { checkName } from './name.ts';
 import { fail } from './program-error.ts';
 import { OpenedVector } from './public.ts';
+import { sensitivityOf } from './sensitivity.ts';
 import { SharedVector } from './shared.ts';
 import { type Bounds, describeOperand, type Ref, refOf, type Shape, Value } from './trace.ts';
 import { mapTree, type Tree } from './tree.ts';
@@ -20,6 +22,12 @@ export interface RevealOptions {
   readonly to: string;
   /** Entries that rest on fewer rows are withheld, before anything is opened. Without it most policies refuse. */
   readonly minGroupSize?: number;
+  /**
+   * Differential privacy: discrete Laplace noise is added to every entry, in secret, such that one row more or less makes
+   * no outcome likelier by more than e^epsilon. Each value pays its own epsilon out of each holder's budget. Above 0, at
+   * most 20, in millionths. In place of minGroupSize.
+   */
+  readonly epsilon?: number;
   /** For a single value: the reveal's name (`value` unless told). Values by name are revealed under their names. */
   readonly name?: string;
 }
@@ -27,11 +35,19 @@ export interface RevealOptions {
 export type Opened<T> = T extends SharedVector ? OpenedVector : { readonly [N in keyof T]: Opened<T[N]> };
 
 export function reveal<T extends Tree<SharedVector>>(values: T, options: RevealOptions): Opened<T> {
-  const { to, minGroupSize, name = 'value' } = options;
+  const { to, minGroupSize, epsilon, name = 'value' } = options;
   checkName(to, 'recipient');
   if (minGroupSize !== undefined && (!Number.isInteger(minGroupSize) || minGroupSize < 2 || minGroupSize > 1_000_000)) {
     fail('PROGRAM_CONSTANT', 'minGroupSize must be a whole number from 2 to 1,000,000');
   }
+  if (epsilon !== undefined && minGroupSize !== undefined) {
+    fail(
+      'PROGRAM_PRIVACY',
+      'epsilon and minGroupSize exclude each other: what is withheld tells the exact number',
+      'Leave minGroupSize out: the noise protects by itself',
+    );
+  }
+  const micros = epsilon === undefined ? undefined : microsOf(epsilon);
   return mapTree(
     values,
     (value) => value instanceof Value,
@@ -40,12 +56,26 @@ export function reveal<T extends Tree<SharedVector>>(values: T, options: RevealO
         const fix = leaf instanceof Value ? 'Only shared values are revealed: each(…).total()' : undefined;
         fail('PROGRAM_PLACEMENT', `expected a shared value, got ${describeOperand(leaf)}`, fix);
       }
-      return open(refOf(leaf), path.length === 0 ? name : path.join('_'), to, minGroupSize);
+      return open(refOf(leaf), path.length === 0 ? name : path.join('_'), to, minGroupSize, micros);
     },
   ) as Opened<T>;
 }
 
-function open(ref: Ref, name: string, to: string, min: number | undefined): OpenedVector {
+function microsOf(epsilon: number): number {
+  const micros = Math.round(epsilon * 1_000_000);
+  if (!(micros >= 1 && micros <= 20_000_000) || Math.abs(micros - epsilon * 1_000_000) > 1e-6) {
+    fail('PROGRAM_PRIVACY', 'epsilon must be above 0, at most 20, and a multiple of 0.000001', 'Write 0.5 or 1');
+  }
+  return micros;
+}
+
+function open(
+  ref: Ref,
+  name: string,
+  to: string,
+  min: number | undefined,
+  epsilonMicros: number | undefined,
+): OpenedVector {
   const { trace } = ref;
   checkName(name, 'reveal');
   if (trace.revealed.has(name)) {
@@ -53,11 +83,26 @@ function open(ref: Ref, name: string, to: string, min: number | undefined): Open
   }
   trace.revealed.add(name);
   if (!trace.recipients.includes(to)) trace.recipients.push(to);
-  const secret = min === undefined ? ref : suppressed(ref, min);
+  const secret =
+    min !== undefined ? suppressed(ref, min) : epsilonMicros !== undefined ? noisy(ref, epsilonMicros) : ref;
   if (secret.type.kind !== 'shared') fail('PROGRAM_PLACEMENT', 'expected a shared value');
   const { length, stacked, fractionBits } = secret.type;
   const shape: Shape = { kind: 'opened', length, ...(stacked === undefined ? {} : { stacked }), to, fractionBits };
   return new OpenedVector(trace.emit('reveal/1', [secret], shape, secret, { name, to }));
+}
+
+function noisy(ref: Ref, epsilonMicros: number): Ref {
+  const { type } = ref;
+  if (type.kind !== 'shared' || type.dtype !== 'int') {
+    fail('PROGRAM_PRIVACY', 'epsilon applies to numbers', 'Reveal counts and sums: count(), sum()');
+  }
+  const sensitivity = sensitivityOf(ref);
+  // The range of the noise, as core's noiseDigits has it.
+  let digits = 1n;
+  while (BigInt(epsilonMicros) << digits < 45_000_000n * sensitivity) digits++;
+  const most = (1n << digits) - 1n;
+  const bounds: Bounds = { lo: ref.lo - most, hi: ref.hi + most };
+  return ref.trace.emit('noise/1', [ref], type as Shape, bounds, { epsilonMicros, sensitivity: String(sensitivity) });
 }
 
 function suppressed(ref: Ref, min: number): Ref {
