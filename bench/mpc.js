@@ -12,7 +12,7 @@
  * after every measured run: `worst_error` is in units of the last place, and 1 or more is a failure. So 10^7 truncations
  * are checked by `--op trunc --n 1000000 --runs 10`.
  *
- * Functions of n values with 16 fraction bits (mpc/src/numeric): reciprocal sqrt log of 2^-16 to 16, exp sigmoid of ±8; max,
+ * Functions of n values with 16 fraction bits (mpc/src/numeric): reciprocal sqrt log of 2^-12 to 16, exp sigmoid of ±8; max,
  * the greatest of n.
  *
  * Rows: shuffle (n rows of 4 columns), join (two relations of n rows, half of which match, with a tag of two words and a
@@ -310,7 +310,7 @@ function planFor({ op, n }) {
     },
   };
   if (FUNCTIONS.includes(op)) {
-    const least = ['exp', 'sigmoid'].includes(op) ? -(2 ** 19) : 1;
+    const least = ['exp', 'sigmoid'].includes(op) ? -(2 ** 19) : 16;
     const range = { fractionBits: 16, lo: `${least}`, hi: `${least < 0 ? 2 ** 19 : 2 ** 20}` };
     const local = node('count/1', [], { kind: 'local', role: 'holder', length, ...range });
     const fixed = node('total/1', [local], { kind: 'shared', length, dtype: 'int', ...range });
@@ -338,7 +338,7 @@ function planFor({ op, n }) {
   };
   const count = nodes.filter(({ op }) => op === 'total/1').length;
   const values = Array.from({ length: count }, (_, which) =>
-    BigInt64Array.from({ length }, (_, i) => BigInt(1 + ((i * 7 + which * 3) % 1000))),
+    BigInt64Array.from({ length }, (_, i) => BigInt(16 + ((i * 7 + which * 3) % 1000))),
   );
   return { plan, values };
 }
