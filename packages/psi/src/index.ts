@@ -24,7 +24,14 @@ export { npartyCard } from './nparty/card.ts';
 export { npartyLeader } from './nparty/leader.ts';
 export { type NpartyMemberOptions, npartyMember } from './nparty/member.ts';
 export type { NpartyOptions } from './nparty/parameters.ts';
-export { rr22Card, rr22CardOf, rr22CompactCard, rr22MaliciousCard } from './rr22/card.ts';
+export {
+  rr22Card,
+  rr22CardOf,
+  rr22CompactCard,
+  rr22MaliciousCard,
+  rr22PayloadCard,
+  rr22PayloadMaliciousCard,
+} from './rr22/card.ts';
 export {
   type PairSetup,
   type PairSetupOptions,
@@ -34,5 +41,5 @@ export {
   type SenderSetup,
 } from './rr22/pair-setup.ts';
 export type { Rr22Options } from './rr22/parameters.ts';
-export { rr22Receiver } from './rr22/receiver.ts';
+export { type MatchedPayloads, rr22PayloadReceiver, rr22Receiver } from './rr22/receiver.ts';
 export { rr22Sender } from './rr22/sender.ts';

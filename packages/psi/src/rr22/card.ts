@@ -6,6 +6,8 @@ export interface Rr22Mode {
   security?: SecurityModel;
   /** How the store is laid out: fast and long, or short and slow. Compact runs are semi-honest. Clustered by default. */
   encoding?: 'clustered' | 'compact';
+  /** Bytes that the sender brings with each item and the receiver gets for its matches. None by default; clustered runs alone. */
+  payloadBytes?: number;
 }
 
 /** What a person agrees to when this protocol runs on their data. */
@@ -97,8 +99,48 @@ export const rr22CompactCard: ProtocolCard = {
   ],
 };
 
+/** What changes where the sender brings payloads. The arguments: `payloads.ts`. */
+function withPayloads(card: ProtocolCard): ProtocolCard {
+  const malicious = card.security === 'malicious';
+  const learns = (text: string) => text.startsWith('The receiver learns');
+  return {
+    ...card,
+    id: card.id.replace('psi-rr22-', 'psi-rr22-payload-'),
+    title: `${card.title}, with payloads of the matches`,
+    learns: [
+      ...card.learns.flatMap((text) =>
+        learns(text)
+          ? [
+              'The receiver learns which of its own items the sender also holds, and the payload of each of these; of the ' +
+                'payloads of other items nothing but their length, which is declared.',
+            ]
+          : [text],
+      ),
+      'Payloads are what the sender says they are. An item that is reported as a match by error has a random one.',
+    ],
+    deviations: [
+      malicious
+        ? 'The paper has no payloads: these are masked by further output of the hash that makes the tags, under keys of their ' +
+          'own. The argument extends that of the tags to a longer output, and has had no audit either.'
+        : 'The paper has no payloads: these are masked by AES_k(x) ⊕ x of the same x as the tag, under a key of their own for ' +
+          'each 16 bytes, independent of the tag in the ideal-cipher model.',
+      ...card.deviations,
+    ],
+  };
+}
+
+export const rr22PayloadCard = withPayloads(rr22Card);
+export const rr22PayloadMaliciousCard = withPayloads(rr22MaliciousCard);
+
 /** The protocol that runs in a mode. @throws {NodeError} `PSI_BAD_MODE` where there is none. */
-export function rr22CardOf({ security, encoding }: Rr22Mode): ProtocolCard {
+export function rr22CardOf({ security, encoding, payloadBytes = 0 }: Rr22Mode): ProtocolCard {
+  if (payloadBytes !== 0 && encoding === 'compact') {
+    throw new NodeError('PSI_BAD_MODE', 'a compact run brings no payloads', {
+      fault: 'caller',
+      fix: 'Leave the encoding away: payloads follow the order of the tags, which a compact run does not keep.',
+    });
+  }
+  if (payloadBytes !== 0) return security === 'malicious' ? rr22PayloadMaliciousCard : rr22PayloadCard;
   if (encoding !== 'compact') return security === 'malicious' ? rr22MaliciousCard : rr22Card;
   if (security === 'malicious') {
     throw new NodeError('PSI_BAD_MODE', 'a compact run does not withstand malicious parties', {

@@ -17,6 +17,7 @@ import { type Capacity, checkCapacity, tagBytesFor } from '../capacity.ts';
 import { ITEM_BYTES } from '../items.ts';
 import { type Rr22Mode, rr22CardOf } from './card.ts';
 import type { PairSetup } from './pair-setup.ts';
+import { checkPayloadBytes } from './payloads.ts';
 
 export interface Rr22Options extends Rr22Mode {
   channel: Channel;
@@ -28,6 +29,8 @@ export interface Rr22Options extends Rr22Mode {
   capacity: Capacity;
   /** Digests of 16 bytes, see `digestKeys`; distinct, at most the own capacity. */
   items: Uint8Array;
+  /** Of a sender that brings `payloadBytes`: so many bytes for each item, in the order of the items. */
+  payloads?: Uint8Array;
   rng: Rng;
   crypto: CryptoProvider;
   /** Number of runs that one bound on false matches is for, the same on both sides. One by default. */
@@ -52,6 +55,8 @@ export interface Rr22Parameters {
   vole: VoleParameters;
   /** As `tagBytesFor`, at least 8; in a malicious run 16. */
   tagBytes: number;
+  /** What the sender brings with an item; 0 for nothing. */
+  payloadBytes: number;
 }
 
 /**
@@ -62,14 +67,15 @@ const LARGEST_CAPACITY = 2 ** 24;
 /** The hash join reads its first word whole. */
 const SHORTEST_TAG = 8;
 
-/** @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_MODE`. */
+/** @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_MODE`, `PSI_BAD_PAYLOADS`. */
 export function rr22Parameters(
   capacity: Capacity,
-  mode: Pick<Rr22Options, 'parts' | 'security' | 'encoding'> = {},
+  mode: Pick<Rr22Options, 'parts' | keyof Rr22Mode> = {},
 ): Rr22Parameters {
   const { receiver, sender } = capacity;
-  const { parts, security, encoding } = mode;
+  const { parts, security, encoding, payloadBytes = 0 } = mode;
   checkCapacity(capacity, LARGEST_CAPACITY);
+  checkPayloadBytes(payloadBytes, capacity);
   const compact = encoding === 'compact';
   const checked = security === 'malicious';
   const okvs = okvsParameters(receiver, compact ? 1 : undefined);
@@ -80,6 +86,7 @@ export function rr22Parameters(
     senderBinCapacity: binCapacity(sender, okvs.bins),
     vole: voleParameters(okvsLength(okvs), { checked, valueBytes: compact ? valueBytesFor(capacity, parts) : 16 }),
     tagBytes: checked ? ITEM_BYTES : Math.max(SHORTEST_TAG, tagBytesFor(capacity, parts)),
+    payloadBytes,
   };
 }
 
@@ -98,11 +105,12 @@ export function valuesPerFrame(valueBytes: number): number {
 
 /** 32 bytes that bind protocol, sid, capacities, all parameters, and the kept base transfers, if any. */
 export function rr22Session(sid: Hash, capacity: Capacity, parameters: Rr22Parameters, setup?: PairSetup): Uint8Array {
-  const { protocol, okvs, vole, senderBinCapacity, tagBytes } = parameters;
+  const { protocol, okvs, vole, senderBinCapacity, tagBytes, payloadBytes } = parameters;
   const { receiver, sender } = capacity;
   const agreed = { sid, receiver, sender, okvs: { ...okvs }, vole: { ...vole }, senderBinCapacity, tagBytes };
   const kept = setup === undefined ? {} : { setup: toHex(setup.kept.id) };
-  return fromHex(hashValue(`2pm/${protocol}`, { ...agreed, ...kept }));
+  const brought = payloadBytes === 0 ? {} : { payloadBytes };
+  return fromHex(hashValue(`2pm/${protocol}`, { ...agreed, ...kept, ...brought }));
 }
 
 /** @throws {NodeError} `PSI_BAD_SETUP` when the setup is of the other role, or with another peer, or for weaker runs. */

@@ -2,6 +2,7 @@
  * Receiver of Π_psi (RR22, Fig. 11), semi-honest or malicious. Model, leakage and deviations: `card.ts`.
  * Six messages: offer → ← answer → r, choice → ← correction → P ⊕ A → ← tags; about 168 bits an own item and
  * 40 + log2(nx·ny) bits (in whole bytes) an item of the sender, plus 0.7 to 0.9 MB for the VOLE.
+ * Payloads follow the tags in the same message: their declared length an item of the sender (`payloads.ts`).
  * A malicious run takes eight: after the correction → challenge ← response; the coins of `coins.ts` travel beside offer,
  * answer, choice, P ⊕ A and tags. Tags are of 128 bits, and the rest grows by 7 kB.
  * @module
@@ -14,6 +15,7 @@ import { FRAME_BYTES } from '../bound-channel.ts';
 import { duplicateItem, ITEM_BYTES } from '../items.ts';
 import { ReceiverCoins } from './coins.ts';
 import { type Rr22Options, valuesPerFrame } from './parameters.ts';
+import { receivePayloads } from './payloads.ts';
 import { openSession, type Rr22Setup } from './session.ts';
 import { receiveTags } from './tag-frames.ts';
 import { joinSlots, oracleTags, outputTags } from './tags.ts';
@@ -25,11 +27,23 @@ import { joinSlots, oracleTags, outputTags } from './tags.ts';
  * with a new sid), and the channel's; of a malicious run also `VOLE_INCONSISTENT`, `OT_INCONSISTENT` and `PSI_BAD_OPENING`,
  * after which nobody should try again with this peer.
  */
-export function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
+export async function rr22Receiver(options: Rr22Options): Promise<Uint32Array> {
+  return (await rr22PayloadReceiver(options)).matches;
+}
+
+export interface MatchedPayloads {
+  /** Ascending indices of the own items that the sender also holds. */
+  matches: Uint32Array;
+  /** What the sender brought with each of them, `payloadBytes` each, in their order. */
+  payloads: Uint8Array;
+}
+
+/** As `rr22Receiver`, with what a sender brings under `payloadBytes`. Errors as there, and `PSI_BAD_PAYLOADS`. */
+export function rr22PayloadReceiver(options: Rr22Options): Promise<MatchedPayloads> {
   return openSession(options, 'receiver', (session) => receive(options, session));
 }
 
-async function receive(options: Rr22Options, own: Rr22Setup): Promise<Uint32Array> {
+async function receive(options: Rr22Options, own: Rr22Setup): Promise<MatchedPayloads> {
   const { capacity, rng, setup, onPhase } = options;
   const items = options.items.length / ITEM_BYTES;
   const { parameters, set, channel, vole: context, bytes } = own;
@@ -71,18 +85,25 @@ async function receive(options: Rr22Options, own: Rr22Setup): Promise<Uint32Arra
   onPhase?.('send vector');
 
   const w = await coins?.mask();
+  const { tagBytes, payloadBytes } = parameters;
   const tags = joinTable(own, rows, c, w);
   onPhase?.('decode');
-  const { tagBytes } = parameters;
-  let awaited = false;
+  const received = new Uint8Array(payloadBytes > 0 ? tagBytes * capacity.sender : 0);
+  let [awaited, done] = [false, 0];
   for await (const { at, count } of receiveTags(own, capacity.sender)) {
     if (!awaited) onPhase?.('await tags');
     awaited = true;
     kernels.run.join_probe(tags.slots, tagBytes, tags.table, tags.bits, at, count, tags.found);
+    if (payloadBytes > 0) received.set(kernels.bytes(at, tagBytes * count), tagBytes * done);
+    done += count;
   }
   const matches = okvsMarked(kernels, rows, tags.found, items);
   onPhase?.('join');
-  return matches;
+  if (tags.blocks === undefined) return { matches, payloads: new Uint8Array() };
+  const found = { marks: tags.found, slots: tags.slots, matches, tags: received };
+  const payloads = await receivePayloads(own, { rows, blocks: tags.blocks, w }, found, items);
+  onPhase?.('payloads');
+  return { matches, payloads };
 }
 
 async function drawKey({ channel }: Rr22Setup, rng: Rng): Promise<Uint8Array> {
@@ -108,7 +129,7 @@ function encode<T>(build: () => T): T {
   }
 }
 
-/** Tags of the own items in a hash table, in the order of the rows. */
+/** Tags of the own items in a hash table, in the order of the rows; for payloads also what they are hashed from. */
 function joinTable({ parameters, vole }: Rr22Setup, rows: Rows, c: number, w: Uint8Array | undefined) {
   const { kernels, crypto, session } = vole;
   const n = rows.parameters.items;
@@ -117,7 +138,9 @@ function joinTable({ parameters, vole }: Rr22Setup, rows: Rows, c: number, w: Ui
   kernels.bytes(slots, size).fill(0);
   kernels.bytes(found, n).fill(0);
   okvsDecode(kernels, rows, c, slots);
+  const blocks = parameters.payloadBytes > 0 ? kernels.alloc(size) : undefined;
+  if (blocks !== undefined) kernels.bytes(blocks, size).set(kernels.bytes(slots, size));
   if (w === undefined) outputTags(kernels, crypto, session, slots, n);
   else oracleTags(kernels, { session, w }, rows, slots);
-  return { slots, found, ...joinSlots(kernels, slots, n, parameters.tagBytes) };
+  return { slots, found, blocks, ...joinSlots(kernels, slots, n, parameters.tagBytes) };
 }

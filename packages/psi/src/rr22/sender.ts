@@ -9,16 +9,18 @@ import { FRAME_BYTES } from '../bound-channel.ts';
 import { duplicateItem, ITEM_BYTES } from '../items.ts';
 import { SenderCoins } from './coins.ts';
 import { type Rr22Options, valuesPerFrame } from './parameters.ts';
+import { ownPayloads, sealPayloads, sendPayloads } from './payloads.ts';
 import { openSession, type Rr22Setup } from './session.ts';
 import { sendTags } from './tag-frames.ts';
 import { joinSlots, oracleTags, outputTags } from './tags.ts';
 
-/** Errors as of `rr22Receiver`. Learns nothing. */
-export function rr22Sender(options: Rr22Options): Promise<void> {
-  return openSession(options, 'sender', (session) => send(options, session));
+/** Errors as of `rr22Receiver`, and `PSI_BAD_PAYLOADS`. Learns nothing. */
+export async function rr22Sender(options: Rr22Options): Promise<void> {
+  const payloads = ownPayloads(options.payloads, options.items, options.payloadBytes ?? 0);
+  await openSession(options, 'sender', (session) => send(options, session, payloads));
 }
 
-async function send(options: Rr22Options, own: Rr22Setup): Promise<void> {
+async function send(options: Rr22Options, own: Rr22Setup, payloads: Uint8Array): Promise<void> {
   const { capacity, rng, crypto, setup, onPhase } = options;
   const { parameters, set, channel, vole: context, bytes } = own;
   const { kernels, session } = context;
@@ -65,13 +67,18 @@ async function send(options: Rr22Options, own: Rr22Setup): Promise<void> {
   onPhase?.('receive vector');
   const w = await coins?.mask();
   okvsDecode(kernels, rows, k, slots);
+  const { payloadBytes } = parameters;
+  const source = { ...context, payloadBytes };
+  const sealed = payloadBytes > 0 ? sealPayloads(source, { rows, blocks: slots, w }, payloads, rng) : undefined;
   if (w === undefined) outputTags(kernels, crypto, session, slots, n);
   else oracleTags(kernels, { session, w }, rows, slots);
   onPhase?.('decode');
   // Rows stand in an order that follows the items; the receiver must not see it.
-  shuffle(kernels, slots, n, options);
+  const order = sealed && numbered(kernels, n);
+  shuffle(kernels, order === undefined ? [slots] : [slots, order], n, options);
   onPhase?.('shuffle');
   await sendTags(own, slots, n);
+  if (sealed !== undefined && order !== undefined) await sendPayloads(own, sealed, order);
   onPhase?.('send tags');
 }
 
@@ -105,11 +112,22 @@ function refuseDuplicates(kernels: Kernels, slots: number, n: number): void {
   kernels.release(mark);
 }
 
-function shuffle(kernels: Kernels, slots: number, n: number, { crypto, rng }: Rr22Options): void {
+/** n slots, each beginning with its number. */
+function numbered(kernels: Kernels, n: number): number {
+  const order = kernels.alloc(ITEM_BYTES * n);
+  const words = kernels.words(order, (ITEM_BYTES / 4) * n);
+  for (let i = 0; i < n; i++) words[(ITEM_BYTES / 4) * i] = i;
+  return order;
+}
+
+/** All by one permutation. */
+function shuffle(kernels: Kernels, all: readonly number[], n: number, { crypto, rng }: Rr22Options): void {
   const mark = kernels.mark();
   const random = kernels.alloc(8 * n);
   const key = rng.fill(new Uint8Array(16));
   putStream(kernels, crypto, { key, nonce: new Uint8Array(8) }, random, 8 * n);
-  for (const [from, to] of pieces(n - 1)) kernels.run.shuffle(slots, n - from, n - to, random);
+  for (const slots of all) {
+    for (const [from, to] of pieces(n - 1)) kernels.run.shuffle(slots, n - from, n - to, random);
+  }
   kernels.release(mark);
 }
