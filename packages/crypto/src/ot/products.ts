@@ -7,7 +7,7 @@
  * 8 bytes.
  * Products of bits as XOR of bits take one transfer and nothing sent: the sender's factor is what the two pads differ in.
  * Pads are AES_k(x) ⊕ x under a public key of the session, correlation robust in the ideal-cipher model (Guo, Katz, Wang,
- * Yu, IEEE S&P 2020, §IV). Corruption model: semi-honest. A transfer serves for one product alone, or under one key each.
+ * Yu, IEEE S&P 2020). Corruption model: semi-honest. A transfer serves for one product alone, or under one key each.
  * Leakage: none beyond the outputs. Deviations: none known.
  * @module
  */

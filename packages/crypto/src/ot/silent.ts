@@ -3,7 +3,7 @@
  * sender's Δ, in batches of m, each for communication that hardly grows with m.
  *
  * Construction: Boyle et al., "Efficient Two-Round OT Extension and Silent Non-Interactive Secure Computation" (CCS
- * 2019, Fig. 4), over the puncturable PRF of `ggm/pprf.ts` and the code of `vole/exconv.ts`: a unit vector in each of t
+ * 2019), over the puncturable PRF of `ggm/pprf.ts` and the code of `vole/exconv.ts`: a unit vector in each of t
  * trees is noise of weight t, and code and noise together give m bits that look random by dual LPN over GF(2) (regular
  * noise, see `vole/parameters.ts`). Δ is odd and the lowest bits of q are zero, so that the lowest bit of t is r: code
  * and trees carry one vector for both (libOTe's packing).

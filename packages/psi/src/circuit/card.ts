@@ -6,7 +6,7 @@ export const circuitCard: ProtocolCard = {
   title: 'Computing on the intersection of two sets that neither party learns',
   reference:
     'Pinkas, Schneider, Tkachenko and Yanai, "Efficient Circuit-Based PSI with Linear Communication", EUROCRYPT 2019; ' +
-    'Rindal and Schoppmann, "VOLE-PSI", EUROCRYPT 2021, §5 (programmed functions from one store); Raghuraman and Rindal, ' +
+    'Rindal and Schoppmann, "VOLE-PSI", EUROCRYPT 2021 (programmed functions from one store); Raghuraman and Rindal, ' +
     'CCS 2022, Fig. 11 (the function)',
   security: 'semi-honest',
   threshold: 1,
