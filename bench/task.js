@@ -2,7 +2,7 @@
  * A whole task, from `submit` to settled: the mean of one column over three data holders, each with a CSV file of 1 MB.
  * Four nodes as processes of their own, embedded chain with blocks of 0.1 s, everything on the loopback interface.
  *
- *   npm run bench -- task [--runs 5] [--json]
+ *   npm run bench -- task [--runs 5] [--protocol rep3-malicious/1] [--json]
  *
  * One JSON object a run: `wall_ms` from the call to the settled state as the analyst's node says it, `phase_ms` where it
  * went, `bytes_per_node` sent by a member on average, `transactions` and `gas` of the whole task. The first run pays for
@@ -16,7 +16,11 @@ import { parseArgs } from 'node:util';
 import { found, gathered, joinNetwork } from '@2pm/demo/cast';
 
 const { values: flags } = parseArgs({
-  options: { runs: { type: 'string', default: '5' }, json: { type: 'boolean', default: false } },
+  options: {
+    runs: { type: 'string', default: '5' },
+    protocol: { type: 'string', default: 'rep3-semi-honest/1' },
+    json: { type: 'boolean', default: false },
+  },
 });
 const FILE_BYTES = 1_000_000;
 const PROGRAM = `
@@ -45,7 +49,7 @@ try {
   const runs = Number(flags.runs);
   for (let run = 0; run < runs; run++) {
     const begin = performance.now();
-    const taskId = await analyst.client.submit({ program: PROGRAM, purpose: 'benchmark' });
+    const taskId = await analyst.client.submit({ program: PROGRAM, purpose: 'benchmark', protocol: flags.protocol });
     let wall_ms = 0;
     for await (const { org, phase } of analyst.client.updates(taskId)) {
       if (phase === 'settled' && org === analyst.org) wall_ms = Math.round(performance.now() - begin);
@@ -53,6 +57,7 @@ try {
     const { cost, phase } = await analyst.client.task(taskId);
     const line = {
       name: 'task',
+      protocol: flags.protocol,
       holders: holders.length,
       file_bytes: FILE_BYTES,
       warm: run > 0,
