@@ -235,7 +235,7 @@ describe('a run opens to what the circuit says in the clear', () => {
     const { opened, seats } = await run(made);
     expect(opened).toEqual(evaluate(made));
     // Two rounds of products and eight of the sign, and 5 or more of each check.
-    expect(seats[0]?.rounds).toBeGreaterThan((4 * length) / 2 ** 17 + 2 * 5 + 12);
+    expect(seats[0]?.rounds).toBeGreaterThan((4 * length) / 2 ** 18 + 2 * 5 + 12);
   });
 });
 

@@ -21,7 +21,7 @@
  * gains: below 2^-59. As left: D and E are uniform to right, and a wrong one does not meet the prover's hash, whatever the
  * data: it tells nothing, as does a wrong V. As right: it sees what it could compute. So no failure depends on a secret.
  * Not detected for certain: a wrong high word whose low word is right. It changes nothing.
- * Bytes sent by a seat: 8 for a result and 16 for each element of either factor; rounds: 1, coin, then 1 for every 2^17 of
+ * Bytes sent by a seat: 8 for a result and 16 for each element of either factor; rounds: 1, coin, then 1 for every 2^18 of
  * these elements, and 1. Leakage: none beyond lengths.
  * @module
  */
@@ -33,7 +33,7 @@ import { type Kernels, modulo } from './kernels.ts';
 import type { Product } from './record.ts';
 
 /** Elements of factors in one message. */
-const MESSAGE = 1 << 17;
+const MESSAGE = 1 << 18;
 /** Elements whose masks are drawn at a time. */
 const PIECE = 1 << 12;
 const WIDE_BYTES = 16;
@@ -66,6 +66,8 @@ export class ProductCheck {
   readonly #seeds: { prover: Uint8Array; left: Uint8Array };
   /** γ: as prover, and as right of the previous seat. */
   readonly #gamma: { prover: bigint; right: bigint };
+  /** A and B as prover, as they were drawn. */
+  #drawn: BigUint64Array[] = [];
   /** c - γ of the next seat. */
   #claim = 0n;
 
@@ -101,7 +103,9 @@ export class ProductCheck {
       for (const factor of [y.b, x.b]) {
         for (let from = 0; from < factor.length; from += PIECE) {
           const part = factor.subarray(from, from + PIECE);
-          c += kernels.innerProduct(toWords(masks.bytes(WIDE_BYTES * part.length)), part);
+          const mask = toWords(masks.bytes(WIDE_BYTES * part.length));
+          this.#drawn.push(mask);
+          c += kernels.innerProduct(mask, part);
         }
       }
     }
@@ -124,12 +128,16 @@ export class ProductCheck {
     const { seat, crypto, kernels } = this.#context;
     const weights = this.#products.map((product) => drawWeights(coin, product));
     const proof = crypto.sha256();
-    for (const piece of this.#opened('a', weights, this.#masks(this.#seeds.prover))) proof.update(bytesOf(piece));
+    const drawn = this.#drawn.values();
+    const proofMask = () => drawn.next().value ?? new BigUint64Array(0);
+    for (const piece of this.#opened('a', weights, proofMask)) proof.update(bytesOf(piece));
+    this.#drawn = [];
 
     const received = crypto.sha256();
     let sum = this.#gamma.right;
     const factors = this.#products.flatMap(({ x, y }) => [y.a, x.a]);
-    const pieces = this.#opened('b', weights, this.#masks(this.#seeds.left));
+    const masks = this.#masks(this.#seeds.left);
+    const pieces = this.#opened('b', weights, (length) => toWords(masks.bytes(WIDE_BYTES * length)));
     const total = factors.reduce((count, { length }) => count + length, 0);
     let [factor, used] = [0, 0];
     let rest = new BigUint64Array(0);
@@ -179,10 +187,14 @@ export class ProductCheck {
   }
 
   /**
-   * D and E of all records in order, for the prover whose first components are `component` here. What is yielded is
-   * written over by the next piece.
+   * D and E of all records in order, for the prover whose first components are `component` here; `masks` gives the next
+   * so many of A and B. What is yielded is written over by the next piece.
    */
-  *#opened(component: 'a' | 'b', weights: readonly Weights[], masks: Masks): Generator<BigUint64Array<ArrayBuffer>> {
+  *#opened(
+    component: 'a' | 'b',
+    weights: readonly Weights[],
+    masks: (length: number) => BigUint64Array,
+  ): Generator<BigUint64Array<ArrayBuffer>> {
     const room = new BigUint64Array(2 * PIECE);
     for (const [index, product] of this.#products.entries()) {
       const of = weights[index];
@@ -191,7 +203,7 @@ export class ProductCheck {
         for (let from = 0; from < low.length; from += PIECE) {
           const to = Math.min(low.length, from + PIECE);
           const out = room.subarray(0, 2 * (to - from));
-          const mask = toWords(masks.bytes(out.byteLength));
+          const mask = masks(to - from);
           const part = (vector: BigUint64Array) => vector.subarray(from, to);
           this.#context.kernels.weighMasked(out, part(weight), part(low), high && part(high), mask);
           yield out;
