@@ -23,7 +23,10 @@ export const interval = {
   add: (a: Bounds, b: Bounds): Bounds => ({ lo: a.lo + b.lo, hi: a.hi + b.hi }),
   sub: (a: Bounds, b: Bounds): Bounds => ({ lo: a.lo - b.hi, hi: a.hi - b.lo }),
   mul: (a: Bounds, b: Bounds): Bounds => {
-    const [p, q, r, s] = [a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi];
+    const p = a.lo * b.lo;
+    const q = a.lo * b.hi;
+    const r = a.hi * b.lo;
+    const s = a.hi * b.hi;
     return { lo: least(least(p, q), least(r, s)), hi: greatest(greatest(p, q), greatest(r, s)) };
   },
   neg: (a: Bounds): Bounds => ({ lo: -a.hi, hi: -a.lo }),
@@ -62,8 +65,9 @@ export function scaledBeside(other: Ref, value: number | bigint, bits: number = 
 
 export function arithmetic(op: Arithmetic, a: Ref, b: Ref, shapeAt: ShapeAt): Ref {
   if (op === 'mul') return a.trace.emit('mul/1', [a, b], shapeAt(bitsOf(a) + bitsOf(b), [a, b]), interval.mul(a, b));
-  const [x, y] = aligned(a, b, shapeAt);
-  return a.trace.emit(`${op}/1`, [x, y], shapeAt(bitsOf(x), [x, y]), interval[op](x, y));
+  const sides = aligned(a, b, shapeAt);
+  const bounds = interval[op](sides[0], sides[1]);
+  return a.trace.emit(`${op}/1`, sides, shapeAt(bitsOf(sides[0]), sides), bounds);
 }
 
 export function comparison(op: Comparison, a: Ref, b: Ref, shapeAt: ShapeAt, result: Shape): Ref {

@@ -223,23 +223,24 @@ export class SharedVector<K extends SharedKind = SharedKind> extends Value {
     if (typeOf(ref).stacked !== undefined) fail('PROGRAM_STACKED', 'this does not apply to stacked values');
     return ref;
   }
-  /** Both sides, of one length. */
+  /** Both sides, of one length. A pair is read by its places here and below: taking arrays apart is slow in the sandbox. */
   #operands(other: unknown, role: 'term' | 'factor'): [Ref, Ref] {
     const ref = this.#expect('int');
     return other instanceof Value ? broadcast(ref, other, 'int') : [ref, constantBeside(ref, other as number, role)];
   }
   #arithmetic(op: Arithmetic, other: unknown): SharedVector<'int'> {
-    const [ref, operand] = this.#operands(other, op === 'mul' ? 'factor' : 'term');
-    return new SharedVector(arithmetic(op, ref, operand, (bits) => shapeLike(ref, 'int', bits)));
+    const sides = this.#operands(other, op === 'mul' ? 'factor' : 'term');
+    return new SharedVector(arithmetic(op, sides[0], sides[1], (bits) => shapeLike(sides[0], 'int', bits)));
   }
   #compare(op: Comparison, other: unknown): SharedVector<'bool'> {
-    const [ref, operand] = this.#operands(other, 'term');
-    const shapeAt = (bits: number) => shapeLike(ref, 'int', bits);
-    return new SharedVector(comparison(op, ref, operand, shapeAt, shapeLike(ref, 'bool', 0)));
+    const sides = this.#operands(other, 'term');
+    const shapeAt = (bits: number) => shapeLike(sides[0], 'int', bits);
+    return new SharedVector(comparison(op, sides[0], sides[1], shapeAt, shapeLike(sides[0], 'bool', 0)));
   }
   #extremum(op: 'minimum' | 'maximum', other: unknown): SharedVector<'int'> {
-    const [ref, operand] = this.#operands(other, 'term');
-    return new SharedVector(extremum(op, ...aligned(ref, operand, (bits) => shapeLike(ref, 'int', bits))));
+    const sides = this.#operands(other, 'term');
+    const like = aligned(sides[0], sides[1], (bits) => shapeLike(sides[0], 'int', bits));
+    return new SharedVector(extremum(op, like[0], like[1]));
   }
   #elementary(name: Elementary, { fractionBits = 16 }: Precision): SharedVector<'int'> {
     return new SharedVector(elementary(name, this.#expect('int'), fractionBits));
@@ -264,12 +265,14 @@ function shapeLike(ref: Ref, dtype: SharedKind, fractionBits: number): Shape {
 function broadcast(ref: Ref, other: unknown, dtype: SharedKind): [Ref, Ref] {
   const operand = operandOf(ref, other, dtype);
   const length = Math.max(lengthOf(ref), lengthOf(operand));
-  const [x, y] = [ref, operand].map((side) =>
-    lengthOf(side) === 1 && !isStacked(side) ? repeated(side, length) : side,
-  );
-  const pair = [x as Ref, y as Ref] as [Ref, Ref];
-  checkShapes(...pair);
-  return pair;
+  const x = stretched(ref, length);
+  const y = stretched(operand, length);
+  checkShapes(x, y);
+  return [x, y];
+}
+
+function stretched(ref: Ref, length: number): Ref {
+  return lengthOf(ref) === 1 && !isStacked(ref) ? repeated(ref, length) : ref;
 }
 
 function sameShape(ref: Ref, other: unknown, dtype: SharedKind): Ref {
@@ -283,7 +286,8 @@ function isStacked(ref: Ref): boolean {
 }
 
 function checkShapes(a: Ref, b: Ref): void {
-  const [mine, its] = [typeOf(a), typeOf(b)];
+  const mine = typeOf(a);
+  const its = typeOf(b);
   if (mine.stacked !== its.stacked) fail('PROGRAM_STACKED', 'one side is stacked by member, the other is not');
   if (mine.length !== its.length) fail('PROGRAM_LENGTH', `lengths differ: ${mine.length} and ${its.length}`);
 }

@@ -48,9 +48,11 @@ export class Trace {
   }
 
   emit(op: Operation, args: readonly Ref[], shape: Shape, bounds = UNBOUNDED, attrs = NONE): Ref {
+    // By places and without spreading, here and in what leads here: iterators are slow in the sandbox.
     const indices: number[] = [];
     let key: string = op;
-    for (const { index } of args) {
+    for (let i = 0; i < args.length; i++) {
+      const { index } = args[i] as Ref;
       indices.push(index);
       key += ` ${index}`;
     }
@@ -64,8 +66,8 @@ export class Trace {
     const ref: Ref = { trace: this, index: this.nodes.length, type: type as ValueType, lo: bounds.lo, hi: bounds.hi };
     // Reading a stack is most of the cost of a node; a constant takes the line of the operation it is written for.
     const line = op === 'constant/1' ? UNKNOWN_LINE : callerLine();
-    for (const index of indices) {
-      const arg = this.nodes[index];
+    for (let i = 0; i < indices.length; i++) {
+      const arg = this.nodes[indices[i] as number];
       if (arg?.line === UNKNOWN_LINE) arg.line = line;
     }
     this.nodes.push({ op, args: indices, attrs, type: ref.type, line });
