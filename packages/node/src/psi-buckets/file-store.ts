@@ -1,6 +1,7 @@
 /**
  * A `BucketStore` in files, one directory a session: `cut/NUMBER` holds the records of a bucket, `seal` says that they are
- * complete, `results/NUMBER` what a bucket gave. Readable by the owner alone; the records are the set itself.
+ * complete, `results/NUMBER` what a bucket gave. Readable by the owner alone; the records are the set itself. For one
+ * process at a time.
  * @module
  */
 import { appendFile, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';

@@ -4,6 +4,7 @@ import { KernelPool } from '@2pm/crypto/wasm';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { type PairSetup, rr22ReceiverSetup, rr22SenderSetup } from '../rr22/pair-setup.ts';
+import { rr22Parameters } from '../rr22/parameters.ts';
 import { type BucketOptions, bucketParameters } from './parameters.ts';
 import { bucketMatches, rr22BucketsReceiver } from './receiver.ts';
 import { rr22BucketsSender } from './sender.ts';
@@ -243,6 +244,14 @@ test('the capacity of a bucket is exceeded by random hashing with probability be
     expect(2 * buckets * tail).toBeLessThan(2 ** -40);
     const mean = n / buckets;
     expect(capacity.receiver).toBeLessThan(1.2 * mean);
+  }
+});
+
+test('tags are long enough that all buckets together match falsely with probability at most 2^-40', () => {
+  for (const n of [1000, 2 ** 24, 10 ** 8, 10 ** 9]) {
+    const { buckets, capacity } = bucketParameters({ receiver: n, sender: n });
+    const { tagBytes } = rr22Parameters(capacity, { parts: buckets });
+    expect(buckets * capacity.receiver * capacity.sender).toBeLessThanOrEqual(2 ** (8 * tagBytes - 40));
   }
 });
 
