@@ -13,6 +13,7 @@ import {
   ZERO_HASH,
 } from '@2pm/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Budget } from './budget.ts';
 import { parseContract } from './contract/contract.ts';
 import { DEFAULT_LIMITS, type Engine } from './engine/engine.ts';
 import { inlineEngine } from './engine/inline.ts';
@@ -142,7 +143,7 @@ describe('a data holder', () => {
       dir: join(dir, 'data'),
       engine,
       sources: [fileSource({ engine })],
-      contracts: [parseContract(CONTRACT(extra))],
+      contracts: [parseContract((extra as { contract?: string }).contract ?? CONTRACT(extra))],
       clock: { now: () => now },
       rng,
       baseDir: dir,
@@ -231,6 +232,44 @@ describe('a data holder', () => {
     expect(await limited.judge(request(3))).toMatchObject({ code: 'POLICY_TASKS_PER_DAY' });
     now += 86_400_000;
     expect(await limited.judge(request(3))).toEqual({ verdict: 'allow' });
+  });
+
+  it('charges the privacy budget before it reads a row, once a task, and gives nothing back', async () => {
+    const policy = 'reveals: [private], privacy: { epsilonPerTask: 1, epsilonTotal: 1 }';
+    const contract = CONTRACT().replace('reveals: [aggregate]', policy);
+    const budgeted = () => holder({ contract });
+    const noisy = (n: number) => {
+      const whole = request(n);
+      const [suppressed] = whole.plan.nodes.splice(8, 1, {
+        ...(whole.plan.nodes[8] as PlanNode),
+        ...{ op: 'noise/1', args: [5], attrs: { epsilonMicros: 400_000, sensitivity: '120' } },
+      });
+      expect(suppressed?.op).toBe('suppress/1');
+      return whole;
+    };
+    const spent = async () => {
+      const budget = new Budget(join(dir, 'data'));
+      await budget.load();
+      return budget.spent('urn:2pm:people');
+    };
+    await budgeted().judge(noisy(1));
+    expect(await spent()).toBe(0);
+    await budgeted().prepare(noisy(1), { signal });
+    await budgeted().prepare(noisy(1), { signal });
+    expect(await spent()).toBe(400_000);
+    // What never starts has been charged all the same, and is not charged again when it is tried again.
+    await people('AGE,city\n200,Bern\n40,Wien\n');
+    expect(await error(budgeted().prepare(noisy(2), { signal }))).toMatchObject({ code: 'DATA_QUALITY' });
+    expect(await error(budgeted().prepare(noisy(2), { signal }))).toMatchObject({ code: 'DATA_QUALITY' });
+    expect(await spent()).toBe(800_000);
+    await people('AGE,city\n30,Bern\n40,Wien\n');
+    expect(await error(budgeted().prepare(noisy(3), { signal }))).toMatchObject({ code: 'POLICY_BUDGET' });
+    expect(await spent()).toBe(800_000);
+    await budgeted().release(task(1));
+    expect(await budgeted().judge(noisy(3))).toMatchObject({ verdict: 'refuse', code: 'POLICY_BUDGET' });
+    // Another version of the contract is the same dataset.
+    const next = holder({ contract: contract.replace('version: 1.0.0', 'version: 2.0.0') });
+    expect(await next.judge(noisy(3))).toMatchObject({ code: 'POLICY_BUDGET' });
   });
 
   it.each<[string, string, object, Parameters<typeof request>[1], string, string | RegExp]>([

@@ -31,6 +31,7 @@ import {
   toHex,
   ZERO_HASH,
 } from '@2pm/core';
+import { Budget, type Charge } from './budget.ts';
 import { type LoadedContract, tableOf } from './contract/contract.ts';
 import { openContract, physicalName } from './contract/server.ts';
 import type { Engine } from './engine/engine.ts';
@@ -39,7 +40,7 @@ import { KeptTables } from './keys/kept-tables.ts';
 import { keyedTable, keyOf } from './keys/keyed.ts';
 import { Lineage } from './lineage.ts';
 import { compileLocal, type TableBinding } from './plan-sql.ts';
-import { judgeTask, rolesOf } from './policy/judge.ts';
+import { epsilonOf, judgeTask, rolesOf } from './policy/judge.ts';
 import { checkQuality, type DatasetReport, expectQuality, expectSchema } from './quality.ts';
 import { fileRoot, type Snapshot, SnapshotStore, type TaskRecord } from './snapshot-store.ts';
 import { parquetColumns } from './sources/parquet-schema.ts';
@@ -64,6 +65,7 @@ export interface DataHolderOptions {
 export function dataHolder(options: DataHolderOptions): DataHolder {
   const { engine, clock, rng } = options;
   const store = new SnapshotStore(options.dir);
+  const budget = new Budget(options.dir);
   const contracts = new Map(
     options.contracts
       .filter(({ status }) => status !== 'retired')
@@ -74,7 +76,7 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
   let last: Promise<unknown> = Promise.resolve();
 
   const judge = async (request: TaskRequest) => {
-    await store.load();
+    await Promise.all([store.load(), budget.load()]);
     return judgeTask({
       plan: request.plan,
       spec: request.signed.spec,
@@ -82,6 +84,7 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
       nowMs: clock.now(),
       contractOf: (table) => contracts.get(table),
       tasksToday: (contract) => store.tasksOn(today(), contract, request.taskId),
+      epsilonSpent: (contract) => budget.spent(contract, request.taskId),
     });
   };
 
@@ -100,6 +103,7 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
     }
     const roles = rolesOf(request.signed.spec, request.self);
     const tables = [...new Set(roles.flatMap((role) => request.plan.roles[role]?.tables ?? []))].sort();
+    await charge(request, roles, tables);
     const snapshots: TaskRecord['snapshots'] = [];
     for (const table of tables) {
       const contract = contracts.get(table);
@@ -124,6 +128,19 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
     await store.keepTask(record);
     await store.sweep();
     return prepared(record);
+  }
+
+  /** Before the first row is read. What is charged stays charged, also where the task never starts. */
+  async function charge(request: TaskRequest, roles: readonly string[], tables: readonly string[]): Promise<void> {
+    const lineage = new Lineage(request.plan);
+    const epsilonMicros: Charge['epsilonMicros'] = {};
+    for (const table of tables) {
+      const [contract, micros] = [contracts.get(table), epsilonOf(lineage, roles, table)];
+      if (contract !== undefined && micros > 0) {
+        epsilonMicros[contract.id] = (epsilonMicros[contract.id] ?? 0) + micros;
+      }
+    }
+    await budget.charge({ taskId: request.taskId, request: requestHash(request), epsilonMicros });
   }
 
   async function takeSnapshot(contract: LoadedContract, signal: AbortSignal): Promise<Snapshot> {
@@ -296,7 +313,7 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
       const { rows, digests, present, columns } = (await keyedOf(request, role, node, signal)).table;
       return { rows, digests, present, columns };
     },
-    async deliver(request, role, node, name, rows, { signal }) {
+    async deliver(request, role, node, name, rows, { signal, delivered = [] }) {
       if (!/^[a-z][a-zA-Z0-9_]{0,63}$/.test(name))
         throw new NodeError('DATA_BAD_NAME', 'the name of a result is no name', { fault: 'caller' });
       const { record, table } = await keyedOf(request, role, node, signal);
@@ -311,7 +328,7 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
       const columns = names.map((column) => binding.columns.get(column)?.source ?? column);
       const folder = await store.results(request.taskId);
       const file = join(folder, `${name}.parquet`);
-      await writeRows(engine, { file, binding, columns, positions: positionsOf(table, rows) }, signal);
+      await writeRows(engine, { file, binding, columns, positions: positionsOf(table, rows), delivered }, signal);
       return { file, rows: rows.length };
     },
     async release(taskId) {

@@ -6,11 +6,12 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Hash, HexBytes, KeyReport, NodeError, parse, TaskId } from '@2pm/core';
 import { merkleRoot } from '@2pm/crypto';
 import { z } from 'zod';
+import { readRecord, writeRecord } from './durable.ts';
 
 export const Snapshot = z.strictObject({
   contract: z.string(),
@@ -90,12 +91,12 @@ export class SnapshotStore {
     for (const folder of ['snapshots', 'tasks']) await mkdir(join(this.#dir, folder), { recursive: true, mode: 0o700 });
     for (const name of await readdir(join(this.#dir, 'tasks'))) {
       if (!name.endsWith('.json')) continue;
-      const record = parse(await readJson(join(this.#dir, 'tasks', name)), TaskRecord, 'a task record');
+      const record = parse(await readRecord(join(this.#dir, 'tasks', name)), TaskRecord, 'a task record');
       this.#tasks.set(record.taskId, record);
     }
     const files = await readdir(join(this.#dir, 'snapshots'));
     for (const name of files.filter((each) => each.endsWith('.json'))) {
-      const snapshot = parse(await readJson(join(this.#dir, 'snapshots', name)), Snapshot, 'a snapshot record');
+      const snapshot = parse(await readRecord(join(this.#dir, 'snapshots', name)), Snapshot, 'a snapshot record');
       this.#snapshots.set(snapshot.file, snapshot);
     }
     for (const name of files.filter((each) => !each.endsWith('.json') && !this.#snapshots.has(each))) {
@@ -133,12 +134,12 @@ export class SnapshotStore {
 
   async keepSnapshot(snapshot: Snapshot): Promise<void> {
     await chmod(this.path(snapshot.file), 0o400);
-    await this.#write(join('snapshots', `${snapshot.file}.json`), snapshot);
+    await writeRecord(`${this.path(snapshot.file)}.json`, snapshot);
     this.#snapshots.set(snapshot.file, snapshot);
   }
 
   async keepTask(record: TaskRecord): Promise<void> {
-    await this.#write(join('tasks', `${record.taskId}.json`), record);
+    await writeRecord(join(this.#dir, 'tasks', `${record.taskId}.json`), record);
     this.#tasks.set(record.taskId, record);
   }
 
@@ -168,31 +169,5 @@ export class SnapshotStore {
       await rm(`${this.path(file)}.json`, { force: true });
       await rm(this.path(file), { force: true });
     }
-  }
-
-  async #write(name: string, value: unknown): Promise<void> {
-    const path = join(this.#dir, name);
-    const handle = await open(`${path}.new`, 'w', 0o600);
-    try {
-      await handle.writeFile(JSON.stringify(value));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(`${path}.new`, path);
-    const folder = await open(join(path, '..'), 'r');
-    await folder.sync().finally(() => folder.close());
-  }
-}
-
-async function readJson(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8'));
-  } catch (cause) {
-    throw new NodeError('DATA_RECORD_CORRUPT', 'a record of the data folder is damaged', {
-      fault: 'node',
-      fix: 'remove the damaged file named in the log, or restore the folder',
-      privateDetail: `${path}: ${String(cause)}`,
-    });
   }
 }

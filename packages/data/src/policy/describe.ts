@@ -40,7 +40,9 @@ export function describeTask(
       ? ', for each holder apart'
       : ', over all holders together';
     const floors = within.flatMap((each) => (each.op === 'suppress/1' ? [each.attrs.min ?? 0] : []));
-    const floor = floors.length === 0 ? '' : `; withheld below ${Math.min(...floors)} rows`;
+    const { op, attrs } = lineage.node(node.args[0] as number);
+    const noise = op === 'noise/1' ? `; under noise, ε = ${(attrs.epsilonMicros ?? 0) / 1_000_000}` : '';
+    const floor = floors.length === 0 ? noise : `; withheld below ${Math.min(...floors)} rows`;
     const size = 'length' in node.type && node.type.length > 1 ? `${node.type.length} numbers` : 'one number';
     lines.push(
       `${node.attrs.to} learns "${node.attrs.name}": ${size} from ${local.join(' and ')}${filtered}${stacked}${floor} (line ${node.line})`,

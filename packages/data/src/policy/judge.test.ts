@@ -121,6 +121,7 @@ function judge(
     nowMs: Date.UTC(2026, 10, 21),
     contractOf: (table) => (table === 'flights' && options.contract !== false ? contract : undefined),
     tasksToday: () => options.tasksToday ?? 0,
+    epsilonSpent: () => 0,
   });
 }
 

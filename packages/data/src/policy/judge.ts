@@ -6,6 +6,7 @@
 import {
   type ColumnType,
   type Decision,
+  deliveredColumns,
   matchingSeats,
   NodeError,
   type NodeId,
@@ -21,6 +22,7 @@ import { usedColumns } from '../usage.ts';
 import { describeTask } from './describe.ts';
 import { operationsOf, type Permit, PLUMBING } from './policy.ts';
 import { unprotected } from './protection.ts';
+import { sensitivity } from './sensitivity.ts';
 
 export interface JudgedTask {
   plan: Plan;
@@ -32,6 +34,8 @@ export interface JudgedTask {
   contractOf(table: string): Contract | undefined;
   /** Tasks prepared on a dataset in the current UTC day, this one not counted. */
   tasksToday(contractId: string): number;
+  /** Millionths of ε that private reveals took from a dataset, this task's not counted. */
+  epsilonSpent(contractId: string): number;
 }
 
 interface Reason {
@@ -268,9 +272,106 @@ function permitReasons(
   const operations = operationsOf([...permit.operations, ...PLUMBING]);
   reasons.push(...operationReasons(lineage, roles, table, (op) => operations.has(op), 'does not permit'));
   reasons.push(...revealReasons(lineage, table, roles, permit, minGroupSize));
+  reasons.push(...budgetReasons(task, lineage, contract, table, roles, permit));
   reasons.push(...matchReasons(task, lineage, table, roles, permit));
   return reasons;
 }
+
+/** Where the table enters what a reveal opens: shared aggregates and joins. */
+function inputsOf(lineage: Lineage, reveal: number, roles: readonly string[], table: string): number[] {
+  return slice(lineage.plan, [reveal]).filter((index) => {
+    const { op, args } = lineage.node(index);
+    if (op === 'join/1') return args.some((arg) => isKeyed(lineage, arg, roles, table));
+    if (op !== 'total/1' && op !== 'stack/1') return false;
+    const local = lineage.node(args[0] as number);
+    if (local.type.kind !== 'local' || !roles.includes(local.type.role)) return false;
+    return lineage.node(lineage.base(lineage.table(args[0] as number)).input).attrs.table === table;
+  });
+}
+
+/** Beyond it δ, which grows with the length (mpc/src/noise.ts), would no longer be negligible. */
+const MOST_NOISY = 2 ** 16;
+
+/** A reveal under noise: it must hide a row of the table, by what the plan does and not by what it says of itself. */
+function privateReasons(
+  lineage: Lineage,
+  reveal: number,
+  roles: readonly string[],
+  table: string,
+  permit: Permit,
+): Reason[] {
+  const { attrs, args, line } = lineage.node(reveal);
+  const [noise, name] = [args[0] as number, attrs.name ?? ''];
+  const refuse = (code: string, message: string, fix: string): Reason[] => [{ code, message, line, fix }];
+  if (!permit.reveals.includes('private') || permit.privacy === undefined) {
+    const message = `"${name}" reveals values under noise of "${table}", which the policy does not permit`;
+    return refuse('POLICY_REVEAL', message, 'ask the holder for a privacy budget');
+  }
+  const { type, args: noisy, attrs: claimed } = lineage.node(noise);
+  const members = type.kind === 'shared' && type.stacked !== undefined ? lineage.plan.roles[type.stacked]?.max : 1;
+  if (type.kind !== 'shared' || type.length * (members ?? MOST_NOISY) > MOST_NOISY) {
+    return refuse(
+      'POLICY_PRIVACY',
+      `"${name}" holds more than ${MOST_NOISY} numbers under noise`,
+      'reveal fewer numbers',
+    );
+  }
+  // What is computed from the noise itself could take it away again.
+  const others = lineage.plan.nodes.filter(({ op, args: used }) => op !== 'reveal/1' && used.includes(noise));
+  if (others.length > 0) {
+    return refuse('POLICY_PRIVACY', `the noise of "${name}" is used otherwise`, 'reveal it, and nothing else with it');
+  }
+  const needed = sensitivity(lineage, noisy[0] as number, roles, table);
+  if (needed === undefined) {
+    const message = `how much one row of "${table}" changes "${name}" has no known bound`;
+    return refuse('POLICY_PRIVACY', message, 'reveal counts, sums and histograms under noise');
+  }
+  if (BigInt(claimed.sensitivity ?? 0) < needed) {
+    const message = `one row of "${table}" changes "${name}" by up to ${needed}, its noise hides ${claimed.sensitivity}`;
+    return refuse('POLICY_PRIVACY', message, 'trace the program anew with this version of the language');
+  }
+  return [];
+}
+
+/** Millionths of ε that the task takes from the table: of each noise that is revealed, once, for it is drawn once. */
+export function epsilonOf(lineage: Lineage, roles: readonly string[], table: string): number {
+  const noises = new Set<number>();
+  for (const reveal of nodesOf(lineage.plan, 'reveal/1')) {
+    const noise = lineage.node(reveal).args[0] as number;
+    if (lineage.node(noise).op === 'noise/1' && inputsOf(lineage, reveal, roles, table).length > 0) noises.add(noise);
+  }
+  return [...noises].reduce((sum, noise) => sum + (lineage.node(noise).attrs.epsilonMicros ?? 0), 0);
+}
+
+function budgetReasons(
+  task: JudgedTask,
+  lineage: Lineage,
+  contract: Contract,
+  table: string,
+  roles: readonly string[],
+  permit: Permit,
+): Reason[] {
+  const asked = epsilonOf(lineage, roles, table);
+  if (permit.privacy === undefined || asked === 0) return [];
+  const [perTask, total] = [permit.privacy.epsilonPerTask, permit.privacy.epsilonTotal].map(microsOf) as [
+    number,
+    number,
+  ];
+  const left = Math.max(total - task.epsilonSpent(contract.id), 0);
+  if (asked <= perTask && asked <= left) return [];
+  const least = asked > perTask ? perTask : left;
+  const whose = asked > perTask ? 'a task may take' : 'are left';
+  return [
+    {
+      code: asked > perTask ? 'POLICY_EPSILON' : 'POLICY_BUDGET',
+      message: `the task takes ε = ${asked / MICRO} from "${table}"; ${least / MICRO} ${whose}`,
+      fix: least > 0 ? `reveal less, or with epsilon values that add up to ${least / MICRO}` : 'ask the holder',
+    },
+  ];
+}
+
+const MICRO = 1_000_000;
+const microsOf = (epsilon: number) => Math.round(epsilon * MICRO);
 
 /** Where rows of the table are matched with those of others. */
 function matchReasons(
@@ -293,6 +394,17 @@ function matchReasons(
     if (op === 'intersect/1' && !roles.includes(attrs.to ?? '') && !permit.reveals.includes('intersection')) {
       const message = `"${attrs.name}" tells ${attrs.to} which rows of "${table}" it also has, which the policy does not permit`;
       reasons.push({ code: 'POLICY_REVEAL', message, line, fix: 'use join() and reveal totals, or ask the holder' });
+    }
+    const delivered = deliveredColumns(plan, index);
+    if (delivered !== undefined && !roles.includes(attrs.to ?? '') && !permit.reveals.includes('rows')) {
+      const names = delivered.columns.map(({ name }) => name).join(', ');
+      const message = `"${attrs.name}" gives ${attrs.to} ${names} of single rows of "${table}", which the policy does not permit`;
+      reasons.push({
+        code: 'POLICY_REVEAL',
+        message,
+        line,
+        fix: 'leave deliver away, or ask the holder to permit rows',
+      });
     }
     const { maxKeys } = permit.limits;
     for (const arg of args) {
@@ -322,16 +434,12 @@ function revealReasons(
   const { plan } = lineage;
   return nodesOf(plan, 'reveal/1').flatMap((reveal): Reason[] => {
     const node = lineage.node(reveal);
-    const inputs = slice(plan, [reveal]).filter((index) => {
-      const { op, args } = lineage.node(index);
-      if (op === 'join/1') return args.some((arg) => isKeyed(lineage, arg, roles, table));
-      if (op !== 'total/1' && op !== 'stack/1') return false;
-      const local = lineage.node(args[0] as number);
-      if (local.type.kind !== 'local' || !roles.includes(local.type.role)) return false;
-      return lineage.node(lineage.base(lineage.table(args[0] as number)).input).attrs.table === table;
-    });
+    const inputs = inputsOf(lineage, reveal, roles, table);
     if (inputs.length === 0) return [];
     const name = node.attrs.name ?? '';
+    if (lineage.node(node.args[0] as number).op === 'noise/1') {
+      return privateReasons(lineage, reveal, roles, table, permit);
+    }
     const single =
       opensSlots(lineage, reveal) ||
       inputs.some((index) => lineage.node(lineage.node(index).args[0] as number).op === 'rows/1');

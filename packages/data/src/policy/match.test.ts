@@ -111,7 +111,8 @@ class Matches {
       ...options.spec,
     } as TaskSpec;
     return judgeTask({
-      ...{ plan, spec, self: options.self ?? BANK, nowMs: Date.UTC(2026, 10, 22), tasksToday: () => 0 },
+      ...{ plan, spec, self: options.self ?? BANK, nowMs: Date.UTC(2026, 10, 22) },
+      ...{ tasksToday: () => 0, epsilonSpent: () => 0 },
       contractOf: (table) =>
         table === 'accounts' ? contract(options.reveals ?? '[aggregate]', options.limits) : undefined,
     });

@@ -39,12 +39,15 @@ export const PLUMBING: readonly (typeof OPERATIONS)[number][] = [
   'constant/1',
   'total/1',
   'suppress/1',
+  'noise/1',
   'reveal/1',
 ];
 
 const groups = Object.keys(OPERATION_GROUPS) as (keyof typeof OPERATION_GROUPS)[];
 const OperationName = z.enum([...groups, ...OPERATIONS]);
 const Columns = z.array(z.string().min(1)).min(1);
+
+const Epsilon = z.number().min(0.000_001).max(1_000);
 
 export const Permit = z.strictObject({
   /** Who asks: analysts by id (every recipient of the task must be listed), or nodes that submit for them. */
@@ -53,9 +56,10 @@ export const Permit = z.strictObject({
   /**
    * `aggregate`: totals over all holders, protected by the minimum group size; `per-holder`: one value for each holder,
    * protected likewise; `rows`: single rows, and anything computed from them; `intersection`: another holder learns which
-   * of its own rows are here as well.
+   * of its own rows are here as well; `private`: anything under noise that hides one row, paid for from the budget in
+   * `privacy`. What other kinds reveal of the dataset is not counted there, nor is its noise any good against them.
    */
-  reveals: z.array(z.enum(['aggregate', 'per-holder', 'rows', 'intersection'])).min(1),
+  reveals: z.array(z.enum(['aggregate', 'per-holder', 'rows', 'intersection', 'private'])).min(1),
   columns: z.union([z.literal('any'), Columns]),
   /** Purposes of which the task must state one, word for word. Without it any purpose will do. */
   purposes: z.array(z.string().min(1)).min(1).optional(),
@@ -80,6 +84,8 @@ export const Permit = z.strictObject({
         .optional(),
     })
     .default({}),
+  /** ε that the private reveals of one task, and of all tasks together, may take from the dataset. Nothing refills it. */
+  privacy: z.strictObject({ epsilonPerTask: Epsilon, epsilonTotal: Epsilon }).optional(),
   /** The least that the protocol between the seats must withstand. */
   security: SecurityModel.default('semi-honest'),
   /** Whether who asks may also be one of the computing parties. */
