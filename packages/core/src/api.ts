@@ -9,6 +9,7 @@
  * | GET  /v1/datasets             | → DatasetView[]                                        |
  * | GET  /v1/tasks                | → TaskView[]                                           |
  * | POST /v1/tasks                | SubmitRequest → { taskId }                             |
+ * | POST /v1/tasks/check          | SubmitRequest → TaskCheck; nothing is published        |
  * | GET  /v1/tasks/:id            | → TaskView                                             |
  * | GET  /v1/tasks/:id/updates    | → TaskUpdate, one JSON a line, until the task has ended |
  * | GET  /v1/tasks/:id/result     | → TaskResult                                           |
@@ -133,6 +134,28 @@ export const TaskView = z.strictObject({
 });
 export type TaskView = z.infer<typeof TaskView>;
 
+/** What the invited would say to a task, by their policies alone: no data is read, and nothing stands on the chain. */
+export const TaskCheck = z.strictObject({
+  name: z.string(),
+  protocol: z.string(),
+  members: z.array(
+    z.strictObject({
+      node: NodeId,
+      org: z.string(),
+      roles: z.array(z.string()),
+      seat: z.number().int().nullable(),
+      /** `ask`: a person there has to decide; `silent`: no answer came. */
+      verdict: z.enum(['allow', 'ask', 'refuse', 'silent']),
+      code: z.string(),
+      reasons: z.array(
+        z.strictObject({ message: z.string(), line: z.number().optional(), fix: z.string().optional() }),
+      ),
+    }),
+  ),
+  learns: z.array(z.string()),
+});
+export type TaskCheck = z.infer<typeof TaskCheck>;
+
 export const TaskUpdate = z.strictObject({
   /** Milliseconds since the epoch, on the node that says it. */
   at: z.number(),
@@ -199,6 +222,8 @@ export type NodeStatusView = z.infer<typeof NodeStatusView>;
 export interface TaskService {
   /** Traces, plans, publishes. Resolves when the task stands on the chain. */
   submit(request: SubmitRequest): Promise<TaskId>;
+  /** What the invited would say; publishes nothing. */
+  check(request: SubmitRequest): Promise<TaskCheck>;
   list(): TaskView[];
   /** @throws {NodeError} `TASK_UNKNOWN`. */
   view(taskId: TaskId): TaskView;

@@ -6,6 +6,7 @@ import {
   NodeStatusView,
   PeerView,
   type SubmitInput,
+  TaskCheck,
   TaskResult,
   TaskUpdate,
   TaskView,
@@ -32,6 +33,8 @@ export interface NodeClient {
   datasets(options?: AbortOptions): Promise<DatasetView[]>;
   tasks(options?: AbortOptions): Promise<TaskView[]>;
   submit(request: SubmitInput, options?: AbortOptions): Promise<TaskId>;
+  /** What the invited would say; nothing is published. */
+  check(request: SubmitInput, options?: AbortOptions): Promise<TaskCheck>;
   task(taskId: TaskId, options?: AbortOptions): Promise<TaskView>;
   /** Everything so far, then live, until the task has ended. */
   updates(taskId: TaskId, options?: AbortOptions): AsyncGenerator<TaskUpdate, void>;
@@ -81,6 +84,7 @@ export function connect({ url, token, fetch: send = globalThis.fetch }: ConnectO
     datasets: (options) => json(z.array(DatasetView), 'GET', '/datasets', options),
     tasks: (options) => json(z.array(TaskView), 'GET', '/tasks', options),
     submit: async (request, options) => (await json(Submitted, 'POST', '/tasks', options, request)).taskId,
+    check: (request, options) => json(TaskCheck, 'POST', '/tasks/check', options, request),
     task: (taskId, options) => json(TaskView, 'GET', `/tasks/${taskId}`, options),
     result: (taskId, options) => json(TaskResult, 'GET', `/tasks/${taskId}/result`, options),
     abort: (taskId, options) => json(TaskView, 'POST', `/tasks/${taskId}/abort`, options),

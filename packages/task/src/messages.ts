@@ -40,6 +40,8 @@ export const ControlRequest = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('ping') }),
   // coordinator → invited
   z.strictObject({ kind: z.literal('offer'), taskId: TaskId }),
+  /** What would you say to this task? Nothing of it stands on the chain. */
+  z.strictObject({ kind: z.literal('check'), signed: SignedSpec, program: Bytes }),
   // invited → coordinator
   z.strictObject({ kind: z.literal('fetch'), taskId: TaskId }),
   z.strictObject({ kind: z.literal('consent'), taskId: TaskId, signed: SignedConsent }),
@@ -104,6 +106,11 @@ export type ControlRequest = z.infer<typeof ControlRequest>;
 export const ControlAnswer = {
   ping: z.strictObject({}),
   offer: z.strictObject({}),
+  check: z.strictObject({
+    verdict: z.enum(['allow', 'ask', 'refuse']),
+    code: z.string().max(64),
+    reasons: z.array(Reason).max(32),
+  }),
   fetch: z.strictObject({ signed: SignedSpec, program: Bytes }),
   consent: z.strictObject({}),
   refuse: z.strictObject({}),

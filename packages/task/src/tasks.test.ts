@@ -50,6 +50,32 @@ describe('a task among three holders and an analyst', () => {
     expect(Object.keys(view.cost.phaseMs)).toEqual(['publish', 'gather', 'start', 'compute', 'release', 'settle']);
   });
 
+  test('checked beforehand, it tells who would refuse and why, and leaves no trace', async () => {
+    const refusing: TestData = {
+      ...rows(1n, 1n),
+      decision: { verdict: 'refuse', code: 'POLICY_COLUMN', reasons: [{ message: 'column is closed', line: 4 }] },
+    };
+    net = await taskNetwork({ plans: { mean: plan }, holders: [...HOLDERS, refusing, rows(1n, 1n)] });
+    const [, , , , silent] = net.holders;
+    if (silent !== undefined) net.kill(silent);
+    const check = await net.analyst.tasks.check(request);
+    expect(check.members.map(({ org, verdict, code }) => [org, verdict, code]).sort()).toEqual([
+      ['Organisation 1', 'allow', ''],
+      ['Organisation 2', 'allow', ''],
+      ['Organisation 3', 'allow', ''],
+      ['Organisation 4', 'refuse', 'POLICY_COLUMN'],
+      ['Organisation 5', 'silent', expect.stringMatching(/./)],
+    ]);
+    expect(check.members.find(({ verdict }) => verdict === 'refuse')?.reasons).toEqual([
+      { message: 'column is closed', line: 4 },
+    ]);
+    expect(check.learns[1]).toContain('analyst learns');
+    expect(net.nodes.flatMap(({ tasks }) => tasks.list())).toEqual([]);
+    // What was asked can be submitted: its number was not used up.
+    const { phase } = await run(net);
+    expect(phase).toBe('refused');
+  });
+
   test('a receipt with any one bit flipped is rejected', async () => {
     net = await taskNetwork({ plans: { mean: plan }, holders: HOLDERS });
     const view = await run(net);

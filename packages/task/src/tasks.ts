@@ -1,17 +1,20 @@
 /** Task management of one node: coordinator for its own tasks, worker for those of others, behind one service. @module */
-import { NodeError, type NodeId, type TaskId } from '@2pm/core';
-import type { SubmitRequest, TaskResult, TaskService, TaskUpdate, TaskView } from '@2pm/core/api';
+import { invitedNodes, NodeError, type NodeId, type TaskId } from '@2pm/core';
+import type { SubmitRequest, TaskCheck, TaskResult, TaskService, TaskUpdate, TaskView } from '@2pm/core/api';
+import { describePlan } from '@2pm/program';
 import { watchChain } from './chain-watch.ts';
-import { ControlPlane } from './control.ts';
+import { ControlPlane, wireError } from './control.ts';
 import { Coordinator, type CoordinatorOptions } from './coordinator/coordinator.ts';
 import type { AnalystSecret } from './coordinator/desk.ts';
 import { Notifier } from './deadline.ts';
-import type { ControlRequest } from './messages.ts';
+import type { ControlAnswers, ControlRequest } from './messages.ts';
 import { coordinatorView, workerView } from './view.ts';
 import { Worker, type WorkerOptions } from './worker/worker.ts';
 
 /** Updates of one task that are kept for late listeners. */
 const MAX_UPDATES = 2_000;
+/** A member may have others to answer first. */
+const CHECK_MS = 60_000;
 const FINAL: readonly string[] = ['settled', 'refused', 'aborted', 'expired', 'failed'];
 
 type Callbacks = 'control' | 'onUpdate' | 'onChanged';
@@ -67,6 +70,32 @@ export class Tasks implements TaskService {
 
   submit(request: SubmitRequest): Promise<TaskId> {
     return this.#coordinator.submit(request);
+  }
+
+  /** Asks all that would be invited, at the same time. */
+  async check(request: SubmitRequest): Promise<TaskCheck> {
+    const { orgOf, signer } = this.#options;
+    const { signed, program, plan } = await this.#coordinator.draft(request);
+    const { spec } = signed;
+    const ask = async (
+      node: NodeId,
+    ): Promise<ControlAnswers['check'] | { verdict: 'silent'; code: string; reasons: [] }> => {
+      if (node === signer.id) return this.#worker.check(node, { signed, program });
+      const question = { kind: 'check', signed, program } as const;
+      try {
+        return await this.#control.call(node, question, { signal: this.#stopped.signal, timeoutMs: CHECK_MS });
+      } catch (error) {
+        return { verdict: 'silent', code: wireError(error).code, reasons: [] };
+      }
+    };
+    const members = await Promise.all(
+      invitedNodes(spec).map(async (node) => {
+        const seat = spec.seats.indexOf(node);
+        const roles = Object.keys(spec.roles).filter((role) => spec.roles[role]?.includes(node));
+        return { node, org: orgOf(node), roles, seat: seat < 0 ? null : seat, ...(await ask(node)) };
+      }),
+    );
+    return { name: plan.name, protocol: spec.protocol, members, learns: describePlan(plan) };
   }
 
   list(): TaskView[] {
@@ -163,6 +192,7 @@ export class Tasks implements TaskService {
       case 'ping':
         return {};
       case 'offer':
+      case 'check':
       case 'attempt':
       case 'release':
       case 'sealed':

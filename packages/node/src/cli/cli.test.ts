@@ -334,6 +334,18 @@ describe('tasks over the API', () => {
             submitted.push(request);
             return taskId;
           },
+          check: async (request) => {
+            submitted.push(request);
+            const member = { node, org: 'North', roles: ['holder'], seat: 0 };
+            const said =
+              phase === 'refused'
+                ? {
+                    ...{ verdict: 'refuse' as const, code: 'POLICY_COLUMN' },
+                    reasons: [{ message: 'column is closed', line: 4 }],
+                  }
+                : { verdict: 'allow' as const, code: '', reasons: [] };
+            return { name: 'ages', protocol: 'rep3/1', members: [{ ...member, ...said }], learns: ['a histogram'] };
+          },
           list: () => [view],
           view: () => view,
           async *updates() {
@@ -381,6 +393,21 @@ describe('tasks over the API', () => {
     expect(submitted[0]).toMatchObject({ roles: { holder: [node] }, joinWithinSeconds: 120, settleWithinSeconds: 900 });
     const machine = await cli([...argv, '--json']);
     expect(JSON.parse(machine.out)).toMatchObject({ taskId, phase: 'settled', result: { ages: [1, 2, null] } });
+  });
+
+  test('check tells what the peers would say, and by its exit code whether all would take part', async () => {
+    for (const [phase, code, words] of [
+      ['settled', 0, 'takes part'],
+      ['refused', 5, 'line 4: column is closed'],
+    ] as const) {
+      using _up = await nodeWith(phase);
+      const argv = ['task', 'check', join(dir, 'p.ts'), '--dir', dir, '--purpose', 'why'];
+      const told = await cli(argv);
+      expect(told).toMatchObject({ code, out: expect.stringContaining(words) });
+      expect(told.out).toContain('a histogram');
+      expect(JSON.parse((await cli([...argv, '--json'])).out)).toMatchObject({ members: [{ org: 'North' }] });
+      dir = join(root, String(count++));
+    }
   });
 
   test('submit takes organisations for their nodes, and refuses names that no one or several bear', async () => {

@@ -1,7 +1,7 @@
-/** `2pm task submit`, `watch`: send a program and follow its task to the end. @module */
+/** `2pm task submit`, `check`, `watch`: send a program and follow its task to the end. @module */
 import { readFile } from 'node:fs/promises';
 import { isNodeError, NodeError, NodeId, type TaskId } from '@2pm/core';
-import { FINAL_PHASES, type TaskResult, type TaskView } from '@2pm/core/api';
+import { FINAL_PHASES, type SubmitInput, type TaskResult, type TaskView } from '@2pm/core/api';
 import type { NodeClient } from '@2pm/sdk';
 import { type Command, Option } from 'commander';
 import {
@@ -16,25 +16,74 @@ import {
 } from './context.ts';
 import { exitCodeOfPhase } from './exit.ts';
 import { duration, nodeNames, roles } from './options.ts';
+import { renderCheck } from './render/check.ts';
 import { TaskProgress } from './render/progress.ts';
 import { renderResult } from './render/result.ts';
 import { renderTask } from './render/task.ts';
 
-interface SubmitOptions {
+interface AskOptions {
   purpose: string;
   role?: Record<string, string[]>;
   seats?: string[];
   protocol?: string;
   security: 'semi-honest' | 'malicious';
+}
+
+interface SubmitOptions extends AskOptions {
   joinWithin: number;
   settleWithin: number;
   detach: boolean;
 }
 
 export function registerSubmit(task: Command, context: Context): void {
-  task
-    .command('submit')
+  asking(task.command('submit'))
     .description('ask the peers to run a program, and follow it to its result')
+    .option('--join-within <time>', 'how long to wait for consents', duration, 60)
+    .option('--settle-within <time>', 'when it must be over', duration, 900)
+    .option('--detach', 'return as soon as the task stands on the chain', false)
+    .action(async (path: string, options: SubmitOptions, self: Command) => {
+      const global = globals(self, context);
+      const program = await readProgram(path);
+      const client = await clientOf(global);
+      const taskId = await client.submit({
+        ...(await requestOf(client, program, options)),
+        joinWithinSeconds: options.joinWithin,
+        settleWithinSeconds: options.settleWithin,
+      });
+      if (options.detach) {
+        answer(context, global, { taskId }, () => `${taskId}\n`);
+        return;
+      }
+      context.err.write(`task ${taskId}\n`);
+      await follow(client, taskId, global, context);
+    });
+
+  asking(task.command('check'))
+    .description('ask the peers what they would say to a program: by their policies, without data, and off the chain')
+    .action(async (path: string, options: AskOptions, self: Command) => {
+      const global = globals(self, context);
+      const program = await readProgram(path);
+      const client = await clientOf(global);
+      const check = await client.check(await requestOf(client, program, options));
+      context.exitCode = check.members.every(({ verdict }) => verdict === 'allow') ? 0 : 5;
+      answer(context, global, check, () => renderCheck(check, context.out.paint));
+    });
+
+  task
+    .command('watch')
+    .description('follow a task to its end; with --json, one update a line')
+    .argument('<id>')
+    .action(async (id: string, _options: object, self: Command) => {
+      const global = globals(self, context);
+      const client = await clientOf(global);
+      if (global.json) await stream(client, parseTaskId(id), context);
+      else await follow(client, parseTaskId(id), global, context);
+    });
+}
+
+/** What `submit` and `check` take alike. */
+function asking(command: Command): Command {
+  return command
     .argument('<program>', 'TypeScript file that exports defineTask({ … })')
     .requiredOption('--purpose <text>', 'why, in words that the data holders will read')
     .option(
@@ -52,45 +101,22 @@ export function registerSubmit(task: Command, context: Context): void {
         .choices(['semi-honest', 'malicious'])
         .default('semi-honest'),
     )
-    .option('--protocol <id>', 'protocol between the computing parties (default: by security and seats)')
-    .option('--join-within <time>', 'how long to wait for consents', duration, 60)
-    .option('--settle-within <time>', 'when it must be over', duration, 900)
-    .option('--detach', 'return as soon as the task stands on the chain', false)
-    .action(async (path: string, options: SubmitOptions, self: Command) => {
-      const global = globals(self, context);
-      const program = await readProgram(path);
-      const client = await clientOf(global);
-      const named = [...Object.values(options.role ?? {}), options.seats ?? []].flat();
-      const idOf = await nodesByName(client, named);
-      const roles = Object.entries(options.role ?? {}).map(([role, names]) => [role, names.map(idOf)] as const);
-      const taskId = await client.submit({
-        program,
-        purpose: options.purpose,
-        roles: Object.fromEntries(roles),
-        ...(options.seats === undefined ? {} : { seats: options.seats.map(idOf) }),
-        ...(options.protocol === undefined ? {} : { protocol: options.protocol }),
-        security: options.security,
-        joinWithinSeconds: options.joinWithin,
-        settleWithinSeconds: options.settleWithin,
-      });
-      if (options.detach) {
-        answer(context, global, { taskId }, () => `${taskId}\n`);
-        return;
-      }
-      context.err.write(`task ${taskId}\n`);
-      await follow(client, taskId, global, context);
-    });
+    .option('--protocol <id>', 'protocol between the computing parties (default: by security and seats)');
+}
 
-  task
-    .command('watch')
-    .description('follow a task to its end; with --json, one update a line')
-    .argument('<id>')
-    .action(async (id: string, _options: object, self: Command) => {
-      const global = globals(self, context);
-      const client = await clientOf(global);
-      if (global.json) await stream(client, parseTaskId(id), context);
-      else await follow(client, parseTaskId(id), global, context);
-    });
+/** Who is asked, and for what, as `submit` and `check` say it alike. */
+async function requestOf(client: NodeClient, program: string, options: AskOptions): Promise<SubmitInput> {
+  const named = [...Object.values(options.role ?? {}), options.seats ?? []].flat();
+  const idOf = await nodesByName(client, named);
+  const roles = Object.entries(options.role ?? {}).map(([role, names]) => [role, names.map(idOf)] as const);
+  return {
+    program,
+    purpose: options.purpose,
+    roles: Object.fromEntries(roles),
+    ...(options.seats === undefined ? {} : { seats: options.seats.map(idOf) }),
+    ...(options.protocol === undefined ? {} : { protocol: options.protocol }),
+    security: options.security,
+  };
 }
 
 /** Ids as they are; a name of an organisation is that of its one node. @throws {NodeError} `USAGE_NO_NODE`. */

@@ -36,6 +36,11 @@ class OneTask implements TaskService {
     this.submitted.push(request);
     return id;
   }
+  async check(request: SubmitRequest) {
+    this.submitted.push(request);
+    const member = { node, org: 'A', roles: ['holder'], seat: null, verdict: 'ask' as const, code: '', reasons: [] };
+    return { name: 'sum', protocol: 'p/1', members: [member], learns: [] };
+  }
   list() {
     return [view];
   }
@@ -157,9 +162,11 @@ describe('requests and answers', () => {
   test('a request gets its defaults and reaches the service', async () => {
     const tasks = new OneTask();
     const { client } = await start(tasks);
+    expect((await client.check({ program, purpose: 'why' })).members[0]?.verdict).toBe('ask');
+    expect(tasks.submitted.splice(0)).toHaveLength(1);
     expect(await client.submit({ program, purpose: 'why' })).toBe(id);
     expect(tasks.submitted).toEqual([
-      { program, purpose: 'why', roles: {}, joinWithinSeconds: 60, settleWithinSeconds: 900 },
+      { program, purpose: 'why', roles: {}, security: 'semi-honest', joinWithinSeconds: 60, settleWithinSeconds: 900 },
     ]);
   });
 

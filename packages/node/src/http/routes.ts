@@ -69,6 +69,10 @@ export function apiRoutes({ tasks, status, peers, datasets, token, host, onInter
     const request = parse(SubmitRequest, await jsonBody(context), 'the request');
     return context.json({ taskId: await tasks.submit(request) }, 201);
   });
+  app.post('/v1/tasks/check', async (context) => {
+    const request = parse(SubmitRequest, await jsonBody(context), 'the request');
+    return context.json(await tasks.check(request));
+  });
   app.get('/v1/tasks/:id', (context) => context.json(tasks.view(taskId(context))));
   app.get('/v1/tasks/:id/updates', (context) => {
     const id = taskId(context);

@@ -4,7 +4,17 @@
  * read no output (the analyst's keys, which may live on the same node, can).
  * @module
  */
-import { type Env, encode, NodeError, type NodeId, type Plan, planHash, programHash, type TaskId } from '@2pm/core';
+import {
+  type Env,
+  encode,
+  NodeError,
+  type NodeId,
+  type Plan,
+  planHash,
+  programHash,
+  type SignedSpec,
+  type TaskId,
+} from '@2pm/core';
 import type { SubmitRequest } from '@2pm/core/api';
 import { personalDigest, taskId as taskIdOf } from '@2pm/crypto';
 import { checkProtocol } from '../check-protocol.ts';
@@ -92,10 +102,28 @@ export class Coordinator {
     return taskId;
   }
 
+  /** A task as it would be published, for `ask` to show it to the invited. @throws {NodeError} as `submit`. */
+  async draft(request: SubmitRequest): Promise<{ signed: SignedSpec; program: Uint8Array; plan: Plan }> {
+    const { strip, trace } = this.#options;
+    const program = await strip(request.program);
+    const plan = await trace(program, this.#stopped.signal);
+    const { signed } = await this.#draft(request, program, plan);
+    return { signed, program, plan };
+  }
+
   async #register(request: SubmitRequest, program: Uint8Array, plan: Plan): Promise<TaskId> {
-    const { analyst, backends, chain, env, peers, signer } = this.#options;
-    const nonce = await nextNonce(this.#desk);
+    const { chain, env, signer } = this.#options;
     const at = env.clock.now();
+    const { signed } = await this.#draft(request, program, plan);
+    const taskId = taskIdOf(chain.info.domain, signer.id, signed.spec.nonce);
+    this.#book.log(taskId, { type: 'submitted', taskId, signed, program, plan, at });
+    await publish(this.#desk, this.#book.task(taskId));
+    return taskId;
+  }
+
+  async #draft(request: SubmitRequest, program: Uint8Array, plan: Plan): Promise<{ signed: SignedSpec }> {
+    const { analyst, backends, env, peers, signer } = this.#options;
+    const nonce = await nextNonce(this.#desk);
     const spec = draftSpec({
       request,
       plan,
@@ -106,15 +134,12 @@ export class Coordinator {
       planHash: planHash(plan),
       recipient: analyst.keys,
       protocol: chooseBackend(backends, request).card,
-      nowMs: at,
+      nowMs: env.clock.now(),
     });
     checkProtocol(backendOf(this.#desk, spec.protocol), plan, spec);
     const signature = await analyst.signer.sign(personalDigest(encode(spec)));
     const signatures = Object.fromEntries(Object.keys(spec.recipients).map((name) => [name, signature]));
-    const taskId = taskIdOf(chain.info.domain, signer.id, nonce);
-    this.#book.log(taskId, { type: 'submitted', taskId, signed: { spec, signatures }, program, plan, at });
-    await publish(this.#desk, this.#book.task(taskId));
-    return taskId;
+    return { signed: { spec, signatures } };
   }
 
   /** Gives a task up. It ends on the chain with reason `ANALYST_ABORT`. */

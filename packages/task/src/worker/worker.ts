@@ -23,11 +23,12 @@ import {
   type SharedBackend,
   type SignedConsent,
   type Signer,
+  specHash,
   type TaskId,
   type TaskRequest,
 } from '@2pm/core';
 import type { TaskUpdate } from '@2pm/core/api';
-import { rosterHash, signAttestation, signConsent } from '@2pm/crypto';
+import { rosterHash, signAttestation, signConsent, taskId as taskIdOf } from '@2pm/crypto';
 import { checkProtocol } from '../check-protocol.ts';
 import { type ControlPlane, wireError } from '../control.ts';
 import type { ControlAnswers, ControlRequest, Leaf, Reason } from '../messages.ts';
@@ -77,6 +78,7 @@ export class Worker {
   readonly #considering = new Map<TaskId, Promise<void>>();
   readonly #running = new Map<TaskId, { attempt: number; abort: AbortController; done: Promise<void> }>();
   readonly #stopped = new AbortController();
+  #checking: Promise<unknown> = Promise.resolve();
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -133,6 +135,8 @@ export class Worker {
       case 'offer':
         this.#background(this.consider(request.taskId, peer));
         return {};
+      case 'check':
+        return this.check(peer, request);
       case 'attempt':
         return this.#attempt(this.#mine(request.taskId, peer), request);
       case 'release':
@@ -142,6 +146,30 @@ export class Worker {
       default:
         throw new NodeError('TASK_BAD_REQUEST', `${request.kind} is not for a member`, { fault: 'peer' });
     }
+  }
+
+  /** What this node would say to a task, by its policy alone. Nothing is kept, and no row is read. */
+  check(coordinator: NodeId, { signed, program }: ControlAnswers['fetch']): Promise<ControlAnswers['check']> {
+    const { chain, data, signer } = this.#options;
+    // One at a time: asking costs a peer nothing, tracing costs us a process.
+    const answer = this.#checking.then(async (): Promise<ControlAnswers['check']> => {
+      try {
+        const taskId = taskIdOf(chain.info.domain, signed.spec.coordinator, signed.spec.nonce);
+        const plan = await this.#understand(
+          { signed, program },
+          { taskId, coordinator, specHash: specHash(signed.spec) },
+        );
+        const decision = await data?.judge({ taskId, signed, plan, self: signer.id });
+        return decision?.verdict === 'refuse'
+          ? decision
+          : { verdict: decision?.verdict ?? 'allow', code: '', reasons: [] };
+      } catch (error) {
+        const { code, reasons } = refusalOf(error);
+        return { verdict: 'refuse', code, reasons };
+      }
+    });
+    this.#checking = answer;
+    return answer;
   }
 
   /** Fetches, checks, traces, judges, fixes the data, consents. Once a task, whatever comes of it. */
@@ -160,7 +188,7 @@ export class Worker {
   }
 
   async #consider(taskId: TaskId, coordinator: NodeId): Promise<void> {
-    const { chain, control, signer, data, trace } = this.#options;
+    const { chain, control, signer, data } = this.#options;
     const { signal } = this.#stopped;
     const onChain = await chain.task(taskId);
     if (onChain === null || onChain.status !== 'open' || onChain.coordinator !== coordinator) return;
@@ -172,16 +200,10 @@ export class Worker {
         this.#log(taskId, { type: 'ended', status: 'ignored', reason: 'not invited' });
       return;
     }
-    const { signed, program } = fetched;
+    const { signed } = fetched;
     let plan: Plan;
     try {
-      const { domain } = chain.info;
-      checkFetched(fetched, { taskId, coordinator, specHash: onChain.specHash, self: signer.id, domain });
-      plan = await trace(program, signal);
-      if (planHash(plan) !== signed.spec.planHash) {
-        throw mismatch('the program traces to another plan than the spec names');
-      }
-      checkProtocol(this.#backend(signed.spec.protocol), plan, signed.spec);
+      plan = await this.#understand(fetched, { taskId, coordinator, specHash: onChain.specHash });
     } catch (error) {
       return this.#refuse(taskId, coordinator, refusalOf(error));
     }
@@ -200,6 +222,20 @@ export class Worker {
     }
     this.#watchDeadlines(this.#task(taskId));
     await this.#tell(this.#task(taskId), { kind: 'consent', taskId, signed: { consent, signature } });
+  }
+
+  /** The plan of a program, if all that was handed out belongs together. @throws {NodeError} of whatever is wrong with it. */
+  async #understand(
+    fetched: ControlAnswers['fetch'],
+    expected: { taskId: TaskId; coordinator: NodeId; specHash: Hash },
+  ): Promise<Plan> {
+    const { chain, signer, trace } = this.#options;
+    const { spec } = fetched.signed;
+    checkFetched(fetched, { ...expected, self: signer.id, domain: chain.info.domain });
+    const plan = await trace(fetched.program, this.#stopped.signal);
+    if (planHash(plan) !== spec.planHash) throw mismatch('the program traces to another plan than the spec names');
+    checkProtocol(this.#backend(spec.protocol), plan, spec);
+    return plan;
   }
 
   async #refuse(
