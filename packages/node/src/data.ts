@@ -14,6 +14,7 @@ import {
 } from '@2pm/core';
 import type { DatasetView } from '@2pm/core/api';
 import {
+  Budget,
   checkDataset,
   checkKey,
   childEngine,
@@ -24,11 +25,12 @@ import {
   type Engine,
   type LoadedContract,
   parseContract,
+  policyOf,
   tableOf,
 } from '@2pm/data';
 import { fileSource } from '@2pm/data/file';
 import { sqliteSource } from '@2pm/data/sqlite';
-import type { DatasetCheck, DraftRequest, KeyCheck } from './cli/engine.ts';
+import type { DatasetBudget, DatasetCheck, DraftRequest, KeyCheck } from './cli/engine.ts';
 import type { NodeConfig } from './config/load.ts';
 
 const SUFFIX = '.odcs.yaml';
@@ -96,6 +98,21 @@ export async function dataOf(options: { config: NodeConfig; clock: Clock; rng: R
 
 export async function listDatasets(dir: string): Promise<DatasetView[]> {
   return (await readContracts(dir)).map(viewOf);
+}
+
+/** Of the permits of a dataset the largest total counts: as long as something is left of it, one of them holds. */
+export async function listBudgets({ data, layout }: Pick<NodeConfig, 'data' | 'layout'>): Promise<DatasetBudget[]> {
+  const budget = new Budget(layout.snapshots);
+  await budget.load();
+  return (await readContracts(data.dir)).map((contract) => {
+    const totals = policyOf(contract).permit.flatMap(({ reveals, privacy }) =>
+      reveals.includes('private') && privacy !== undefined ? [privacy.epsilonTotal] : [],
+    );
+    const spent = budget.spent(contract.id);
+    const total = totals.length === 0 ? null : Math.max(...totals);
+    const left = Math.max(Math.round((total ?? 0) * 1_000_000) - spent, 0) / 1_000_000;
+    return { id: contract.id, spent: spent / 1_000_000, total, left };
+  });
 }
 
 export async function checkDatasets(dir: string, rng: Rng, id?: string): Promise<DatasetCheck[]> {

@@ -35,6 +35,10 @@ export function bindEngine(): Engine {
       const { listDatasets } = await import('../data.ts');
       return listDatasets(dataDir);
     },
+    async listBudgets(config) {
+      const { listBudgets } = await import('../data.ts');
+      return listBudgets(config);
+    },
     async checkDatasets(dataDir, id) {
       const { checkDatasets } = await import('../data.ts');
       return checkDatasets(dataDir, rng, id);

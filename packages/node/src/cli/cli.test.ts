@@ -41,6 +41,7 @@ function engineWith(parts: Partial<Engine>): Engine {
     listDatasets: unexpected,
     checkDatasets: unexpected,
     checkKeys: unexpected,
+    listBudgets: unexpected,
     verifyReceipt: unexpected,
     explain: unexpected,
     simulate: unexpected,
@@ -557,6 +558,20 @@ describe('data keys', () => {
       expect(err).toMatch(/--column|rule/);
     }
   });
+});
+
+test('data budget shows what each dataset has left', async () => {
+  const budgets = [
+    { id: 'urn:visits', spent: 1.75, total: 5, left: 3.25 },
+    { id: 'urn:exact', spent: 0, total: null, left: 0 },
+  ];
+  await cli(['init', '--dir', dir, '--org', 'A'], { engine: withKeystore });
+  const engine = engineWith({ listBudgets: async () => budgets });
+  const { code, out } = await cli(['data', 'budget', '--dir', dir], { engine });
+  expect(code).toBe(0);
+  expect(out).toMatch(/urn:visits\s+1\.75\s+5\s+3\.25/);
+  expect(out).toMatch(/urn:exact\s+0\s+none\s+0/);
+  expect(JSON.parse((await cli(['data', 'budget', '--dir', dir, '--json'], { engine })).out)).toEqual(budgets);
 });
 
 test('an error on this console shows the detail that peers never get; as JSON it does not', async () => {

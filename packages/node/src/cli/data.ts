@@ -4,7 +4,7 @@ import type { DatasetView } from '@2pm/core/api';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { answer, type Context, globals } from './context.ts';
-import type { DatasetCheck, KeyCheck } from './engine.ts';
+import type { DatasetBudget, DatasetCheck, KeyCheck } from './engine.ts';
 import { EXIT } from './exit.ts';
 import { pad, renderTable } from './render/table.ts';
 import { type Paint, plain } from './render/terminal.ts';
@@ -51,6 +51,15 @@ export function registerData(program: Command, context: Context): void {
       const checked = await context.engine.checkDatasets((await loadConfig(options.dir)).data.dir, id);
       if (checked.some(({ checks }) => checks.some(({ ok }) => !ok))) context.exitCode = EXIT.unverified;
       answer(context, options, checked, () => renderChecks(checked, context.out.paint));
+    });
+
+  data
+    .command('budget')
+    .description('show how much of its privacy budget each dataset has left')
+    .action(async (_options: object, self: Command) => {
+      const options = globals(self, context);
+      const budgets = await context.engine.listBudgets(await loadConfig(options.dir));
+      answer(context, options, budgets, () => renderBudgets(budgets, context.out.paint));
     });
 
   data
@@ -143,6 +152,26 @@ function renderDatasets(datasets: readonly DatasetView[], paint: Paint): string 
     ]),
     paint,
   );
+}
+
+function renderBudgets(budgets: readonly DatasetBudget[], paint: Paint): string {
+  if (budgets.length === 0) return '  no datasets yet: `2pm data add FILE` drafts the first contract\n';
+  const table = renderTable(
+    [
+      { title: 'id' },
+      { title: 'ε spent', align: 'right' },
+      { title: 'of', align: 'right' },
+      { title: 'left', align: 'right' },
+    ],
+    budgets.map(({ id, spent, total, left }) => [
+      plain(id),
+      String(spent),
+      total === null ? paint.dim('none') : String(total),
+      left > 0 ? String(left) : paint.dim('0'),
+    ]),
+    paint,
+  );
+  return `${table}  ${paint.dim('the ε of all tasks add up, and nothing is given back')}\n`;
 }
 
 function renderChecks(checked: readonly DatasetCheck[], paint: Paint): string {

@@ -33,6 +33,14 @@ export interface KeyCheck {
   report: KeyReport;
 }
 
+/** ε that private reveals took from a dataset, and what its permits leave; `total` is null where none permits them. */
+export interface DatasetBudget {
+  id: string;
+  spent: number;
+  total: number | null;
+  left: number;
+}
+
 export interface VerifiedReceipt {
   taskId: TaskId;
   name: string;
@@ -103,6 +111,7 @@ export interface Engine {
   listDatasets(dataDir: string): Promise<DatasetView[]>;
   /** All, or the one with this id. */
   checkDatasets(dataDir: string, id?: string): Promise<DatasetCheck[]>;
+  listBudgets(config: NodeConfig): Promise<DatasetBudget[]>;
   /** What a task would find of a key of this dataset, before anything leaves the node. */
   checkKeys(dataDir: string, id: string, key: KeyType): Promise<KeyCheck>;
   /** @throws {NodeError} `RECEIPT_INVALID`. */
