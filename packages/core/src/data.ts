@@ -1,7 +1,7 @@
 /** The data connector: where rows come from, and what a worker asks of the holder's data. @module */
 import { z } from 'zod';
 import type { Hash, NodeId, TaskId } from './ids.ts';
-import type { Plan } from './plan.ts';
+import type { ColumnType, Plan } from './plan.ts';
 import type { SignedSpec } from './task.ts';
 
 /** Physical type of a column as a source reports it. */
@@ -104,6 +104,15 @@ export interface KeyedRows {
   columns: BigInt64Array[];
 }
 
+/** What another holder let this one have of the rows of an intersection. */
+export interface DeliveredColumn {
+  /** Role and column, as in `shop_spend`. */
+  name: string;
+  type: ColumnType;
+  /** One for each row, within the bounds of the type; as `KeyedRows` has them. */
+  values: BigInt64Array;
+}
+
 /** What a worker asks of its data. Implemented by `data`; a node without data has none. */
 export interface DataHolder {
   /** Judges the whole plan by policy. No row is read. */
@@ -127,7 +136,8 @@ export interface DataHolder {
   keyed(request: TaskRequest, role: string, node: number, options: { signal: AbortSignal }): Promise<KeyedRows>;
   /**
    * Keeps, on this node alone, which rows of a `keyed/1` node are in an intersection: a Parquet file with the key's and the
-   * node's columns as the source has them. Overwrites what an earlier attempt kept. `rows`: ascending positions in `keyed`.
+   * node's columns as the source has them, and beside them what was delivered, in readable form. Overwrites what an earlier
+   * attempt kept. `rows`: ascending positions in `keyed`; delivered values stand in their order.
    */
   deliver(
     request: TaskRequest,
@@ -135,7 +145,7 @@ export interface DataHolder {
     node: number,
     name: string,
     rows: Uint32Array,
-    options: { signal: AbortSignal },
+    options: { signal: AbortSignal; delivered?: readonly DeliveredColumn[] },
   ): Promise<{ file: string; rows: number }>;
   /** Drops what was kept for the task, but for what was delivered. */
   release(taskId: TaskId): Promise<void>;

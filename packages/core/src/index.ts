@@ -40,6 +40,7 @@ export type {
   DataHolder,
   DataSource,
   Decision,
+  DeliveredColumn,
   KeyedRows,
   PhysicalType,
   PreparedData,
@@ -63,6 +64,7 @@ export { Hash, HexBytes, NodeId, Signature, TaskId, ZERO_HASH } from './ids.ts';
 export {
   Attributes,
   ColumnType,
+  deliveredColumns,
   KEY_RULES,
   type KeyField,
   type KeyRule,

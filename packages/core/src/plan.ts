@@ -167,8 +167,9 @@ export type ValueType = z.infer<typeof ValueType>;
  *   rescale/1 (shared) {fractionBits}  to fewer fraction bits; one of the two neighbours, the nearer the likelier
  *   minimum/1 maximum/1 (shared, shared|constant), abs/1        element by element
  *   min/1 max/1 argmax/1 (shared → length 1)                    of all elements; the first place, from 0
+ *   div/1 (shared ×2) {fractionBits}  by a divisor whose range lies above 0
  *   reciprocal/1 sqrt/1 exp/1 log/1 sigmoid/1 (shared) {fractionBits}  the range must lie above 0 for reciprocal and log,
- *                                   at or above 0 for sqrt; reciprocal, sqrt and exp give at most 32 bits; for errors see
+ *                                   at or above 0 for sqrt; reciprocal, div, sqrt and exp give at most 32 bits; for errors see
  *                                   mpc/src/numeric/elementary.ts
  *   as-int/1 (bool)                 0 or 1
  *   dot/1 (x, y…)                   Σ x[i] y[i] for each y: as many elements as there are ys
@@ -277,6 +278,8 @@ export const Attributes = z.strictObject({
   key: Name.optional(),
   role: Name.optional(),
   duplicates: z.enum(['error', 'first', 'drop']).optional(),
+  /** Of an intersection of two: the receiver also gets what the other side brings of the matches. See `deliveredColumns`. */
+  deliver: z.literal(true).optional(),
   min: z.number().int().min(2).max(1_000_000).optional(),
   fractionBits: z.number().int().min(0).max(62).optional(),
   offset: Index.optional(),
@@ -366,4 +369,28 @@ export function keyedColumns(plan: Plan, node: number): { capacity: number; pass
   if (keyed?.type.kind !== 'keyed') throw new RangeError(`node ${node} holds no keyed rows`);
   const passes = plan.tables[keyed.type.table]?.keys?.[keyed.type.key]?.length ?? 0;
   return { capacity: keyed.type.length, passes, columns: keyed.attrs.columns ?? [] };
+}
+
+/**
+ * What an `intersect/1` node with `deliver` gives its receiver of each match: the columns that the other side's node brings,
+ * in their order, as 64-bit integers. Undefined where nothing is delivered.
+ */
+export function deliveredColumns(
+  plan: Plan,
+  operation: number,
+): { node: number; role: string; columns: { name: string; type: ColumnType }[] } | undefined {
+  const { op, args, attrs } = plan.nodes[operation] ?? {};
+  if (op !== 'intersect/1' || attrs?.deliver !== true) return undefined;
+  for (const node of args ?? []) {
+    const keyed = plan.nodes[node];
+    if (keyed?.type.kind !== 'keyed' || keyed.type.role === attrs.to) continue;
+    const { role, table } = keyed.type;
+    const columns = (keyed.attrs.columns ?? []).map((name) => {
+      const type = plan.tables[table]?.columns[name];
+      if (type === undefined) throw new RangeError(`table ${table} has no column ${name}`);
+      return { name, type };
+    });
+    return { node, role, columns };
+  }
+  return undefined;
 }

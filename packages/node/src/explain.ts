@@ -1,8 +1,8 @@
 /** What a program would do and cost, before anybody runs it: from its plan and circuit alone, without data. @module */
-import { keyedColumns, NodeError, nodesOf, type Plan, type RoleSizes } from '@2pm/core';
+import { deliveredColumns, keyedColumns, NodeError, nodesOf, type Plan, type RoleSizes } from '@2pm/core';
 import { REP3_SEMI_HONEST, traffic } from '@2pm/mpc';
 import { describePlan, stripTypes } from '@2pm/program';
-import { intersectionCost } from '@2pm/psi';
+import { intersectionCost, WORD_BYTES } from '@2pm/psi';
 import type { Explanation } from './cli/engine.ts';
 import { createSandbox } from './sandbox/index.ts';
 
@@ -64,6 +64,7 @@ function explainIntersection(plan: Plan, index: number): Explanation['intersecti
   const { args = [], attrs } = plan.nodes[index] ?? {};
   const roles = args.map((node) => plan.nodes[node]?.type).map((type) => (type?.kind === 'keyed' ? type.role : ''));
   const capacities = args.map((node) => keyedColumns(plan, node).capacity);
-  const { card, ...cost } = intersectionCost(capacities, roles.indexOf(attrs?.to ?? ''));
+  const payloadBytes = WORD_BYTES * (deliveredColumns(plan, index)?.columns.length ?? 0);
+  const { card, ...cost } = intersectionCost(capacities, roles.indexOf(attrs?.to ?? ''), 'semi-honest', payloadBytes);
   return { name: attrs?.name ?? '', to: attrs?.to ?? '', protocol: card.id, ...cost };
 }

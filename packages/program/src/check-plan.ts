@@ -13,7 +13,7 @@ import {
   type PlanNode,
   type ValueType,
 } from '@2pm/core';
-import { type Elementary, elementaryBounds, rescaledBounds } from './check-numeric.ts';
+import { type Elementary, elementaryBounds, quotientBounds, rescaledBounds } from './check-numeric.ts';
 
 type Of<K extends ValueType['kind']> = Extract<ValueType, { kind: K }>;
 type Column = Of<'column'>;
@@ -51,6 +51,9 @@ const ATTRIBUTES: Partial<Record<Operation, readonly (keyof Attributes)[]>> = {
   'noise/1': ['epsilonMicros', 'sensitivity'],
   'reveal/1': ['name', 'to'],
 };
+
+/** Which it may have besides. */
+const OPTIONAL: Partial<Record<Operation, readonly (keyof Attributes)[]>> = { 'intersect/1': ['deliver'] };
 
 class Refusal extends Error {}
 
@@ -135,7 +138,10 @@ function checkNode(plan: Plan, node: PlanNode, index: number, names: Set<string>
     'uses a value under noise, which may only be revealed',
   );
   const expected = attributesOf(node);
-  const present = Object.keys(node.attrs).filter((key) => node.attrs[key as keyof Attributes] !== undefined);
+  const optional = OPTIONAL[node.op] ?? [];
+  const present = Object.keys(node.attrs)
+    .filter((key) => node.attrs[key as keyof Attributes] !== undefined)
+    .filter((key) => !optional.includes(key as keyof Attributes));
   demand(
     present.length === expected.length && expected.every((key) => present.includes(key)),
     `takes the attributes {${expected.join()}}, has {${present.join()}}`,
@@ -151,10 +157,10 @@ function checkNode(plan: Plan, node: PlanNode, index: number, names: Set<string>
   }
 }
 
-/** Of a comparison with a category, which has one argument, and of a root of shares, which has a scale. */
+/** Of a comparison with a category, which has one argument, and of roots and quotients of shares, which have a scale. */
 function attributesOf({ op, args, type }: PlanNode): readonly (keyof Attributes)[] {
   if ((op === 'eq/1' || op === 'ne/1') && args.length === 1) return ['category'];
-  if (op === 'sqrt/1' && type.kind === 'shared') return ['fractionBits'];
+  if ((op === 'sqrt/1' || op === 'div/1') && type.kind === 'shared') return ['fractionBits'];
   return ATTRIBUTES[op] ?? [];
 }
 
@@ -261,6 +267,11 @@ function derive(plan: Plan, node: PlanNode): ValueType {
       );
       for (const { table, key } of sides) {
         demand(plan.tables[table]?.keys?.[key]?.length === 1, `key ${table}.${key} has several passes`);
+      }
+      if (attrs.deliver !== undefined) {
+        demand(sides.length === 2, 'delivers columns among more than two sides');
+        const other = node.args.find((_, side) => sides[side]?.role !== role);
+        demand((plan.nodes[other ?? -1]?.attrs.columns ?? []).length > 0, 'delivers no column');
       }
       return { kind: 'held', role };
     }
@@ -469,9 +480,16 @@ function derive(plan: Plan, node: PlanNode): ValueType {
       return byRecipient(args);
     case 'chi-square-p/1':
     case 'student-t-p/1':
-    case 'div/1':
+    case 'div/1': {
       arity(2);
-      return byRecipient(args);
+      if (args[0]?.kind !== 'shared') return byRecipient(args);
+      const [a, b] = [sharedOf(args[0], 'int'), sharedOf(args[1], 'int')];
+      sameShape(a, b);
+      const fractionBits = attrs.fractionBits as number;
+      const range = quotientBounds(bounds(a), bounds(b), b.fractionBits - a.fractionBits + fractionBits);
+      demand(fractionBits <= 30 && range !== undefined, 'divides by what may be 0, or gives too large a quotient');
+      return shared({ ...a, fractionBits }, range);
+    }
     case 'sqrt/1':
       arity(1);
       if (args[0]?.kind === 'shared') return elementary(op, args[0], attrs.fractionBits as number);

@@ -1,5 +1,5 @@
 /** A plan in plain words, for the person who must consent: what is learnt, by whom, from which rows, under which rule. @module */
-import { nodesOf, type Plan, type PlanNode, slice } from '@2pm/core';
+import { deliveredColumns, nodesOf, type Plan, type PlanNode, slice } from '@2pm/core';
 
 const SYMBOLS: Readonly<Record<string, string>> = {
   'add/1': '+',
@@ -51,8 +51,12 @@ function describeIntersection(plan: Plan, index: number, phrases: readonly strin
   };
   const [own = -1] = args.filter(isReceiver);
   const others = args.filter((arg) => !isReceiver(arg)).map((arg) => phrases[arg]);
+  const { role, columns = [] } = deliveredColumns(plan, index) ?? {};
+  const brought =
+    columns.length === 0 ? [] : [`and for these rows ${role}'s ${columns.map(({ name }) => name).join(', ')},`];
   return [
     `${attrs.to} learns which of ${phrases[own]} are also among ${others.join(' and ')} (line ${line}),`,
+    ...brought,
     `and keeps them as "${attrs.name}". It reads ${keyColumnsOf(plan, index).join(', ')}.`,
     'Not withheld, however few they are.',
   ].join(' ');

@@ -108,6 +108,21 @@ describe('an intersection', () => {
     );
   });
 
+  it('delivers the columns of the other side where the program says so, and tells it in plain words', () => {
+    const plan = program((c) => c.psi(bank(c), shop(c), { to: ['bank', 'shop'], deliver: true }));
+    const exits = plan.nodes.filter(({ op }) => op === 'intersect/1');
+    expect(exits.map(({ attrs }) => [attrs.to, attrs.deliver])).toEqual([
+      ['bank', true],
+      ['shop', true],
+    ]);
+    const [, toBank, toShop] = describePlan(plan);
+    expect(toBank).toContain("and for these rows shop's spend, and keeps them as");
+    expect(toShop).toContain("and for these rows bank's balance, segment, active, and keeps them as");
+    const plain = program((c) => c.psi(bank(c), shop(c), { to: 'bank', deliver: false }));
+    expect(plain.nodes.find(({ op }) => op === 'intersect/1')?.attrs).toEqual({ name: 'intersection', to: 'bank' });
+    expect(describePlan(plain)[1]).not.toContain('for these rows');
+  });
+
   it('is the same plan in the sandbox', async () => {
     const source = `
       import { defineTask, key, table } from '@2pm/program';
@@ -166,6 +181,22 @@ describe('what cannot be matched is refused at its line', () => {
         c.join(bank(c), other);
       },
     ],
+    [
+      'PROGRAM_KEY',
+      'columns delivered among three',
+      (c) => {
+        const other = c.each('other', (t) => t.orders.by('email', { columns: ['spend'] }));
+        c.psi(bank(c), shop(c), other, { to: 'bank', deliver: true });
+      },
+    ],
+    [
+      'PROGRAM_KEY',
+      'no column to deliver',
+      (c) => {
+        const other = c.each('other', (t) => t.orders.by('email'));
+        c.psi(bank(c), other, { to: 'bank', deliver: true });
+      },
+    ],
     ['PROGRAM_ROLE', 'a receiver that brings nothing', (c) => c.psi(bank(c), shop(c), { to: 'other' as 'bank' })],
     [
       'PROGRAM_PLACEMENT',
@@ -215,6 +246,11 @@ describe('a forged plan is refused by the checker', () => {
     change(plan.nodes.find((node) => node.op === op) as PlanNode, plan);
     return () => checkPlan(plan);
   };
+  const forged = (run: (c: C) => void, change: (node: PlanNode) => void) => () => {
+    const plan = structuredClone(program((c) => run(c)));
+    change(plan.nodes.find(({ op }) => op === 'intersect/1') as PlanNode);
+    checkPlan(plan);
+  };
   it.each<[string, () => void]>([
     ['a capacity that is not its type’s', forge('keyed/1', (node) => Object.assign(node.attrs, { capacity: 7 }))],
     ['a key that the table lacks', forge('keyed/1', (node) => Object.assign(node.attrs, { key: 'nokey' }))],
@@ -232,6 +268,27 @@ describe('a forged plan is refused by the checker', () => {
       }),
     ],
     ['a role of several members', forge('keyed/1', (_, plan) => Object.assign(plan.roles['bank'] ?? {}, { max: 2 }))],
+    ['columns delivered by a join', forge('join/1', (node) => Object.assign(node.attrs, { deliver: true }))],
+    [
+      'columns delivered among three',
+      forged(
+        (c) => {
+          const other = c.each('other', (t) => t.orders.by('email'));
+          c.psi(bank(c), shop(c), other, { to: 'bank' });
+        },
+        (node) => Object.assign(node.attrs, { deliver: true }),
+      ),
+    ],
+    [
+      'no column to deliver',
+      forged(
+        (c) => {
+          const other = c.each('other', (t) => t.orders.by('email'));
+          c.psi(bank(c), other, { to: 'bank' });
+        },
+        (node) => Object.assign(node.attrs, { deliver: true }),
+      ),
+    ],
   ])('%s', (_, check) => {
     expect(check).toThrow(expect.objectContaining({ code: 'PLAN_INVALID' }));
   });

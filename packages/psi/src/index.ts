@@ -16,7 +16,14 @@ export { type EvaluationCap, evaluationCap } from './ecdh/evaluation-cap.ts';
 export { type EcdhKey, type EcdhOptions, ecdhKey, type KeyName } from './ecdh/parameters.ts';
 export { type EcdhReceiverOptions, ecdhReceiver, type KeptTags, type TagCache } from './ecdh/receiver.ts';
 export { type EcdhSenderOptions, type EcdhSource, ecdhSender } from './ecdh/sender.ts';
-export { type Intersection, intersect, intersectionCard } from './intersect.ts';
+export {
+  type Intersection,
+  intersect,
+  intersectionCard,
+  intersectWithPayloads,
+  type PayloadIntersection,
+  payloadCard,
+} from './intersect.ts';
 export { type IntersectionCost, intersectionCost } from './intersection-cost.ts';
 export { joinInput } from './join/input.ts';
 export { CONTRIBUTION_BYTES, joinKey } from './join/tags.ts';
@@ -24,6 +31,7 @@ export { npartyCard } from './nparty/card.ts';
 export { npartyLeader } from './nparty/leader.ts';
 export { type NpartyMemberOptions, npartyMember } from './nparty/member.ts';
 export type { NpartyOptions } from './nparty/parameters.ts';
+export { columnPayloads, payloadColumns, WORD_BYTES } from './payload-columns.ts';
 export {
   rr22Card,
   rr22CardOf,

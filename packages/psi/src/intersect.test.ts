@@ -1,7 +1,7 @@
 import { type Channel, channelPair, type Hash, type NodeId } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
 import { expect, test } from 'vitest';
-import { intersect, intersectionCard } from './intersect.ts';
+import { intersect, intersectionCard, intersectWithPayloads, payloadCard } from './intersect.ts';
 import { intersectionCost } from './intersection-cost.ts';
 
 const random = (size: number) => nodeRng.fill(new Uint8Array(size));
@@ -85,4 +85,49 @@ test('against malicious parties two sets of any size, and no more than two', asy
 test('large sets go through in buckets', async () => {
   expect(intersectionCard([2 ** 21 + 1, 10], 'semi-honest').id).toContain('buckets');
   await run([3_000, 4_000], 1, 700, 'semi-honest', { small: 512, large: 2_048 });
+});
+
+test.each(['semi-honest', 'malicious'] as const)(
+  'with payloads (%s) the receiver gets those of the matches, whatever the sizes, for what was told',
+  async (security) => {
+    for (const [receiver, capacities] of [
+      [0, [5, 9]],
+      [1, [700, 30]],
+    ] as const) {
+      const card = payloadCard([capacities[receiver] ?? 0, capacities[1 - receiver] ?? 0], security, 16);
+      expect(card.id).toBe(`psi-rr22-payload-${security}/1`);
+      const shared = random(16 * 3);
+      const sets = capacities.map((capacity) => Buffer.concat([random(16 * (capacity - 3)), shared]));
+      const payloads = random(16 * (capacities[1 - receiver] ?? 0));
+      const [a, b] = channelPair(id(1), id(0));
+      const sid = `0x${Buffer.from(random(32)).toString('hex')}` as Hash;
+      const parties = (self: number, channel: Channel) =>
+        capacities.map((capacity, party) => (party === self ? { capacity } : { capacity, channel }));
+      const found = await Promise.all(
+        ([a, b] as const).map((channel, self) =>
+          intersectWithPayloads({
+            ...{ sid, security, receiver, items: sets[self] ?? new Uint8Array(), payloadBytes: 16 },
+            ...{ rng: nodeRng, crypto: nodeCrypto, signal: new AbortController().signal },
+            ...(self === receiver ? {} : { payloads }),
+            parties: parties(self, channel),
+          }),
+        ),
+      );
+      expect(found[1 - receiver]).toBeUndefined();
+      const own = capacities[receiver] ?? 0;
+      expect([...(found[receiver]?.matches ?? [])]).toEqual([own - 3, own - 2, own - 1]);
+      expect(Buffer.from(found[receiver]?.payloads ?? [])).toEqual(Buffer.from(payloads.subarray(-48)));
+      const told = intersectionCost(capacities, receiver, security, 16);
+      const ratio = (a.stats.bytesSent + b.stats.bytesSent) / told.bytes;
+      expect([told.card.id, ratio > 0.8 && ratio < 1.25, ratio]).toEqual([card.id, true, ratio]);
+    }
+  },
+);
+
+test('payloads go between two sets that one run holds', () => {
+  const refused = (code: string) => expect.objectContaining({ code });
+  expect(() => payloadCard([10, 10, 10], 'semi-honest', 8)).toThrow(refused('PSI_UNSUPPORTED'));
+  expect(() => payloadCard([10, 2 ** 23 + 1], 'semi-honest', 8)).toThrow(refused('PSI_UNSUPPORTED'));
+  expect(() => payloadCard([10, 2 ** 23], 'semi-honest', 512)).toThrow(refused('PSI_BAD_PAYLOADS'));
+  expect(payloadCard([10, 2 ** 23], 'semi-honest', 8).security).toBe('semi-honest');
 });

@@ -19,7 +19,8 @@ import { npartyCard } from './nparty/card.ts';
 import { npartyLeader } from './nparty/leader.ts';
 import { npartyMember } from './nparty/member.ts';
 import { rr22Card, rr22CardOf } from './rr22/card.ts';
-import { rr22Receiver } from './rr22/receiver.ts';
+import { rr22Parameters } from './rr22/parameters.ts';
+import { type MatchedPayloads, rr22PayloadReceiver, rr22Receiver } from './rr22/receiver.ts';
 import { rr22Sender } from './rr22/sender.ts';
 
 export interface Intersection {
@@ -91,6 +92,56 @@ export async function intersect(options: Intersection, sizes = SIZES): Promise<U
     default:
       return receives ? rr22Receiver({ ...run, security }) : noResult(rr22Sender({ ...run, security }));
   }
+}
+
+/** The largest set of an intersection with payloads: buckets carry none. */
+const LARGEST_WITH_PAYLOADS = 2 ** 23;
+
+/**
+ * The protocol that `intersectWithPayloads` runs: RR22, whatever the sizes. `capacities`: of the receiver, then the other.
+ * @throws {NodeError} `PSI_UNSUPPORTED`, `PSI_BAD_CAPACITY`, `PSI_BAD_PAYLOADS`.
+ */
+export function payloadCard(
+  capacities: readonly number[],
+  security: SecurityModel,
+  payloadBytes: number,
+): ProtocolCard {
+  const [receiver = 0, sender = 0, ...others] = capacities;
+  if (others.length > 0 || Math.max(receiver, sender) > LARGEST_WITH_PAYLOADS) {
+    throw new NodeError('PSI_UNSUPPORTED', `payloads go between two sets of up to ${LARGEST_WITH_PAYLOADS} items`, {
+      fault: 'caller',
+      fix: 'Match two sets within these capacities, or deliver nothing.',
+    });
+  }
+  rr22Parameters({ receiver, sender }, { security, payloadBytes });
+  return rr22CardOf({ security, payloadBytes });
+}
+
+/** Of two parties; `payloads` of the one who does not receive: `payloadBytes` for each of its items, in their order. */
+export interface PayloadIntersection extends Intersection {
+  payloadBytes: number;
+  payloads?: Uint8Array;
+}
+
+/** As `intersect`; the receiver also gets what the other brought of each match. */
+export async function intersectWithPayloads(options: PayloadIntersection): Promise<MatchedPayloads | undefined> {
+  const { parties, receiver, security, payloadBytes, payloads } = options;
+  const channel = parties.find((party) => party.channel)?.channel;
+  if (channel === undefined) throw new RangeError('an intersection of two has one channel');
+  const capacities = [receiver, ...parties.keys()].filter((place, i) => i === 0 || place !== receiver);
+  const [own = 0, other = 0] = capacities.map((place) => parties[place]?.capacity);
+  payloadCard(
+    capacities.map((place) => parties[place]?.capacity ?? 0),
+    security,
+    payloadBytes,
+  );
+  const { sid, items, rng, crypto, signal } = options;
+  const run = { channel, sid, items, rng, crypto, signal, security, payloadBytes };
+  const capacity = { receiver: own, sender: other };
+  if (parties.findIndex((party) => party.channel === undefined) === receiver) {
+    return rr22PayloadReceiver({ ...run, capacity });
+  }
+  return noResult(rr22Sender({ ...run, capacity, ...(payloads === undefined ? {} : { payloads }) }));
 }
 
 async function noResult(work: Promise<void>): Promise<undefined> {

@@ -7,7 +7,7 @@ import { bucketsCard } from './buckets/card.ts';
 import { bucketParameters } from './buckets/parameters.ts';
 import { tagBytesFor } from './capacity.ts';
 import { ecdhCard } from './ecdh/card.ts';
-import { intersectionCard } from './intersect.ts';
+import { intersectionCard, payloadCard } from './intersect.ts';
 import { rr22Parameters } from './rr22/parameters.ts';
 
 export interface IntersectionCost {
@@ -33,10 +33,13 @@ export function intersectionCost(
   capacities: readonly number[],
   receiver: number,
   security: SecurityModel = 'semi-honest',
+  /** Of each item of the one who does not receive. */
+  payloadBytes = 0,
 ): IntersectionCost {
-  const card = intersectionCard(capacities, security);
   const own = capacities[receiver] ?? 0;
   const others = capacities.filter((_, party) => party !== receiver);
+  const card =
+    payloadBytes > 0 ? payloadCard([own, ...others], security, payloadBytes) : intersectionCard(capacities, security);
   const all = capacities.reduce((sum, capacity) => sum + capacity, 0);
   if (others.length > 1) {
     const bytes = others.reduce(
@@ -53,7 +56,7 @@ export function intersectionCost(
   }
   const { buckets, capacity: each } =
     card.id === bucketsCard.id ? bucketParameters(capacity) : { buckets: 1, capacity };
-  const one = rr22Cost(each, security);
+  const one = rr22Cost(each, security, payloadBytes);
   return {
     card,
     bytes: buckets * one.bytes,
@@ -62,13 +65,16 @@ export function intersectionCost(
   };
 }
 
-function rr22Cost(capacity: { receiver: number; sender: number }, security: SecurityModel) {
+function rr22Cost(capacity: { receiver: number; sender: number }, security: SecurityModel, payloadBytes: number) {
   const { okvs, vole, tagBytes } = rr22Parameters(capacity, { security });
   const { offer, answer, choice, correction } = voleMessageBytes(vole);
   const vector = vole.valueBytes * okvsLength(okvs);
-  const payload = offer + answer + 32 + choice + correction + vector + tagBytes * capacity.sender;
+  const payload = offer + answer + 32 + choice + correction + vector + (tagBytes + payloadBytes) * capacity.sender;
   return {
     bytes: payload + 16 * Math.ceil(payload / FRAME_BYTES),
-    memoryBytes: (ROW_BYTES + 4) * okvs.bins * okvs.binCapacity + 4 * ITEM_BYTES * vole.length,
+    memoryBytes:
+      (ROW_BYTES + 4) * okvs.bins * okvs.binCapacity +
+      4 * ITEM_BYTES * vole.length +
+      3 * payloadBytes * capacity.sender,
   };
 }

@@ -1,6 +1,6 @@
 /** Whether plan, spec and protocols fit together: asked by the coordinator before it publishes, and by every member. @module */
-import { keyedColumns, nodesOf, type Plan, type SharedBackend, type TaskSpec } from '@2pm/core';
-import { intersectionCard } from '@2pm/psi';
+import { deliveredColumns, keyedColumns, nodesOf, type Plan, type SharedBackend, type TaskSpec } from '@2pm/core';
+import { intersectionCard, payloadCard, WORD_BYTES } from '@2pm/psi';
 import { matchers } from './matchers.ts';
 import { mismatch } from './mismatch.ts';
 
@@ -17,7 +17,14 @@ export function checkProtocol(backend: SharedBackend, plan: Plan, spec: TaskSpec
   backend.check(plan);
   matchers(plan, spec);
   for (const index of nodesOf(plan, 'intersect/1')) {
-    const capacities = (plan.nodes[index]?.args ?? []).map((node) => keyedColumns(plan, node).capacity);
-    intersectionCard(capacities, spec.security);
+    const args = plan.nodes[index]?.args ?? [];
+    const capacityOf = (node: number) => keyedColumns(plan, node).capacity;
+    const capacities = args.map(capacityOf);
+    const delivered = deliveredColumns(plan, index);
+    if (delivered === undefined) intersectionCard(capacities, spec.security);
+    else {
+      const [sender, ...own] = [delivered.node, ...args.filter((node) => node !== delivered.node)].map(capacityOf);
+      payloadCard([...own, sender ?? 0], spec.security, WORD_BYTES * delivered.columns.length);
+    }
   }
 }

@@ -1,5 +1,5 @@
 /** Tasks that match rows by keys, from submission to settlement, among task managers in one process. */
-import { type KeyedRows, type Plan, sha256Bytes } from '@2pm/core';
+import { type DeliveredColumn, type KeyedRows, type Plan, sha256Bytes } from '@2pm/core';
 import { SubmitRequest } from '@2pm/core/api';
 import { checkPlan, defineTask, int, key, table, trace } from '@2pm/program';
 import { faultyChannel } from '@2pm/testing/faulty-channel';
@@ -75,11 +75,20 @@ const SHOP = rows([
 async function settle(
   program: Plan,
   data: readonly (KeyedRows | undefined)[],
-  options: { roles: Record<string, number>; wrap?: Parameters<typeof taskNetwork>[0]['wrap']; seats?: number[] },
+  options: {
+    roles: Record<string, number>;
+    wrap?: Parameters<typeof taskNetwork>[0]['wrap'];
+    seats?: number[];
+    delivered?: Map<string, readonly DeliveredColumn[]>[];
+  },
 ) {
   net = await taskNetwork({
     plans: { p: program },
-    holders: data.map((keyed) => (keyed === undefined ? undefined : { vectors: {}, keyed, kept: new Map() })),
+    holders: data.map((keyed, i) => {
+      const delivered = options.delivered?.[i];
+      const kept = { kept: new Map(), ...(delivered === undefined ? {} : { delivered }) };
+      return keyed === undefined ? undefined : { vectors: {}, keyed, ...kept };
+    }),
     ...(options.wrap === undefined ? {} : { wrap: options.wrap }),
   });
   const id = (holder: number) => [net.holders[holder]?.id ?? '0x'] as never;
@@ -122,6 +131,29 @@ test('an intersection reaches the holder that is to learn it, and no other', asy
     kept: [{ name: 'common', file: 'common', rows: 3 }],
   });
   expect(view.own).toBeUndefined();
+});
+
+test('of an intersection that delivers, the receiver gets what the other brought, of the matches alone', async () => {
+  const both = plan(({ each, psi }) =>
+    psi(
+      each('bank', (t) => t.accounts.by('person', { columns: ['balance'] })),
+      each('shop', (t) => t.accounts.by('person', { columns: ['balance'] })),
+      { to: ['bank', 'shop'], name: 'common', deliver: true },
+    ),
+  );
+  const delivered = [new Map(), new Map()];
+  const { view, result } = await settle(both, [BANK, SHOP, undefined], {
+    roles: { bank: 0, shop: 1 },
+    delivered,
+  });
+  expect([view.phase, view.error, result]).toEqual(['settled', undefined, {}]);
+  expect([kept(0), kept(1)]).toEqual([{ common_bank: [0, 2, 4] }, { common_shop: [0, 2, 3] }]);
+  const type = { type: 'int', min: '0', max: '1000', nullable: false };
+  // ann, cyd and eve in the order of the one; eve, cyd and ann in that of the other.
+  expect(delivered.map((one) => Object.fromEntries(one))).toEqual([
+    { common_bank: [{ name: 'shop_balance', type, values: BigInt64Array.of(3n, 2n, 1n) }] },
+    { common_shop: [{ name: 'bank_balance', type, values: BigInt64Array.of(950n, 30n, 10n) }] },
+  ]);
 });
 
 test('three holders intersect, each in turn learning it, while two of them join', async () => {

@@ -8,6 +8,7 @@ import {
   type ChainDomain,
   type DataHolder,
   type Decision,
+  type DeliveredColumn,
   encode,
   type FinalityLevel,
   type Hash,
@@ -53,6 +54,8 @@ export interface TestData {
   keyed?: KeyedRows;
   /** Rows that the holder kept of intersections, by name; written by the network. */
   kept?: Map<string, number[]>;
+  /** What others delivered with these rows, by name of the intersection; written by the network. */
+  delivered?: Map<string, readonly DeliveredColumn[]>;
   decision?: Decision;
   /** Thrown by prepare or compute. */
   prepareError?: Error;
@@ -222,8 +225,9 @@ function dataOf(node: TestNode): DataHolder {
       if (node.data?.keyed === undefined) throw new Error('the test gives no keyed rows');
       return node.data.keyed;
     },
-    async deliver(_request, _role, _node, name, rows) {
+    async deliver(_request, _role, _node, name, rows, { delivered }) {
       node.data?.kept?.set(name, [...rows]);
+      if (delivered !== undefined) node.data?.delivered?.set(name, delivered);
       return { file: name, rows: rows.length };
     },
     release: async () => undefined,

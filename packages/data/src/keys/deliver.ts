@@ -1,11 +1,11 @@
 /**
  * What a holder keeps of an intersection: its own rows, with the columns that they were matched by and those that they
- * brought, as the source has them. Written beside and renamed into place, so that a reader finds an old file or a new one.
+ * brought, as the source has them, and what the other side delivered, in readable form. Written beside and renamed into place, so that a reader finds an old file or a new one.
  * @module
  */
 import { chmod, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { NodeError } from '@2pm/core';
+import { type ColumnType, type DeliveredColumn, NodeError } from '@2pm/core';
 import type { ColumnBatch, Engine } from '../engine/engine.ts';
 import type { TableBinding } from '../plan-sql.ts';
 import { identifier, literal } from '../sql.ts';
@@ -24,19 +24,36 @@ export function positionsOf(table: Pick<KeyedTable, 'rows' | 'positions'>, rows:
 
 export async function writeRows(
   engine: Engine,
-  request: { file: string; binding: TableBinding; columns: readonly string[]; positions: BigInt64Array },
+  request: {
+    file: string;
+    binding: TableBinding;
+    columns: readonly string[];
+    positions: BigInt64Array;
+    delivered: readonly DeliveredColumn[];
+  },
   signal: AbortSignal,
 ): Promise<void> {
-  const { file, binding, positions } = request;
+  const { file, binding, positions, delivered } = request;
+  if (delivered.some(({ values }) => values.length !== positions.length)) {
+    throw new NodeError('DATA_BAD_ROWS', 'what was delivered is not one value for each row to keep', { fault: 'node' });
+  }
   const [listed, fresh] = [`${file}.rows`, `${file}.new`];
-  const columns = [...new Set(request.columns)].map(identifier).join(', ');
+  const own = [...new Set(request.columns)];
+  const names = namesBeside(own, delivered);
+  const columns = [
+    ...own.map((name) => `own.${identifier(name)}`),
+    ...delivered.map(({ type }, i) => `${readable(`kept.v${i}`, type)} AS ${identifier(names[i] as string)}`),
+  ].join(', ');
   const clear = () => Promise.all([listed, fresh].map((path) => rm(path, { force: true })));
   // What a killed attempt may have left.
   await clear();
   try {
-    await engine.append({ columns: [{ name: 'row', type: 'BIGINT' }], target: listed }, batches(positions), { signal });
-    const chosen = `file_row_number IN (SELECT "row" FROM read_parquet(${literal(listed)}))`;
-    const rows = `SELECT ${columns} FROM read_parquet(${literal(binding.file)}, file_row_number = true) WHERE ${chosen} ORDER BY file_row_number`;
+    const vectors = [positions, ...delivered.map(({ values }) => values)];
+    const listing = ['row', ...delivered.map((_, i) => `v${i}`)].map((name) => ({ name, type: 'BIGINT' as const }));
+    await engine.append({ columns: listing, target: listed }, batches(vectors), { signal });
+    const source = `read_parquet(${literal(binding.file)}, file_row_number = true) AS own`;
+    const kept = `read_parquet(${literal(listed)}) AS kept ON own.file_row_number = kept."row"`;
+    const rows = `SELECT ${columns} FROM ${source} JOIN ${kept} ORDER BY own.file_row_number`;
     // The file holds personal data from its first byte on, and the engine may write no other beside it.
     await (await open(fresh, 'w', 0o600)).close();
     await engine.query(
@@ -57,6 +74,36 @@ export async function writeRows(
   }
 }
 
-function* batches(positions: BigInt64Array): Generator<ColumnBatch> {
-  for (let from = 0; from < positions.length; from += BATCH) yield [[...positions.subarray(from, from + BATCH)]];
+function* batches(vectors: readonly BigInt64Array[]): Generator<ColumnBatch> {
+  const rows = vectors[0]?.length ?? 0;
+  for (let from = 0; from < rows; from += BATCH)
+    yield vectors.map((vector) => [...vector.subarray(from, from + BATCH)]);
+}
+
+/** Names of the delivered columns that are not among the own ones: the engine takes capitals for small letters. */
+function namesBeside(own: readonly string[], delivered: readonly DeliveredColumn[]): string[] {
+  const taken = new Set(own.map((name) => name.toLowerCase()));
+  return delivered.map(({ name }) => {
+    let free = name;
+    while (taken.has(free.toLowerCase())) free += '_';
+    taken.add(free.toLowerCase());
+    return free;
+  });
+}
+
+/** The value that an integer of the plan stands for. */
+function readable(value: string, type: ColumnType): string {
+  switch (type.type) {
+    case 'int':
+      return value;
+    case 'fixed':
+      return `CAST(${value} AS DOUBLE) / ${2 ** type.fractionBits}`;
+    case 'bool':
+      return `${value} <> 0`;
+    case 'date':
+      // Days of the years 1 to 9999: a file that failed for what another sent would tell it that the row matched.
+      return `CASE WHEN ${value} BETWEEN -719162 AND 2932896 THEN DATE '1970-01-01' + TRY_CAST(${value} AS INTEGER) END`;
+    case 'category':
+      return `list_extract([${type.values.map(literal).join(', ')}], ${value} + 1)`;
+  }
 }

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  type DeliveredColumn,
   type KeyedRows,
   type KeyType,
   type NodeId,
@@ -370,6 +371,58 @@ describe('keyed rows', () => {
     await holder.release(task(1));
     expect((await stat(file)).size).toBeGreaterThan(0);
     expect((await deliver([]).catch((e) => e)).code).toBe('DATA_RELEASED');
+  });
+
+  it('are kept beside what another holder delivered, in readable form, under names that are free', async () => {
+    const holder = await parquet();
+    const given = request(1, { columns: ['age'] });
+    await holder.prepare(given, { signal });
+    const none = { nullable: false };
+    const [min, max] = ['-1000000', '1000000'];
+    const delivered: DeliveredColumn[] = [
+      { name: 'bank_miles', type: { type: 'int', min, max, ...none }, values: BigInt64Array.of(-7n, 1_000_000n) },
+      {
+        name: 'bank_rate',
+        type: { type: 'fixed', min, max, fractionBits: 4, ...none },
+        values: BigInt64Array.of(-24n, 1n),
+      },
+      { name: 'bank_active', type: { type: 'bool', ...none }, values: BigInt64Array.of(1n, 0n) },
+      {
+        name: 'bank_since',
+        type: { type: 'date', min: `-${2n ** 61n}`, max: `${2n ** 61n}`, ...none },
+        values: BigInt64Array.of(19_723n, 2n ** 61n),
+      },
+      {
+        name: 'bank_tier',
+        type: { type: 'category', values: ["gold's", 'basic'], ...none },
+        values: BigInt64Array.of(1n, 0n),
+      },
+      { name: 'Years', type: { type: 'int', min, max, ...none }, values: BigInt64Array.of(1n, 2n) },
+    ];
+    const rows = Uint32Array.of(0, 1);
+    const { file } = await holder.deliver(given, 'shop', 1, 'common', rows, { signal, delivered });
+    const [kept] = await engine.query(
+      {
+        statements: [
+          `SELECT * REPLACE (CAST(bank_active AS VARCHAR) AS bank_active, coalesce(CAST(bank_since AS VARCHAR), 'none') AS bank_since) FROM read_parquet(${literal(file)})`,
+        ],
+        files: [file],
+      },
+      {},
+    );
+    expect(kept?.columns.map(({ name, values }) => [name, ...values])).toEqual([
+      ['E_Mail', ' Ann@Example.org', 'bob@example.net'],
+      ['years', 41, 999],
+      ['bank_miles', -7n, 1_000_000n],
+      ['bank_rate', -1.5, 0.0625],
+      ['bank_active', 'true', 'false'],
+      ['bank_since', '2024-01-01', 'none'],
+      ['bank_tier', 'basic', "gold's"],
+      ['Years_', 1n, 2n],
+    ]);
+    const short = delivered.map((column) => ({ ...column, values: column.values.subarray(1) }));
+    const bad = holder.deliver(given, 'shop', 1, 'common', rows, { signal, delivered: short });
+    expect(await error(bad)).toMatchObject({ code: 'DATA_BAD_ROWS' });
   });
 
   it('are distinct in each pass, and every row is counted once', async () => {

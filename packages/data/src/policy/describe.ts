@@ -1,5 +1,5 @@
 /** A task in plain words, for the person who decides. @module */
-import { nodesOf, type Plan, slice, type TaskSpec } from '@2pm/core';
+import { deliveredColumns, nodesOf, type Plan, slice, type TaskSpec } from '@2pm/core';
 import { type Contract, tableOf } from '../contract/contract.ts';
 import type { Lineage } from '../lineage.ts';
 import { usedColumns } from '../usage.ts';
@@ -27,6 +27,11 @@ export function describeTask(
     lines.push(
       `${attrs.to} learns which of its rows are in all of ${tables.join(', ')}: "${attrs.name}" (line ${line})`,
     );
+    const delivered = deliveredColumns(plan, intersection);
+    if (delivered !== undefined) {
+      const names = delivered.columns.map(({ name }) => name).join(', ');
+      lines.push(`${attrs.to} also learns ${names} of ${delivered.role}, for these rows one by one (line ${line})`);
+    }
   }
   for (const reveal of nodesOf(plan, 'reveal/1')) {
     const node = lineage.node(reveal);

@@ -80,8 +80,9 @@ class Matches {
     const type = this.nodes[node]?.type;
     return type !== undefined && 'length' in type ? type.length : 1;
   }
-  intersect(to: string): void {
-    this.add('intersect/1', [...this.sides], { kind: 'held', role: to }, { name: 'both', to });
+  intersect(to: string, deliver?: true): void {
+    const attrs = { name: 'both', to, ...(deliver === undefined ? {} : { deliver }) };
+    this.add('intersect/1', [...this.sides], { kind: 'held', role: to }, attrs);
   }
 
   judge(options: { reveals?: string; limits?: string; spec?: Partial<TaskSpec>; self?: NodeId } = {}) {
@@ -206,5 +207,24 @@ describe('an intersection', () => {
       m.intersect(to);
       expect([to, m.judge({ reveals }).verdict]).toEqual([to, verdict]);
     }
+  });
+
+  it('gives columns of its rows away only where the policy permits rows as well', () => {
+    for (const [to, reveals, code] of [
+      ['bank', '[aggregate]', undefined],
+      ['shop', '[aggregate, intersection]', 'POLICY_REVEAL'],
+      ['shop', '[aggregate, rows]', 'POLICY_REVEAL'],
+      ['shop', '[intersection, rows]', undefined],
+    ] as const) {
+      const m = new Matches();
+      m.intersect(to, true);
+      const decision = m.judge({ reveals });
+      expect([to, reveals, decision.verdict === 'refuse' ? decision.code : undefined]).toEqual([to, reveals, code]);
+    }
+    const m = new Matches();
+    m.intersect('shop', true);
+    expect(m.judge({ reveals: '[intersection]' })).toMatchObject({
+      reasons: [{ message: expect.stringContaining('gives shop balance of single rows of "accounts"') }],
+    });
   });
 });

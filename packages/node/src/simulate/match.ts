@@ -2,6 +2,7 @@
 import {
   type Channel,
   channelPair,
+  deliveredColumns,
   type Hash,
   hashValue,
   type KeyedRows,
@@ -13,10 +14,13 @@ import {
 } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
 import { type Engine, keyedTable, Lineage } from '@2pm/data';
-import { intersect, joinInput } from '@2pm/psi';
+import { columnPayloads, intersect, intersectWithPayloads, joinInput, WORD_BYTES } from '@2pm/psi';
 import type { Member } from './member.ts';
 
-/** What each keyed node shares with the seats, what holders keep of intersections, and the bytes that took. */
+/**
+ * What each keyed node shares with the seats, what holders keep of intersections, and the bytes that took. Columns that are
+ * delivered travel, and are counted; they are not shown, for a simulation tells what its analyst would see.
+ */
 export async function match(
   plan: Plan,
   bound: ReadonlyMap<string, readonly Member[]>,
@@ -56,9 +60,10 @@ export async function match(
       }
     }
     const roles = args.map((node) => lineage.node(node).type).map((type) => (type.kind === 'keyed' ? type.role : ''));
+    const delivered = deliveredColumns(plan, operation);
     const found = await Promise.all(
-      args.map((node, self) =>
-        intersect({
+      args.map(async (node, self) => {
+        const run = {
           ...common,
           sid: session,
           security: 'semi-honest',
@@ -69,8 +74,12 @@ export async function match(
           receiver: roles.indexOf(attrs.to ?? ''),
           items: rowsOf(node).digests[0] ?? new Uint8Array(),
           signal,
-        }),
-      ),
+        } as const;
+        if (delivered === undefined) return intersect(run);
+        const payloads = node === delivered.node ? { payloads: columnPayloads(rowsOf(node)) } : {};
+        const payloadBytes = WORD_BYTES * delivered.columns.length;
+        return (await intersectWithPayloads({ ...run, payloadBytes, ...payloads }))?.matches;
+      }),
     );
     const rows = found.find((one) => one !== undefined)?.length ?? 0;
     kept.push({ name: attrs.name ?? '', role: attrs.to ?? '', rows });

@@ -139,14 +139,20 @@ export interface PsiOptions<Role extends string> {
   readonly to: Role | readonly Role[];
   /** Under which name the rows are kept on the holder's node: `intersection` unless told. */
   readonly name?: string;
+  /** Of two sides: the holder also gets, for the rows in the intersection, the columns that the other side brings. */
+  readonly deliver?: boolean;
 }
 
-/** Private set intersection of 2 to 16 sides. Only the named holders learn it; nothing of it leaves their nodes. */
+/**
+ * Private set intersection of 2 to 16 sides. Only the named holders learn it; nothing of it leaves their nodes. With `deliver`
+ * they also learn columns of the other side, for the rows in the intersection and no others.
+ */
 export function psi<const S extends readonly [Side, Side, ...Side[]]>(
   ...sides: [...sides: S, options: PsiOptions<RoleOf<RowsOf<S[number]>>>]
 ): void {
-  const { to, name = 'intersection' } = sides.at(-1) as unknown as PsiOptions<string>;
-  const refs = matching(sides.slice(0, -1) as unknown as readonly Side[], 16).map(refOf);
+  const { to, name = 'intersection', deliver = false } = sides.at(-1) as unknown as PsiOptions<string>;
+  const rows = matching(sides.slice(0, -1) as unknown as readonly Side[], 16);
+  const refs = rows.map(refOf);
   const { trace } = refs[0] as Ref;
   for (const { type } of refs) {
     if (type.kind === 'keyed' && (trace.tables[type.table]?.keys?.[type.key]?.length ?? 0) > 1) {
@@ -157,11 +163,22 @@ export function psi<const S extends readonly [Side, Side, ...Side[]]>(
   const receivers = typeof to === 'string' ? [to] : to;
   for (const role of receivers) {
     if (!refs.some((ref) => roleOf(ref) === role)) fail('PROGRAM_ROLE', `"${String(role)}" brings no rows`);
+    const others = rows.filter((_, side) => roleOf(refs[side] as Ref) !== role);
+    if (deliver) expectColumns(others);
     const each = receivers.length === 1 ? name : `${name}_${role}`;
     if (trace.revealed.has(each)) fail('PROGRAM_NAME', `something is revealed as "${each}" already`);
     trace.revealed.add(each);
-    trace.emit('intersect/1', refs, { kind: 'held', role }, undefined, { name: each, to: role });
+    const attrs = { name: each, to: role, ...(deliver ? { deliver } : {}) };
+    trace.emit('intersect/1', refs, { kind: 'held', role }, undefined, attrs);
   }
+}
+
+/** Of those whose columns are to be delivered to one holder. */
+function expectColumns(others: readonly KeyedRows[]): void {
+  if (others.length > 1) fail('PROGRAM_KEY', 'columns are delivered between two sides', 'Use one psi() for each pair');
+  const [other] = others;
+  if (other === undefined || Object.keys(KeyedRows.columnsOf(other)).length > 0) return;
+  fail('PROGRAM_KEY', 'the other side brings no column to deliver', "Write by(key, { columns: ['name'] })");
 }
 
 function matching(sides: readonly Side[], most: number): KeyedRows[] {

@@ -1,4 +1,4 @@
-import { type Channel, channelPair, type Hash, isNodeError, type NodeId } from '@2pm/core';
+import { type Channel, channelPair, type Hash, isNodeError, type NodeId, type Rng } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
 import { okvsParameters, okvsRows } from '@2pm/crypto/okvs';
 import { loadKernels } from '@2pm/crypto/wasm';
@@ -269,7 +269,7 @@ test('payloads travel in the order of the shuffled tags, not of the items', asyn
     const frames: Uint8Array[] = [];
     const [rng, lastRng] = [seededRng('sender'), seededRng(last)];
     let drawn = 0;
-    const order = { fill: (bytes: Uint8Array) => (bytes.length === 16 && drawn++ === 1 ? lastRng : rng).fill(bytes) };
+    const order: Rng = { fill: (bytes) => (bytes.length === 16 && drawn++ === 1 ? lastRng : rng).fill(bytes) };
     const wrap = ([a, b]: [Channel, Channel]): [Channel, Channel] => [a, taped(b, frames)];
     const sid = `0x${'cd'.repeat(32)}` as Hash;
     const extra = { payloadBytes: 8, payloads: new Uint8Array(160), wrap, sid, rng: seededRng('receiver') };

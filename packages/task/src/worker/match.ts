@@ -8,6 +8,7 @@ import {
   type Channel,
   type CryptoProvider,
   type DataHolder,
+  deliveredColumns,
   type Hash,
   hashValue,
   type KeyedRows,
@@ -20,7 +21,16 @@ import {
   type TaskRequest,
 } from '@2pm/core';
 import type { KeptRows } from '@2pm/core/api';
-import { CONTRIBUTION_BYTES, intersect, joinInput, joinKey } from '@2pm/psi';
+import {
+  CONTRIBUTION_BYTES,
+  columnPayloads,
+  intersect,
+  intersectWithPayloads,
+  joinInput,
+  joinKey,
+  payloadColumns,
+  WORD_BYTES,
+} from '@2pm/psi';
 import type { Roster } from '../roster.ts';
 import { blaming } from './blame.ts';
 
@@ -130,7 +140,8 @@ async function intersectRows(
   const { plan, self, signed } = request;
   const { name = '', to = '' } = plan.nodes[operation]?.attrs ?? {};
   const capacityOf = (node: number) => keyedColumns(plan, node).capacity;
-  const found = await intersect({
+  const own = sides.find(({ holder }) => holder === self);
+  const run = {
     sid,
     security: signed.spec.security,
     parties: sides.map(({ node, holder }) => ({
@@ -140,10 +151,23 @@ async function intersectRows(
     receiver: sides.findIndex(({ role }) => role === to),
     items: rows.digests[0] ?? new Uint8Array(),
     ...{ rng, crypto, signal },
-  });
-  const own = sides.find(({ holder }) => holder === self);
+  };
+  const delivered = deliveredColumns(plan, operation);
+  const payloads =
+    delivered === undefined
+      ? undefined
+      : await intersectWithPayloads({
+          ...run,
+          payloadBytes: WORD_BYTES * delivered.columns.length,
+          ...(own?.node === delivered.node ? { payloads: columnPayloads(rows) } : {}),
+        });
+  const found = delivered === undefined ? await intersect(run) : payloads?.matches;
   if (found === undefined || own === undefined || data === undefined) return [];
-  return [{ name, ...(await data.deliver(request, own.role, own.node, name, found, { signal })) }];
+  const beside =
+    delivered === undefined || payloads === undefined
+      ? {}
+      : { delivered: payloadColumns(payloads.payloads, delivered) };
+  return [{ name, ...(await data.deliver(request, own.role, own.node, name, found, { signal, ...beside })) }];
 }
 
 function channelTo(channels: ReadonlyMap<NodeId, Channel>, holder: NodeId): Channel {
