@@ -59,6 +59,7 @@ function judge(plan: Plan): Decision {
     nowMs: Date.UTC(2026, 10, 22),
     contractOf: () => contract,
     tasksToday: () => 0,
+    epsilonSpent: () => 0,
   });
 }
 

@@ -101,7 +101,7 @@ function judge(
   const spec = {
     ...{ coordinator: id(9), roles, seats, protocol: 'rep3-semi-honest/1', security: 'semi-honest' },
     ...{ recipients: { analyst: { id: id(8), hpke: '0x00' } }, purpose: 'statistics' },
-  } as TaskSpec;
+  } as unknown as TaskSpec;
   const decision = judgeTask({
     ...{ plan: t.plan(), spec, self: id(1), nowMs: Date.UTC(2026, 10, 21), tasksToday: () => 0 },
     contractOf: () => contract(reveals, privacy),

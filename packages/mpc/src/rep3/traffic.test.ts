@@ -38,6 +38,7 @@ test.each<[string, [Operation, Attributes, Partial<Shared>][]]>([
   ['equality', [['eq/1', {}, bool]]],
   ['suppression', [['suppress/1', { min: 5 }, {}]]],
   ['rescaling', [['rescale/1', { fractionBits: 4 }, { fractionBits: 4 }]]],
+  ['noise', [['noise/1', { epsilonMicros: 1_000_000, sensitivity: '5' }, {}]]],
   ['root', [['sqrt/1', { fractionBits: 12 }, { fractionBits: 12 }]]],
   [
     'several at once',
