@@ -49,6 +49,15 @@ export function elementaryBounds(op: Elementary, { lo, hi }: Bounds, from: numbe
   }
 }
 
+/** Of a / b · 2^shift; undefined where it is not computed. */
+export function quotientBounds(a: Bounds, b: Bounds, shift: number): Bounds | undefined {
+  const size = Math.max(bitLength(a.hi), bitLength(-a.lo));
+  if (b.lo <= 0n || size - bitLength(b.lo) + 1 + shift >= RESULT_BITS) return undefined;
+  const [up, down] = [BigInt(Math.max(shift, 0)), BigInt(Math.max(-shift, 0))];
+  const { lo, hi } = widened(-((-a.lo << up) / (b.lo << down)), (a.hi << up) / (b.lo << down));
+  return { lo: a.lo >= 0n ? 0n : lo, hi: a.hi <= 0n ? 2n : hi };
+}
+
 function widened(lo: bigint, hi: bigint): Bounds {
   const slack = (end: bigint) => ((end < 0n ? -end : end) >> 20n) + 2n;
   return { lo: lo - slack(lo), hi: hi + slack(hi) };
@@ -59,5 +68,5 @@ function atLeastZero({ lo, hi }: Bounds): Bounds {
 }
 
 function bitLength(x: bigint): number {
-  return x === 0n ? 0 : x.toString(2).length;
+  return x <= 0n ? 0 : x.toString(2).length;
 }

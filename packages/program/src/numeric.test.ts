@@ -85,7 +85,7 @@ describe('ranges', () => {
     ['of more fraction bits are exact', ({ fine }) => fine.rescale(10), { fractionBits: 10, lo: '-307200' }],
     ['of a place are places', ({ four }) => four.argmax(), { length: 1, lo: '0', hi: '3' }],
     ['of a sigmoid are 0 to 1 with its error', ({ one }) => one.sigmoid(), { fractionBits: 16, lo: '-2', hi: '65538' }],
-    ['of a quotient follow from the divisor', ({ one, four }) => one.div(four.sum().maximum(100)), { hi: '1966083' }],
+    ['of a quotient follow from the divisor', ({ one, four }) => one.div(four.sum().maximum(100)), { lo: '-884738' }],
     ['of a quotient by a number keep its digits', ({ one }) => one.div(1e6, { fractionBits: 30 }), { lo: '-1449552' }],
     ['of inner products grow with the length', ({ four }) => four.dot(four), { length: 1, lo: '0', hi: '90000' }],
     [
@@ -174,5 +174,5 @@ it('reads as plain words', () => {
   const words = (run: (values: Values) => Ints) => describePlan(plan(run)).at(-1);
   expect(words(({ one }) => one.maximum(1).log())).toContain('ln(the greater of (the sum of x over t');
   expect(words(({ four }) => four.argmax())).toContain('the place of the greatest entry of (the numbers of t by x');
-  expect(words(({ one, four }) => one.div(four.at(2).maximum(5)))).toContain('1 ÷ (the greater of (entries 3 to 3 of');
+  expect(words(({ one, four }) => one.div(four.at(2).maximum(5)))).toContain(') ÷ (the greater of (entries 3 to 3 of');
 });

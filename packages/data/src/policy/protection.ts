@@ -31,7 +31,7 @@ type Guards = { scalar: Set<string>; slots: Set<string>; summed: boolean };
 const SLOT_BY_SLOT: ReadonlySet<string> = new Set([
   ...['add/1', 'sub/1', 'mul/1', 'neg/1', 'lt/1', 'le/1', 'gt/1', 'ge/1', 'eq/1', 'ne/1', 'and/1', 'or/1', 'not/1'],
   ...['select/1', 'rescale/1', 'minimum/1', 'maximum/1', 'abs/1', 'as-int/1'],
-  ...['reciprocal/1', 'sqrt/1', 'exp/1', 'log/1', 'sigmoid/1', 'combine/1'],
+  ...['reciprocal/1', 'div/1', 'sqrt/1', 'exp/1', 'log/1', 'sigmoid/1', 'combine/1'],
 ]);
 
 /** Problems of one reveal with regard to the values of `roles`; none means that it is protected. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { CircuitBuilder } from '../circuit.ts';
 import { interpolate, toFixed } from './approximate.ts';
 import { clearly } from './clear.ts';
-import { exp, log, type Range, reciprocal, sigmoid, sqrt } from './elementary.ts';
+import { exp, log, quotient, type Range, reciprocal, sigmoid, sqrt } from './elementary.ts';
 
 type Build = (b: CircuitBuilder, x: number, range: Range) => number;
 
@@ -101,6 +101,26 @@ describe('within the stated error, over the whole declared range', () => {
     expect(excess).toBeLessThanOrEqual(0);
     expect(rounds).toBeLessThanOrEqual(30);
   });
+});
+
+test.each([
+  { most: 1_000_000n, from: 0, range: range(1n, 65_536n, 0, 11) },
+  { most: 1_000_000n, from: 0, range: range(100n, 65_536n, 0, 16) },
+  { most: bits(50), from: 32, range: range(bits(16), bits(40), 16, 10) },
+  { most: 7n, from: 0, range: range(bits(20), bits(30), 8, 30) },
+  { most: bits(61), from: 0, range: range(bits(40), bits(61), 0, 8) },
+])('a quotient is within the stated error %o', async (division) => {
+  const divisors = argumentsOf(division.range, 400);
+  const { most } = division;
+  const dividends = divisors.map((_, i) => [most, -most, most / 2n, 1n, 0n, -(most / 7n)][i % 6] ?? 0n);
+  const { values, rounds } = await clearly([dividends, divisors], (b, [a = -1, x = -1]) => quotient(b, a, x, division));
+  const scale = 2 ** (division.range.from + division.range.to - division.from);
+  for (const [i, value] of values.entries()) {
+    const divisor = Number(divisors[i]);
+    const error = Math.abs(Number(value) - (Number(dividends[i]) / divisor) * scale);
+    expect(error).toBeLessThanOrEqual(2 + (Number(most) / divisor) * scale * 2 ** -27);
+  }
+  expect(rounds).toBeLessThanOrEqual(36);
 });
 
 test('a polynomial is near its function everywhere between its nodes', () => {

@@ -5,7 +5,7 @@
  * over the same comparison bits, so that they come back by one product.
  *
  *   function     argument   thresholds                 rounds   error, in units of 2^-to
- *   reciprocal   x ≥ 1      bit lengths of the range   30       2 + value · 2^-27
+ *   reciprocal   x ≥ 1      bit lengths of the range   30       2 + value · 2^-27   (quotient: see there)
  *   sqrt         x ≥ 0      bit lengths of the range   30       2 + value · 2^-27
  *   log          x ≥ 1      bit lengths of the range   27       2 + 2^(to-26)
  *   exp          any        one for each ln 2          25       2 + value · 2^-27
@@ -30,6 +30,8 @@ export interface Range {
 /** √2 and ln 2 with 62 fraction bits. */
 const SQRT_2 = 0x5a827999fcef3242n;
 const LN_2 = 0x2c5c85fdf473de6an;
+/** Bits of a dividend that count. */
+const QUOTIENT_BITS = 31;
 /** Fraction bits of coefficients: with those of powers, a value below 4 stays within 2^62. */
 const COEFFICIENT = 30;
 /** The results of reciprocal, sqrt and exp have at most so many bits. */
@@ -65,6 +67,40 @@ export function reciprocal(b: CircuitBuilder, x: number, range: Range): number {
     beyond,
     exponents.map((j) => 2 * (range.from + range.to - j + 1)),
   );
+}
+
+/**
+ * a / x with `to` fraction bits, `x` on `range`; a in ±`most`, with `from` fraction bits. 33 rounds; the error is at most
+ * 2 and 2^-27 of most / x.
+ */
+export function quotient(b: CircuitBuilder, a: number, x: number, { range, ...of }: Division): number {
+  const { length } = b.at(a);
+  const { t, beyond, exponents } = normalised(b, x, range);
+  const inverse = polynomial(b, t, (s) => 2 / (s + 3), 1, 12);
+  const size = bitLength(of.most);
+  const coarse = Math.max(size - QUOTIENT_BITS, 0);
+  const dividend = b.truncate(a, coarse);
+  // |a| / 2c · 2^-cut stays below 2^31.
+  const cut = Math.max(size - coarse - 1, 0);
+  const fine = b.truncate(b.words('mul', length, [dividend, inverse]), cut);
+  const powers = exponents.map((j) => range.from - j + 1 + range.to - of.from + coarse + cut - FRACTION);
+  const spare = Math.min(62, FRACTION - Math.max(...powers));
+  const factors = powers.map((power) => shifted(1n, power + spare));
+  return b.truncate(b.words('mul', length, [fine, byPiece(b, beyond, factors, length)]), spare);
+}
+
+export interface Division {
+  /** Of the divisor, and of the result. */
+  range: Range;
+  /** Of the dividend. */
+  most: bigint;
+  from: number;
+}
+
+export function isDivisible({ range, most, from }: Division): boolean {
+  const { lo, hi, to } = range;
+  if (lo <= 0n || lo > hi || hi >= 2n ** 62n || most >= 2n ** 62n || to > FRACTION) return false;
+  return bitLength(most) - bitLength(lo) + 1 + range.from - from + to < RESULT_BITS;
 }
 
 export function sqrt(b: CircuitBuilder, x: number, range: Range): number {

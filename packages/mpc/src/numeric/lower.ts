@@ -1,7 +1,7 @@
 /** Lowers the operations on numbers that are more than one gate. @module */
 import type { PlanNode, ValueType } from '@2pm/core';
 import type { CircuitBuilder } from '../circuit.ts';
-import { exp, isSupported, log, type Range, reciprocal, sigmoid, sqrt } from './elementary.ts';
+import { exp, isDivisible, isSupported, log, quotient, type Range, reciprocal, sigmoid, sqrt } from './elementary.ts';
 import { absolute, greater, greatest, least, lesser } from './extrema.ts';
 
 const ELEMENTARY = {
@@ -58,6 +58,17 @@ export function lowerNumeric(
       };
       const name = op.slice(0, -2) as 'reciprocal' | 'sqrt' | 'exp' | 'log' | 'sigmoid';
       return isSupported(name, range) ? ELEMENTARY[op](b, operands.gate(x), range) : undefined;
+    }
+    case 'div/1': {
+      const [a, divisor] = [operands.type(x), operands.type(y)];
+      if (a.kind !== 'shared' || divisor.kind !== 'shared') return undefined;
+      const range: Range = {
+        ...{ lo: BigInt(divisor.lo), hi: BigInt(divisor.hi) },
+        ...{ from: divisor.fractionBits, to: type.fractionBits },
+      };
+      const most = [BigInt(a.hi), -BigInt(a.lo)].reduce((one, other) => (one > other ? one : other));
+      const division = { range, most, from: a.fractionBits };
+      return isDivisible(division) ? quotient(b, operands.gate(x), operands.gate(y), division) : undefined;
     }
     case 'dot/1': {
       const [vector, ...columns] = [x, y, ...others].map(operands.gate);

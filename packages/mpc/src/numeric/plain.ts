@@ -53,6 +53,11 @@ export function plainNumeric(plan: Plan, index: number, vectors: readonly (reado
       return real(Math.log);
     case 'sigmoid/1':
       return real((value) => 1 / (1 + Math.exp(-value)));
+    case 'div/1':
+      return x.map((value, i) => {
+        const ratio = Number(value) / Number(y[i] ?? 0n);
+        return BigInt(Math.round(ratio * 2 ** (type.fractionBits + (scales[1] ?? 0) - from)));
+      });
     case 'dot/1':
       return [y, ...others].map((vector) => vector.reduce((sum, value, i) => sum + value * (x[i] ?? 0n), 0n));
     case 'combine/1':

@@ -81,14 +81,17 @@ function reciprocalBits(lo: bigint, from: number): number {
   return from - bitLength(lo) + 2;
 }
 
-/** a / b: fraction bits that the reciprocal of b can have, so that its product with a stays within ±2^62. */
-export function reciprocalBitsFor(a: Ref, b: Ref): number {
+export function quotient(a: Ref, b: Ref, fractionBits: number): Ref {
+  checkBits(fractionBits, MAX_FRACTION_BITS);
   if (b.lo <= 0n) outside('reciprocal() and div() need a divisor above 0');
-  const whole = reciprocalBits(b.lo, bitsOf(b));
+  const shift = bitsOf(b) - bitsOf(a) + fractionBits;
   const size = Math.max(bitLength(-a.lo), bitLength(a.hi));
-  const bits = Math.min(MAX_FRACTION_BITS, RESULT_BITS - whole, 61 - size - Math.max(whole, 0), 62 - bitsOf(a));
-  if (bits < 0) tooLarge('div');
-  return bits;
+  if (size - bitLength(b.lo) + 1 + shift >= RESULT_BITS) tooLarge('div');
+  // The ends over the least divisor, towards 0.
+  const end = (x: bigint) => (shift >= 0 ? (x << BigInt(shift)) / b.lo : x / (b.lo << BigInt(-shift)));
+  const { lo, hi } = outwards(end(a.lo), end(a.hi));
+  const bounds = { lo: a.lo < 0n ? lo : 0n, hi: a.hi > 0n ? hi : 2n };
+  return a.trace.emit('div/1', [a, b], numberLike(a, fractionBits), bounds, { fractionBits });
 }
 
 /** x times a number, by as many bits of the number, 30 at most, as keep the product within ±2^62. */

@@ -20,7 +20,7 @@ import {
   extremum,
   lengthOf,
   numberLike,
-  reciprocalBitsFor,
+  quotient,
   reduced,
   repeated,
   rescaled,
@@ -136,9 +136,8 @@ export class SharedVector<K extends SharedKind = SharedKind> extends Value {
     return this.#elementary('reciprocal', options);
   }
   /**
-   * This over a divisor that its range keeps above 0. By the reciprocal with as many fraction bits, 30 at most, as keep the
-   * product within 62 bits: the error is at most 2 units of the last place, 2^-27 of the quotient, and 2 units of the
-   * reciprocal's last place times this.
+   * This over a divisor that its range keeps above 0. The error is at most 2 units of the last place and 2^-27 of what the
+   * greatest |dividend| of the range over the same divisor gives; by a number, 2^-27 of the quotient.
    */
   div(this: SharedVector<'int'>, divisor: Numeric, { fractionBits = 16 }: Precision = {}): SharedVector<'int'> {
     if (!(divisor instanceof Value)) {
@@ -146,9 +145,8 @@ export class SharedVector<K extends SharedKind = SharedKind> extends Value {
       if (value === 0 || !Number.isFinite(value)) fail('PROGRAM_RANGE', `cannot divide by ${String(divisor)}`);
       return new SharedVector(rescaled(scaled(this.#expect('int'), 1 / value), fractionBits));
     }
-    const [x, y] = broadcast(this.#expect('int'), divisor, 'int');
-    const inverse = new SharedVector<'int'>(elementary('reciprocal', y, reciprocalBitsFor(x, y)));
-    return new SharedVector<'int'>(x).mul(inverse).rescale(fractionBits);
+    const sides = broadcast(this.#expect('int'), divisor, 'int');
+    return new SharedVector(quotient(sides[0], sides[1], fractionBits));
   }
   sqrt(this: SharedVector<'int'>, options: Precision = {}): SharedVector<'int'> {
     return this.#elementary('sqrt', options);
