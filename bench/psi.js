@@ -1,7 +1,7 @@
 /**
  * Two-party PSI, each party a process of its own, over a loopback socket.
  *
- *   node bench/psi.js [--n 1048576] [--protocol rr22|rr22-malicious|rr22-compact|circuit] [--kept] [--warm [--again]] [--phases] [--json]
+ *   node bench/psi.js [--n 1048576] [--protocol rr22|rr22-malicious|rr22-compact|rr22-payload|circuit] [--kept] [--warm [--again]] [--phases] [--json]
  *   node bench/psi.js --protocol rr22-buckets --n 100000000 [--buckets 191] [--memory] [--kill 20] [--json]
  *
  * Both sets have n random items of 16 bytes, half of them common; the result is checked. `wall_ms` runs from both parties
@@ -11,8 +11,8 @@
  * this run uses. --kept prints a second row, of a pair whose base transfers were made before (`setup_ms`). --phases gives
  * wall and CPU ms of each phase on stderr.
  *
- * circuit opens nothing but the sum of a number that the sender has with each item, over the common ones. It keeps no base
- * transfers.
+ * rr22-payload also delivers 16 bytes with each common item, and checks them. circuit opens nothing but the sum of a number
+ * that the sender has with each item, over the common ones. It keeps no base transfers.
  *
  * rr22-buckets cuts both sets into files below the directory for temporary files (--memory: into memory) and runs bucket by
  * bucket; its time includes the cut. With --kill the receiver's process is killed after so many buckets and both start
@@ -39,6 +39,7 @@ import {
   payloadSum,
   rr22BucketsReceiver,
   rr22BucketsSender,
+  rr22PayloadReceiver,
   rr22Receiver,
   rr22ReceiverSetup,
   rr22Sender,
@@ -71,6 +72,7 @@ const protocols = {
   rr22: rr22({}),
   'rr22-malicious': rr22({ security: 'malicious' }),
   'rr22-compact': rr22({ encoding: 'compact' }),
+  'rr22-payload': { receiver: payloadReceiver, sender: payloadSender },
   circuit: { receiver: sumReceiver, sender: sumSender },
   'rr22-buckets': { receiver: rr22BucketsReceiver, sender: rr22BucketsSender },
 };
@@ -223,6 +225,19 @@ async function sumReceiver(options) {
   const { shares } = await circuitPsiReceiver(options, payloadSum);
   const theirs = await options.channel.receive();
   return BigInt.asUintN(64, shares[0][0] + new DataView(theirs.buffer, theirs.byteOffset).getBigUint64(0, true));
+}
+
+/** The payload of an item is the item. */
+function payloadSender(options) {
+  return rr22Sender({ ...options, payloadBytes: 16, payloads: options.items });
+}
+
+async function payloadReceiver(options) {
+  const { matches, payloads } = await rr22PayloadReceiver({ ...options, payloadBytes: 16 });
+  const meant = Buffer.alloc(payloads.length);
+  for (const [i, index] of matches.entries()) meant.set(options.items.subarray(16 * index, 16 * index + 16), 16 * i);
+  if (!meant.equals(payloads)) throw new Error('wrong payloads');
+  return matches;
 }
 
 /** Items `first` … first + size − 1 of a fixed pseudo-random list. */
