@@ -4,10 +4,12 @@ import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { additiveSemiHonest } from './additive/backend.ts';
+import { lower } from './lower.ts';
 import { digitThresholds } from './noise.ts';
 import { evaluatePlain } from './plain.ts';
 import { rep3SemiHonest } from './rep3/backend.ts';
-import { rep3Malicious } from './rep3-malicious/backend.ts';
+import { runSession, type Variant } from './rep3/session.ts';
+import { rep3Malicious, VARIANT } from './rep3-malicious/backend.ts';
 import { simulateSeats } from './simulate.ts';
 
 /** A fraction; never reduced. */
@@ -159,6 +161,34 @@ function planOf(length: number, attrs: Attributes): Plan {
   });
 }
 
+/** A malicious seat that would rather have other random words than those that it shares with the next seat. */
+const rigged: SharedBackend = {
+  ...rep3Malicious,
+  runSeat(context) {
+    const circuit = lower(context.plan, context.roles);
+    const variant: Variant = {
+      ...VARIANT,
+      async start(...args) {
+        const { engine, check } = await VARIANT.start(...args);
+        return {
+          ...(check === undefined ? {} : { check }),
+          engine: {
+            costs: engine.costs,
+            interactive: (gate, shares) => engine.interactive(gate, shares),
+            local(gate, shares) {
+              const share = engine.local(gate, shares);
+              return gate.op === 'random' && share.form === 'words'
+                ? { ...share, b: new BigUint64Array(gate.length) }
+                : share;
+            },
+          },
+        };
+      },
+    };
+    return runSession(context.seat === 1 ? variant : VARIANT, circuit, context);
+  },
+};
+
 async function draw(backend: SharedBackend, length: number, attrs: Attributes, seed = 7) {
   const plan = planOf(length, attrs);
   const values = BigInt64Array.from({ length }, (_, i) => BigInt((i % 2001) - 1000));
@@ -218,6 +248,11 @@ describe('what the seats draw', () => {
     expect((await draw(rep3SemiHonest, 3000, attrs, 8)).one).not.toEqual(one);
     // One before, ten for all digits together, one after.
     expect(rounds).toBe(12);
+  });
+
+  test('is not for a malicious seat to choose: nothing opens', async () => {
+    const attrs = { epsilonMicros: 1_000_000, sensitivity: '1' };
+    await expect(draw(rigged, 20, attrs)).rejects.toMatchObject({ code: expect.stringMatching(/^MPC_/) });
   });
 
   test('is what the oracle is told', () => {
