@@ -90,6 +90,7 @@ function decide(task: JudgedTask): Decision {
   }
   let ask = false;
   const contracts: Contract[] = [];
+  const budgets: string[] = [];
   for (const [table, of] of tables) {
     const contract = task.contractOf(table);
     if (contract === undefined) {
@@ -120,9 +121,20 @@ function decide(task: JudgedTask): Decision {
     }
     ask ||= covering.every(({ permit }) => permit.approval === 'manual');
     contracts.push(contract);
+    const asked = epsilonOf(lineage, of, table);
+    if (asked > 0) {
+      const totals = covering.map(({ permit }) => microsOf(permit.privacy?.epsilonTotal ?? 0));
+      const left = Math.max(...totals) - task.epsilonSpent(contract.id);
+      budgets.push(
+        `Takes ε = ${asked / MICRO} of the ${left / MICRO} that the privacy budget of ${contract.id} has left`,
+      );
+    }
   }
   return ask
-    ? { verdict: 'ask', question: describeTask(task.plan, task.spec, lineage, roles, contracts) }
+    ? {
+        verdict: 'ask',
+        question: [describeTask(task.plan, task.spec, lineage, roles, contracts), ...budgets].join('\n'),
+      }
     : { verdict: 'allow' };
 }
 

@@ -28,7 +28,7 @@ customProperties:
   - property: twopm.policy
     value:
       permit:
-        - { parties: any, operations: [aggregate, match, per-holder], reveals: ${reveals}, columns: any, thresholds: { minParties: 1, minGroupSize: 20 }, approval: auto${privacy} }
+        - { parties: any, operations: [aggregate, match, per-holder], reveals: ${reveals}, columns: any, thresholds: { minParties: 1, minGroupSize: 20 }${privacy.includes('approval') ? '' : ', approval: auto'}${privacy} }
       defaults: deny
 `);
 const PRIVACY = ', privacy: { epsilonPerTask: 1, epsilonTotal: 2.5 }';
@@ -90,10 +90,15 @@ class Tracer {
 
 function judge(
   build: (t: Tracer) => void,
-  { reveals = '[private]', privacy = PRIVACY, spent = 0, mine = ['clinic'] as string[] } = {},
+  { reveals = '[private]', privacy = PRIVACY, spent = 0, mine = ['clinic'] } = {},
 ) {
   const t = new Tracer();
   build(t);
+  const decision = decide(t, { reveals, privacy, spent, mine });
+  return decision.verdict === 'refuse' ? decision.code : decision.verdict;
+}
+
+function decide(t: Tracer, { reveals = '', privacy = '', spent = 0, mine = ['clinic'] }) {
   const seats = [id(1), id(2), id(3)];
   const roles = Object.fromEntries(
     ['clinic', 'shop', 'lab'].map((role, i) => [role, [id(mine.includes(role) ? 1 : i + 4)]]),
@@ -102,12 +107,11 @@ function judge(
     ...{ coordinator: id(9), roles, seats, protocol: 'rep3-semi-honest/1', security: 'semi-honest' },
     ...{ recipients: { analyst: { id: id(8), hpke: '0x00' } }, purpose: 'statistics' },
   } as unknown as TaskSpec;
-  const decision = judgeTask({
+  return judgeTask({
     ...{ plan: t.plan(), spec, self: id(1), nowMs: Date.UTC(2026, 10, 21), tasksToday: () => 0 },
     contractOf: () => contract(reveals, privacy),
     epsilonSpent: (of) => (of === 'urn:2pm:visits' ? spent : 0),
   });
-  return decision.verdict === 'refuse' ? decision.code : decision.verdict;
 }
 
 const needed = (build: (t: Tracer) => number, roles = ['clinic']) => {
@@ -207,6 +211,14 @@ describe('a policy with a privacy budget', () => {
       t.reveal(noise, 'other');
     };
     expect(judge(twice)).toBe('allow');
+  });
+
+  it('tells a person what would be left', () => {
+    const t = new Tracer();
+    t.reveal(t.noise(t.count(), '1'));
+    const decision = decide(t, { reveals: '[private]', privacy: `${PRIVACY}, approval: manual`, spent: 300_000 });
+    expect(decision).toMatchObject({ verdict: 'ask', question: expect.stringContaining('under noise, ε = 0.5') });
+    expect(decision).toMatchObject({ question: expect.stringContaining('Takes ε = 0.5 of the 2.2 that the') });
   });
 
   it('refuses what is more than is left', () => {
