@@ -56,8 +56,8 @@ export interface Simulation {
   name: string;
   result: ResultNode;
   learns: readonly string[];
-  /** Intersections that a holder would keep, with their sizes. */
-  kept: readonly { name: string; role: string; rows: number }[];
+  /** Intersections that a holder would keep, with their sizes and the names of the columns that another one delivers. */
+  kept: readonly { name: string; role: string; rows: number; delivered: readonly string[] }[];
   rounds: number;
   /** Sent by all parties together. */
   bytes: number;

@@ -148,7 +148,10 @@ function registerSimulate(task: Command, context: Context): void {
           return [
             `${out.paint.bold(plain(simulation.name))}\n${renderResult(simulation.result, out)}`,
             ...simulation.kept.map(
-              ({ name, role, rows }) => `  ${plain(role)} keeps ${quantity(rows)} rows of "${plain(name)}"\n`,
+              ({ name, role, rows, delivered }) =>
+                `  ${plain(role)} keeps ${quantity(rows)} rows of "${plain(name)}"${
+                  delivered.length === 0 ? '' : `, with ${plain(delivered.join(', '))}; their values are not shown here`
+                }\n`,
             ),
             renderLearns(simulation.learns, out.paint),
             `\n  ${out.paint.bold('Cost')}  ${cost.join(' · ')}\n`,

@@ -30,7 +30,7 @@ export async function match(
 ) {
   const lineage = new Lineage(plan);
   const shared = new Map<number, BigInt64Array>();
-  const kept: { name: string; role: string; rows: number }[] = [];
+  const kept: { name: string; role: string; rows: number; delivered: string[] }[] = [];
   let bytes = 0;
   const keyed = new Map<number, KeyedRows>();
   for (const node of nodesOf(plan, 'keyed/1')) {
@@ -82,7 +82,8 @@ export async function match(
       }),
     );
     const rows = found.find((one) => one !== undefined)?.length ?? 0;
-    kept.push({ name: attrs.name ?? '', role: attrs.to ?? '', rows });
+    const names = (delivered?.columns ?? []).map(({ name }) => `${delivered?.role}_${name}`);
+    kept.push({ name: attrs.name ?? '', role: attrs.to ?? '', rows, delivered: names });
     for (const of of channels) for (const { stats } of of.values()) bytes += stats.bytesSent;
   }
   return { shared, kept, bytes };

@@ -1,0 +1,55 @@
+/** Rows matched by keys, from the program's text over two files to what a holder would keep. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { simulate } from './simulate.ts';
+
+const program = (options: string) => `
+import { defineTask, int, key, table } from '@2pm/program';
+const members = table({ miles: int({ min: 0, max: 1000 }) }, { maxRows: 20, keys: { email: key.email('email') } });
+export default defineTask({
+  name: 'members',
+  tables: { members },
+  roles: { host: { min: 1, max: 1, tables: ['members'] }, partner: { min: 1, max: 1, tables: ['members'] } },
+  run: ({ each, psi }) => psi(
+    each('host', (t) => t.members.by('email')),
+    each('partner', (t) => t.members.by('email', { columns: ['miles'] })),
+    ${options},
+  ),
+});`;
+
+let folder = '';
+let holders: { members: string }[] = [];
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), '2pm-simulate-match-'));
+  const files = [
+    ['ann', 'bob', 'cyd', 'dee'],
+    ['eve', 'dee', 'bob'],
+  ].map((names) => `email,miles\n${names.map((name, i) => `${name}@example.org,${10 * i}`).join('\n')}\n`);
+  holders = await Promise.all(
+    files.map(async (text, i) => {
+      const members = join(folder, `${i}.csv`);
+      await writeFile(members, text);
+      return { members };
+    }),
+  );
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test.each([
+  ["{ to: 'host', name: 'common' }", []],
+  ["{ to: 'host', name: 'common', deliver: true }", ['partner_miles']],
+])(
+  'of an intersection, with %s, it tells how many rows and which columns a holder would keep',
+  async (options, delivered) => {
+    const simulation = await simulate({ program: program(options), holders, signal: AbortSignal.timeout(30_000) });
+    expect(simulation.kept).toEqual([{ name: 'common', role: 'host', rows: 2, delivered }]);
+    expect(JSON.stringify(simulation.learns)).toMatch(
+      delivered.length > 0
+        ? /host learns which.*and for these rows partner's miles/
+        : /host learns which[^,]*, and keeps/,
+    );
+    expect(simulation.result).toEqual({});
+  },
+);
