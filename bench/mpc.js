@@ -13,7 +13,7 @@
  * are checked by `--op trunc --n 1000000 --runs 10`.
  *
  * Functions of n values with 16 fraction bits (mpc/src/numeric): reciprocal sqrt log of 2^-12 to 16, exp sigmoid of ±8; max,
- * the greatest of n.
+ * the greatest of n; noise, discrete Laplace for ε = 1 and a sensitivity of 1 to each of n values.
  *
  * Rows: shuffle (n rows of 4 columns), join (two relations of n rows, half of which match, with a tag of two words and a
  * column each; the columns of matched rows are summed up), sort (n rows of two columns by keys of 32 bits). The sums, and
@@ -302,6 +302,7 @@ function planFor({ op, n }) {
     and: () => shared('and/1', [shared('not/1', [x], n, 1n, 'bool'), y], n, 1n, 'bool'),
     select: () => shared('select/1', [bit('lt/1'), x, y], n, bound),
     suppress: () => shared('suppress/1', [x, y], n, bound, 'int', { min: 5 }),
+    noise: () => shared('noise/1', [x], n, EDGE, 'int', { epsilonMicros: 1_000_000, sensitivity: '1' }),
     max: () => shared('max/1', [x], 1, bound),
     round: () => {
       let chain = x;
@@ -321,7 +322,7 @@ function planFor({ op, n }) {
   const make = operations[op];
   if (make === undefined) throw new Error(`--op is one of ${[...Object.keys(operations), ...FUNCTIONS].join(', ')}`);
   const value = make();
-  const direct = ['mul', 'lt', 'eq', 'and', 'suppress', 'round', 'max', ...FUNCTIONS].includes(op);
+  const direct = ['mul', 'lt', 'eq', 'and', 'suppress', 'noise', 'round', 'max', ...FUNCTIONS].includes(op);
   const revealed = direct ? value : shared('sum/1', [value], 1, EDGE);
   const type = {
     kind: 'opened',
