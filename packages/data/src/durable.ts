@@ -24,7 +24,7 @@ export async function readRecord(path: string): Promise<unknown> {
   } catch (cause) {
     throw new NodeError('DATA_RECORD_CORRUPT', 'a record of the data folder is damaged', {
       fault: 'node',
-      fix: 'remove the damaged file named in the log, or restore the folder',
+      fix: 'restore the folder; without the damaged file named in the log, what it records is forgotten',
       privateDetail: `${path}: ${String(cause)}`,
     });
   }
