@@ -255,6 +255,40 @@ describe('what the seats draw', () => {
     await expect(draw(rigged, 20, attrs)).rejects.toMatchObject({ code: expect.stringMatching(/^MPC_/) });
   });
 
+  test.each([rep3SemiHonest, rep3Malicious, additiveSemiHonest])(
+    '$card.id: takes nothing from the masks of what else is computed in the same rounds',
+    async (backend) => {
+      const plan = planOf(40, { epsilonMicros: 1_000_000, sensitivity: '1' });
+      const [shared, opened] = [plan.nodes[1]?.type, plan.nodes[4]?.type];
+      if (shared?.kind !== 'shared' || opened?.kind !== 'opened') throw new Error('not the plan that it was');
+      // Masks are drawn for roundings before and after the words of the noise.
+      const rounded = plan.nodes.flatMap((node): Plan['nodes'] => {
+        const finer = { ...node, type: { ...node.type, fractionBits: 8 } as ValueType };
+        return [node.op === 'reveal/1' ? { ...finer, args: node.args.map((arg) => arg + 1) } : finer];
+      });
+      const rescale = { op: 'rescale/1' as const, args: [1], attrs: { fractionBits: 4 }, line: 1 };
+      const type = { ...shared, fractionBits: 4 };
+      rounded.splice(2, 0, { ...rescale, type });
+      for (const node of rounded.slice(3, 5)) node.args = [1];
+      rounded.push(
+        { ...rescale, attrs: { fractionBits: 5 }, type: { ...type, fractionBits: 5 } },
+        ...[2, 8].map((arg) => ({
+          ...{ op: 'reveal/1' as const, args: [arg], line: 1, attrs: { name: `rounded${arg}`, to: 'analyst' } },
+          type: { ...opened, fractionBits: arg === 2 ? 4 : 5 },
+        })),
+      );
+      const values = BigInt64Array.from({ length: 40 }, (_, i) => BigInt(i * 16));
+      const result = await simulateSeats(backend, {
+        ...{ plan: { ...plan, nodes: rounded, result: 5 }, sid: `0x${'ab'.repeat(32)}` as Hash, roles: { h: 1 } },
+        ...{ inputs: new Map([['h', [[values]]]]), rng: seededRng(3), crypto: nodeCrypto },
+      });
+      expect(result.opened.get(9)).toEqual([...values].map((value) => value >> 4n));
+      expect(result.opened.get(10)).toEqual([...values].map((value) => value >> 3n));
+      const noise = (result.opened.get(5) ?? []).map((value, i) => Number((value ?? 0n) - (values[i] ?? 0n)));
+      expect(Math.max(...noise.map(Math.abs))).toBeLessThan(25);
+    },
+  );
+
   test('is what the oracle is told', () => {
     const plan = planOf(3, { epsilonMicros: 1, sensitivity: '1' });
     const inputs = new Map([['h', [[BigInt64Array.of(5n, 6n, 7n)]]]]);
