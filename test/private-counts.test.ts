@@ -35,30 +35,33 @@ function inputs(): Map<string, BigInt64Array[][]> {
 const farthest = (epsilon: number, sensitivity: number) => Math.ceil((Math.log(2e9) * sensitivity) / epsilon);
 
 describe('counts and a sum under noise', () => {
-  test.each([rep3SemiHonest, rep3Malicious])('$card.id opens what is near the truth, other noise each time', async (backend) => {
-    const roles = { hospital: HOSPITALS };
-    const run = async (seed: number) => {
-      const { opened } = await simulateSeats(backend, {
-        ...{ plan, sid: `0x${'ab'.repeat(32)}` as Hash, roles, inputs: inputs() },
-        ...{ rng: seededRng(seed), crypto: nodeCrypto },
+  test.each([rep3SemiHonest, rep3Malicious])(
+    '$card.id opens what is near the truth, other noise each time',
+    async (backend) => {
+      const roles = { hospital: HOSPITALS };
+      const run = async (seed: number) => {
+        const { opened } = await simulateSeats(backend, {
+          ...{ plan, sid: `0x${'ab'.repeat(32)}` as Hash, roles, inputs: inputs() },
+          ...{ rng: seededRng(seed), crypto: nodeCrypto },
+        });
+        return opened;
+      };
+      const truth = evaluatePlain(plan, roles, inputs());
+      const [first, second] = [await run(1), await run(2)];
+      const errors = nodesOf(plan, 'reveal/1').map((reveal) => {
+        const off = (opened: typeof first) =>
+          (opened.get(reveal) ?? []).map((value, i) => Number((value ?? 0n) - (truth.get(reveal)?.[i] ?? 0n)));
+        expect(off(first)).not.toEqual(off(second));
+        return [...off(first), ...off(second)];
       });
-      return opened;
-    };
-    const truth = evaluatePlain(plan, roles, inputs());
-    const [first, second] = [await run(1), await run(2)];
-    const errors = nodesOf(plan, 'reveal/1').map((reveal) => {
-      const off = (opened: typeof first) =>
-        (opened.get(reveal) ?? []).map((value, i) => Number((value ?? 0n) - (truth.get(reveal)?.[i] ?? 0n)));
-      expect(off(first)).not.toEqual(off(second));
-      return [...off(first), ...off(second)];
-    });
-    const [counts = [], costs = []] = errors;
-    expect([counts.length, costs.length]).toEqual([8, 2]);
-    expect(Math.max(...counts.map(Math.abs))).toBeLessThanOrEqual(farthest(0.5, 1));
-    expect(Math.max(...costs.map(Math.abs))).toBeLessThanOrEqual(farthest(0.5, 100));
-    expect(new Set(counts).size).toBeGreaterThan(2);
-    expect(costs.every((off) => off !== 0)).toBe(true);
-  });
+      const [counts = [], costs = []] = errors;
+      expect([counts.length, costs.length]).toEqual([8, 2]);
+      expect(Math.max(...counts.map(Math.abs))).toBeLessThanOrEqual(farthest(0.5, 1));
+      expect(Math.max(...costs.map(Math.abs))).toBeLessThanOrEqual(farthest(0.5, 100));
+      expect(new Set(counts).size).toBeGreaterThan(2);
+      expect(costs.every((off) => off !== 0)).toBe(true);
+    },
+  );
 
   const judged = (of: Plan, spent = 0) => {
     const contract = parseContract(`apiVersion: v3.1.0
