@@ -1,4 +1,4 @@
-export { checkPlan } from './check-plan.ts';
+export { checkPlan } from './check/check-plan.ts';
 export { describePlan } from './describe.ts';
 export {
   bool,

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { encode, type Plan, planHash } from '@2pm/core';
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { checkPlan } from './check-plan.ts';
+import { checkPlan } from './check/check-plan.ts';
 import { describePlan } from './describe.ts';
 import {
   bool,

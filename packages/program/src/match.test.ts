@@ -1,7 +1,7 @@
 /** Programs that match rows by keys. */
 import type { Plan, PlanNode } from '@2pm/core';
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { checkPlan } from './check-plan.ts';
+import { checkPlan } from './check/check-plan.ts';
 import { describePlan } from './describe.ts';
 import { bool, category, defineTask, int, key, passes, type SharedVector, table } from './language/index.ts';
 import type { ProgramError } from './language/program-error.ts';

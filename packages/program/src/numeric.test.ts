@@ -1,7 +1,7 @@
 import type { Plan } from '@2pm/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkPlan } from './check-plan.ts';
+import { checkPlan } from './check/check-plan.ts';
 import { describePlan } from './describe.ts';
 import {
   combine,

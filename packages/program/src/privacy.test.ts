@@ -1,7 +1,7 @@
 /** Programs that reveal under noise. */
 import type { Plan, PlanNode } from '@2pm/core';
 import { describe, expect, it } from 'vitest';
-import { checkPlan } from './check-plan.ts';
+import { checkPlan } from './check/check-plan.ts';
 import { describePlan } from './describe.ts';
 import { category, concat, defineTask, fixed, int, key, passes, type SharedVector, table } from './language/index.ts';
 import type { ProgramError } from './language/program-error.ts';

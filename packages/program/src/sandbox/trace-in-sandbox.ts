@@ -14,7 +14,7 @@ import {
   type QuickJSHandle,
   type QuickJSSyncVariant,
 } from 'quickjs-emscripten-core';
-import { checkPlan } from '../check-plan.ts';
+import { checkPlan } from '../check/check-plan.ts';
 import { ProgramError } from '../language/program-error.ts';
 import { stripTypes } from '../strip.ts';
 import { LANGUAGE } from './language.generated.ts';

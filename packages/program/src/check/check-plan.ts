@@ -1,0 +1,172 @@
+/**
+ * Judges a plan on its own, whoever made it: every operation's arguments, attributes and result type are derived anew
+ * from the catalogue in core's plan.ts and must equal what the plan says, bounds included. Shares no code with the tracer,
+ * because a plan comes out of a sandbox in which hostile code ran. Whether the plan is *acceptable* is for policy.
+ * @module
+ */
+import { type Attributes, NodeError, type Operation, type Plan, type PlanNode, type ValueType } from '@2pm/core';
+import { boundsOf, LIMIT } from './bounds.ts';
+import { derive } from './derive.ts';
+import { demand, Refusal } from './refusal.ts';
+
+const ASKS = 'analyst';
+const MAX_PLAN_NODES = 100_000;
+
+/** Which attributes each operation must have; all others must be absent. eq/1 and ne/1 have `category` with one argument. */
+const ATTRIBUTES: Partial<Record<Operation, readonly (keyof Attributes)[]>> = {
+  'input/1': ['table'],
+  'column/1': ['name'],
+  'in/1': ['categories'],
+  'histogram/1': ['edges'],
+  'rows/1': ['columns', 'capacity'],
+  'keyed/1': ['key', 'columns', 'capacity', 'duplicates'],
+  'joined-column/1': ['role', 'name'],
+  'intersect/1': ['name', 'to'],
+  'rescale/1': ['fractionBits'],
+  'reciprocal/1': ['fractionBits'],
+  'exp/1': ['fractionBits'],
+  'log/1': ['fractionBits'],
+  'sigmoid/1': ['fractionBits'],
+  'repeat/1': ['length'],
+  'slice/1': ['offset', 'length'],
+  'transpose/1': ['rows'],
+  'matmul/1': ['inner'],
+  'suppress/1': ['min'],
+  'noise/1': ['epsilonMicros', 'sensitivity'],
+  'reveal/1': ['name', 'to'],
+};
+
+/** Which it may have besides. */
+const OPTIONAL: Partial<Record<Operation, readonly (keyof Attributes)[]>> = { 'intersect/1': ['deliver'] };
+
+/**
+ * Accepts a plan that `Plan` has parsed, or throws. Linear in the size of the plan.
+ * @throws {NodeError} `PLAN_INVALID`, naming operation and line.
+ */
+export function checkPlan(plan: Plan): void {
+  guard('the plan', () => checkHead(plan));
+  const names = new Set<string>();
+  for (const [index, node] of plan.nodes.entries()) {
+    guard(`operation ${index} (${node.op}, line ${node.line})`, () => checkNode(plan, node, index, names));
+  }
+  guard('the joins', () => checkJoins(plan));
+  guard('the result', () => checkResult(plan));
+}
+
+function guard(where: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new NodeError('PLAN_INVALID', `${where}: ${error.message}`, {
+      fault: 'caller',
+      fix: 'Trace the program anew with this version of the language',
+    });
+  }
+}
+
+function checkHead(plan: Plan): void {
+  demand(plan.nodes.length <= MAX_PLAN_NODES, `more than ${MAX_PLAN_NODES} operations`);
+  for (const [name, table] of Object.entries(plan.tables)) {
+    for (const [column, type] of Object.entries(table.columns)) {
+      const where = `column ${name}.${column}`;
+      if (type.type === 'category') {
+        demand(new Set(type.values).size === type.values.length, `${where} lists a value twice`);
+      } else if (type.type !== 'bool') {
+        const [min, max] = [BigInt(type.min), BigInt(type.max)];
+        demand(min <= max && -LIMIT < min && max < LIMIT, `${where} has no range within ±2^62`);
+      }
+    }
+  }
+  for (const [name, role] of Object.entries(plan.roles)) {
+    demand(role.min <= role.max, `role ${name} has min above max`);
+    demand(new Set(role.tables).size === role.tables.length, `role ${name} lists a table twice`);
+    for (const table of role.tables) demand(Object.hasOwn(plan.tables, table), `role ${name}: no table ${table}`);
+  }
+  const revealedTo = plan.nodes.flatMap((node) => (node.op === 'reveal/1' ? [node.attrs.to] : []));
+  if (revealedTo.length > 0) {
+    demand([...new Set(revealedTo)].join() === plan.recipients.join(), 'recipients are not those of the reveals');
+  } else {
+    // Somebody must ask, and sign for the purpose, also where only holders learn something.
+    demand(
+      plan.nodes.some(({ op }) => op === 'intersect/1'),
+      'nothing is revealed',
+    );
+    demand(plan.recipients.join() === ASKS, `without a reveal the one recipient is ${ASKS}`);
+  }
+}
+
+/** Tags of one join are under one key: rows in two of them could be followed from one to the other. */
+function checkJoins(plan: Plan): void {
+  const joined = plan.nodes.flatMap(({ op, args }) => (op === 'join/1' ? args : []));
+  demand(new Set(joined).size === joined.length, 'rows enter two of them');
+}
+
+function checkNode(plan: Plan, node: PlanNode, index: number, names: Set<string>): void {
+  demand(
+    node.args.every((arg) => arg < index),
+    'an argument is not computed before it is used',
+  );
+  demand(
+    node.op === 'reveal/1' || node.args.every((arg) => plan.nodes[arg]?.op !== 'noise/1'),
+    'uses a value under noise, which may only be revealed',
+  );
+  const expected = attributesOf(node);
+  const optional = OPTIONAL[node.op] ?? [];
+  const present = Object.keys(node.attrs)
+    .filter((key) => node.attrs[key as keyof Attributes] !== undefined)
+    .filter((key) => !optional.includes(key as keyof Attributes));
+  demand(
+    present.length === expected.length && expected.every((key) => present.includes(key)),
+    `takes the attributes {${expected.join()}}, has {${present.join()}}`,
+  );
+  const type = derive(plan, node);
+  demand(sameType(type, node.type), `has type ${JSON.stringify(node.type)}, expected ${JSON.stringify(type)}`);
+  const limits = boundsOf(node.type);
+  demand(-LIMIT < limits.lo && limits.hi < LIMIT, 'may leave ±2^62');
+  if (node.op === 'reveal/1' || node.op === 'intersect/1') {
+    const name = node.attrs.name as string;
+    demand(!names.has(name), `"${name}" is revealed twice`);
+    names.add(name);
+  }
+}
+
+/** Of a comparison with a category, which has one argument, and of roots and quotients of shares, which have a scale. */
+function attributesOf({ op, args, type }: PlanNode): readonly (keyof Attributes)[] {
+  if ((op === 'eq/1' || op === 'ne/1') && args.length === 1) return ['category'];
+  if ((op === 'sqrt/1' || op === 'div/1') && type.kind === 'shared') return ['fractionBits'];
+  return ATTRIBUTES[op] ?? [];
+}
+
+/** Field by field, in any order. */
+function sameType(a: ValueType, b: ValueType): boolean {
+  const [x, y] = [Object.entries(a), b as unknown as Record<string, unknown>];
+  const defined = Object.values(y).filter((value) => value !== undefined).length;
+  return (
+    x.filter(([, value]) => value !== undefined).length === defined &&
+    x.every(([key, value]) => JSON.stringify(value) === JSON.stringify(y[key]))
+  );
+}
+
+function checkResult(plan: Plan): void {
+  const recipients = new Set<string>();
+  const silent = !plan.nodes.some(({ op }) => op === 'reveal/1');
+  const pending: [tree: Plan['result'], depth: number][] = [[plan.result, 0]];
+  let entries = 0;
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const [tree, depth] = next;
+    demand(++entries <= MAX_PLAN_NODES && depth <= 8, 'is too large or too deep');
+    if (typeof tree === 'number') {
+      const type = plan.nodes[tree]?.type;
+      demand(type?.kind === 'opened' || type?.kind === 'public', 'holds a value that nobody may read');
+      recipients.add(type.to);
+      continue;
+    }
+    demand(Object.keys(tree).length > 0 || (depth === 0 && silent), 'has an empty part');
+    for (const [name, part] of Object.entries(tree)) {
+      demand(/^[a-zA-Z][a-zA-Z0-9_]{0,63}$/.test(name), 'has an entry without a proper name');
+      pending.push([part, depth + 1]);
+    }
+  }
+  demand(recipients.size === 1 || silent, 'mixes what several recipients know');
+}

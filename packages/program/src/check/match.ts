@@ -1,0 +1,45 @@
+/** Rows of holders that are matched by keys. @module */
+import type { Plan, PlanNode, ValueType } from '@2pm/core';
+import { bounds, hull } from './bounds.ts';
+import { inputColumn } from './columns.ts';
+import { as, type Of, shared } from './placement.ts';
+import { demand } from './refusal.ts';
+
+export const MAX_JOINED = 8;
+export const MAX_SETS = 16;
+
+export function keyed(plan: Plan, table: Of<'table'>, { args, attrs }: PlanNode): ValueType {
+  const { key = '', columns = [], capacity: length = 1 } = attrs;
+  const keys = plan.tables[table.table]?.keys ?? {};
+  demand(Object.hasOwn(keys, key), `table ${table.table} has no key ${key}`);
+  demand(plan.roles[table.role]?.max === 1, `role ${table.role} may have several members`);
+  demand(new Set(columns).size === columns.length, 'carries a column twice');
+  for (const name of columns) inputColumn(plan, table, args[0] as number, name);
+  return { kind: 'keyed', role: table.role, table: table.table, key, length };
+}
+
+/** Keyed rows of different roles, whose keys are made by the same rules: others could never meet. */
+export function matched(plan: Plan, args: readonly ValueType[]): Of<'keyed'>[] {
+  const sides = args.map((arg) => as('keyed', arg));
+  demand(new Set(sides.map(({ role }) => role)).size === sides.length, 'a role comes twice');
+  const rules = sides.map(({ table, key }) =>
+    JSON.stringify(plan.tables[table]?.keys?.[key]?.map((pass) => pass.map(({ rule }) => rule))),
+  );
+  demand(new Set(rules).size === 1, 'the keys are made by different rules');
+  return sides;
+}
+
+export function joinedColumn(plan: Plan, { args, attrs }: PlanNode, joined: Of<'joined'>): ValueType {
+  let join = plan.nodes[args[0] as number];
+  while (join?.op === 'keep/1') join = plan.nodes[join.args[0] as number];
+  const side = join?.args.map((arg) => plan.nodes[arg]).find((one) => roleOf(one?.type) === attrs.role);
+  const table = plan.nodes[side?.args[0] ?? -1]?.type;
+  demand(side?.attrs.columns?.includes(attrs.name ?? '') === true, `${attrs.role} brings no column ${attrs.name}`);
+  const { dtype, fractionBits, ...range } = inputColumn(plan, as('table', table), 0, attrs.name as string);
+  const like = { length: joined.length, dtype: dtype === 'bool' ? 'bool' : 'int', fractionBits } as const;
+  return shared(like, hull(bounds(range), { lo: 0n, hi: 0n }));
+}
+
+export function roleOf(type: ValueType | undefined): string | undefined {
+  return type?.kind === 'keyed' ? type.role : undefined;
+}
