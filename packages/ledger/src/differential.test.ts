@@ -10,7 +10,7 @@ import { ledgerEvent, NODE_STATUSES, TASK_STATUSES } from './contract-event.ts';
 import { LEDGER_ABI, LEDGER_BYTECODE } from './contracts.generated.ts';
 import { CONTRACT_ERRORS } from './refusal.ts';
 
-const LISTS = Number(process.env['LEDGER_DIFFERENTIAL_LISTS'] ?? 300);
+const LISTS = Number(process.env['LEDGER_DIFFERENTIAL_LISTS'] ?? 150);
 const FIRST_SEED = Number(process.env['LEDGER_DIFFERENTIAL_SEED'] ?? 1);
 /** Lists that share the blocks of one anvil: it keeps all state in memory. */
 const PER_ANVIL = 300;

@@ -39,6 +39,8 @@ for (const mode of ['wal', 'delete'] as const) {
         insert.run(...values);
       }
       db.exec('COMMIT');
+      // Else it is done whenever the last statement is collected, perhaps in the middle of a test.
+      db.pragma('wal_checkpoint(TRUNCATE)');
       db.close();
       const write = async (sql: string, ...values: unknown[]) => {
         const writer = new Database(path);
