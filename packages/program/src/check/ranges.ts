@@ -3,8 +3,9 @@
  * each end is moved outwards by 2 and by 2^-20 of its size. In integers alone, so that everybody finds the same.
  * @module
  */
+import type { Bounds } from './bounds.ts';
+
 export type Elementary = 'reciprocal/1' | 'sqrt/1' | 'exp/1' | 'log/1' | 'sigmoid/1';
-type Bounds = { lo: bigint; hi: bigint };
 
 /** Of x / 2^bits, rounded to either neighbour. */
 export function rescaledBounds({ lo, hi }: Bounds, bits: number): Bounds {
