@@ -1,7 +1,7 @@
 /**
  * Our PSI beside @openmined/psi.js (ECDH on P-256, WebAssembly), in the same run on the same machine.
  *
- *   node bench/psi-peer.js [--n 1000] [--runs 3] [--json]
+ *   node bench/psi-peer.js [--n 1000] [--runs 3] [--only rr22] [--json]
  *
  * Both sides have n items, half of them common. Ours run as two processes over a loopback socket (bench/psi-ecdh.js and
  * bench/psi.js), the peer in one process with nothing between its parties, which favours it; compare processor time.
@@ -28,6 +28,7 @@ const { values } = parseArgs({
     n: { type: 'string', default: '1000' },
     runs: { type: 'string', default: '3' },
     json: { type: 'boolean', default: false },
+    only: { type: 'string' },
     peer: { type: 'string' },
   },
 });
@@ -44,7 +45,7 @@ function compare(directory) {
     ['psi-ecdh.js'],
     ['psi-ecdh.js', '--verifiable'],
     ['psi.js', '--protocol', 'rr22'],
-  ];
+  ].filter(([file, ...args]) => values.only === undefined || file === 'psi-peer.js' || args.includes(values.only));
   const runs = Array.from({ length: Number(values.runs) }, () =>
     contenders.map(([file, ...args]) => {
       const line = execFileSync(process.execPath, [here(file), '--json', '--n', String(n), ...args], {

@@ -36,7 +36,7 @@ import { type LoadedContract, tableOf } from './contract/contract.ts';
 import { openContract, physicalName } from './contract/server.ts';
 import type { Engine } from './engine/engine.ts';
 import { positionsOf, writeRows } from './keys/deliver.ts';
-import { KeptTables } from './keys/kept-tables.ts';
+import { KeptTables, keyedName } from './keys/kept-tables.ts';
 import { keyedTable, keyOf } from './keys/keyed.ts';
 import { Lineage } from './lineage.ts';
 import { compileLocal, type TableBinding } from './plan-sql.ts';
@@ -47,7 +47,7 @@ import { parquetColumns } from './sources/parquet-schema.ts';
 import { identifier, literal } from './sql.ts';
 import { keyedNodes, sharedLocals, usedColumns } from './usage.ts';
 
-/** A task over 10^7 keys, or several of fewer. */
+/** Of 10^7 keys, for the task and those that follow on the same snapshot. */
 const KEPT_BYTES = 256 * 2 ** 20;
 
 export interface DataHolderOptions {
@@ -242,17 +242,18 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
     return keys;
   }
 
-  function runKeyed(
-    { taskId, plan }: TaskRequest,
+  async function runKeyed(
+    { plan }: TaskRequest,
     node: number,
     snapshots: TaskRecord['snapshots'],
     signal: AbortSignal,
   ) {
-    return kept.get(taskId, node, () => {
-      const lineage = new Lineage(plan);
-      const snapshot = snapshotOf(lineage, node, snapshots);
-      return keyedTable(engine, lineage, node, bind(snapshot), snapshot.rows, signal);
-    });
+    const lineage = new Lineage(plan);
+    const snapshot = snapshotOf(lineage, node, snapshots);
+    const table = await kept.get(keyedName(plan, node, snapshot), () =>
+      keyedTable(engine, lineage, node, bind(snapshot), snapshot.rows, signal),
+    );
+    return { ...table, report: { ...table.report, node } };
   }
 
   /** The record of a prepared task in which this node has the role, its snapshots still as they were. */
@@ -335,7 +336,6 @@ export function dataHolder(options: DataHolderOptions): DataHolder {
       await store.load();
       const record = store.task(taskId);
       // The salt stays: with it the holder can still open the commitment.
-      kept.drop(taskId);
       if (record !== undefined && !record.released) await store.keepTask({ ...record, released: true });
       await store.sweep();
     },

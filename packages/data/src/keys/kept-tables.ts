@@ -1,24 +1,24 @@
-/** Keyed rows between the rehearsal of a task and its use: reading them again takes longer than all that follows. @module */
-import type { TaskId } from '@2pm/core';
+/** Keyed rows that were read before: reading them takes longer than the matching that follows. @module */
+import { type Hash, hashValue, type Plan, type PlanNode, slice } from '@2pm/core';
 import type { KeyedTable } from './keyed.ts';
 
-/** The newest tables that fit into `capacity` bytes together; larger ones, and older ones, are read again. */
+/** The tables used last that fit into `capacity` bytes together; larger ones, and older ones, are read again. */
 export class KeptTables {
   readonly #capacity: number;
-  readonly #kept = new Map<string, { taskId: TaskId; table: KeyedTable; bytes: number }>();
+  readonly #kept = new Map<Hash, { table: KeyedTable; bytes: number }>();
 
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
-  async get(taskId: TaskId, node: number, read: () => Promise<KeyedTable>): Promise<KeyedTable> {
-    const key = `${taskId} ${node}`;
-    const known = this.#kept.get(key);
-    if (known !== undefined) return known.table;
-    const table = await read();
-    const bytes = sizeOf(table);
+  async get(name: Hash, read: () => Promise<KeyedTable>): Promise<KeyedTable> {
+    const known = this.#kept.get(name);
+    const table = known?.table ?? (await read());
+    const bytes = known?.bytes ?? sizeOf(table);
     if (bytes > this.#capacity) return table;
-    this.#kept.set(key, { taskId, table, bytes });
+    // The one used last stands last.
+    this.#kept.delete(name);
+    this.#kept.set(name, { table, bytes });
     let total = [...this.#kept.values()].reduce((sum, one) => sum + one.bytes, 0);
     for (const [oldest, one] of this.#kept) {
       if (total <= this.#capacity) break;
@@ -27,10 +27,23 @@ export class KeptTables {
     }
     return table;
   }
+}
 
-  drop(taskId: TaskId): void {
-    for (const [key, one] of this.#kept) if (one.taskId === taskId) this.#kept.delete(key);
-  }
+/**
+ * Names the rows of a `keyed/1` node by all that decides them: the snapshot, the contract that says what its columns are,
+ * and what the plan says up to this node, wherever in the plan that stands.
+ */
+export function keyedName(plan: Plan, node: number, { contractHash, root }: { contractHash: Hash; root: Hash }): Hash {
+  const nodes = slice(plan, [node]);
+  const place = new Map(nodes.map((index, i) => [index, i]));
+  const said = nodes.map((index) => {
+    const { op, args, attrs, type } = plan.nodes[index] as PlanNode;
+    const of = type.kind === 'column' ? { of: place.get(type.of) ?? -1 } : {};
+    return { op, args: args.map((arg) => place.get(arg) ?? -1), attrs: { ...attrs }, type: { ...type, ...of } };
+  });
+  const type = plan.nodes[node]?.type;
+  const table = type?.kind === 'keyed' ? plan.tables[type.table] : undefined;
+  return hashValue('2pm/keyed-rows/1', JSON.stringify([contractHash, root, table, said])) as Hash;
 }
 
 function sizeOf({ digests, present, columns, positions }: KeyedTable): number {
