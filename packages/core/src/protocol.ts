@@ -18,6 +18,8 @@ export interface ProtocolCard {
   seats: number;
   /** What each kind of party learns beyond its output, in plain words. */
   learns: string[];
+  /** And where the plan joins rows; absent where the protocol joins none. */
+  learnsOfJoins?: string[];
   deviations: string[];
 }
 

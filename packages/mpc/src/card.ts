@@ -14,14 +14,16 @@ export const REP3_SEMI_HONEST: ProtocolCard = {
   learns: [
     'A seat learns the plan, the number of holders and the lengths of their inputs, and no value, as long as it follows ' +
       'the protocol and no other seat shows it what it holds.',
+    'Two seats together learn every input.',
+    'The recipient of a reveal learns the revealed integers and which of them were withheld.',
+    'A data holder learns nothing from what is computed in secret.',
+  ],
+  learnsOfJoins: [
     'Where rows are matched by keys, one seat, which brings none of these rows, matches. It sees a pseudonym of each row ' +
       'and pass, in an order that nobody knows, and so learns how many rows match in each pass, and how the passes ' +
       'overlap, but nothing of whose rows they are and none of their columns. The other seats learn nothing, not even how ' +
       'many match.',
     'The matching seat together with a holder of these rows learns whose rows match, as far as the holder can guess keys.',
-    'Two seats together learn every input.',
-    'The recipient of a reveal learns the revealed integers and which of them were withheld.',
-    'A data holder learns nothing from what is computed in secret.',
   ],
   deviations: [
     'Zero shares come from AES-128 in counter mode under pairwise seeds sent in the first round, each by one of the two ' +

@@ -41,6 +41,14 @@ describe('an explanation', () => {
   });
 });
 
+test('tells what the matching seat learns where rows are joined, and only there', async () => {
+  const told = async (name: string) =>
+    explainPlan(await traced(name), {})
+      .learns.join(' ')
+      .includes('matching seat');
+  expect([await told('03-shared-members'), await told('01-flight-delays')]).toEqual([true, false]);
+});
+
 test('tells what an intersection takes before anybody runs it', async () => {
   const { intersections } = explainPlan(await traced('03-shared-members'), {});
   expect(intersections).toEqual([

@@ -46,13 +46,14 @@ export function explainPlan(plan: Plan, members: Readonly<Record<string, number>
     intersections: nodesOf(plan, 'intersect/1').map((index) => explainIntersection(plan, index)),
   };
   if (nodesOf(plan, 'reveal/1').length === 0) return said;
+  const { learns, learnsOfJoins = [] } = REP3_SEMI_HONEST;
   const { rounds, seats, holders, outputs } = traffic(plan, sizes);
   // Seats send at the same time; a holder's message goes out before the first round.
   const most = Math.max(...seats) + Math.max(0, ...Object.values(holders)) + outputs;
   const time = ({ round, bytes }: typeof NEAR) => Math.round((rounds * round + most / bytes) * 10) / 10;
   return {
     ...said,
-    learns: [...said.learns, ...REP3_SEMI_HONEST.learns],
+    learns: [...said.learns, ...learns, ...(nodesOf(plan, 'join/1').length > 0 ? learnsOfJoins : [])],
     cost: {
       ...{ protocol: REP3_SEMI_HONEST.id, rounds, seatBytes: seats, holderBytes: holders, outputBytes: outputs },
       milliseconds: { near: time(NEAR), far: time(FAR) },
