@@ -25,6 +25,7 @@ export {
   payloadCard,
 } from './intersect.ts';
 export { type IntersectionCost, intersectionCost } from './intersection-cost.ts';
+export { type IntersectionRequest, type Intersector, intersector } from './intersector.ts';
 export { joinInput } from './join/input.ts';
 export { CONTRIBUTION_BYTES, joinKey } from './join/tags.ts';
 export { npartyCard } from './nparty/card.ts';

@@ -8,6 +8,7 @@ import {
   type Rng,
   type SecurityModel,
 } from '@2pm/core';
+import type { KernelPool } from '@2pm/crypto/wasm';
 import { bucketsCard } from './buckets/card.ts';
 import { bucketMatches, rr22BucketsReceiver } from './buckets/receiver.ts';
 import { rr22BucketsSender } from './buckets/sender.ts';
@@ -19,6 +20,8 @@ import { npartyCard } from './nparty/card.ts';
 import { npartyLeader } from './nparty/leader.ts';
 import { npartyMember } from './nparty/member.ts';
 import { rr22Card, rr22CardOf } from './rr22/card.ts';
+import { KeptPairs, type Link } from './rr22/kept-pairs.ts';
+import type { PairSetup } from './rr22/pair-setup.ts';
 import { rr22Parameters } from './rr22/parameters.ts';
 import { type MatchedPayloads, rr22PayloadReceiver, rr22Receiver } from './rr22/receiver.ts';
 import { rr22Sender } from './rr22/sender.ts';
@@ -27,8 +30,8 @@ export interface Intersection {
   /** Unique for each run. */
   sid: Hash;
   security: SecurityModel;
-  /** In one order for all. The own entry has no channel. */
-  parties: readonly { capacity: number; channel?: Channel }[];
+  /** In one order for all. The own entry has no channel. `identity`: what else the peer is known by, see `KeptPairs`. */
+  parties: readonly { capacity: number; channel?: Channel; identity?: string }[];
   /** Place of the one who learns the intersection. */
   receiver: number;
   /** Own digests, 16 bytes each, distinct. */
@@ -36,6 +39,12 @@ export interface Intersection {
   rng: Rng;
   crypto: CryptoProvider;
   signal: AbortSignal;
+  /** Base transfers of earlier runs; without it none are kept. The peers need not agree. */
+  kept?: KeptPairs;
+  /** Working memory of earlier runs, as of `Rr22Options`. */
+  pool?: KernelPool;
+  /** Called when a bucket is through, where the sets go in buckets. */
+  onProgress?: (done: { buckets: number; of: number }) => void;
 }
 
 /** Where two sets change from one protocol to the next. The same on both sides. */
@@ -73,25 +82,24 @@ export async function intersect(options: Intersection, sizes = SIZES): Promise<U
     sizes,
   );
   if (parties.length > 2) return intersectMany(options);
-  const channel = parties.find((party) => party.channel)?.channel;
-  if (channel === undefined) throw new RangeError('an intersection of two has one channel');
+  const { channel, ...link } = otherOf(options);
   const capacity = { receiver: parties[receiver]?.capacity ?? 0, sender: parties[1 - receiver]?.capacity ?? 0 };
   const { sid, items, rng, crypto, signal } = options;
-  const run = { channel, sid, capacity, items, rng, crypto, signal };
-  const receives = parties.findIndex((party) => party.channel === undefined) === receiver;
-  switch (card.id) {
-    case ecdhCard.id:
-      return receives ? ecdhReceiver(run) : noResult(ecdhSender(run));
-    case bucketsCard.id: {
-      const store = memoryBucketStore();
-      const cut = { ...run, store, items: () => [items] };
-      if (!receives) return noResult(rr22BucketsSender(cut));
-      await rr22BucketsReceiver(cut);
-      return ascending(bucketMatches(store));
-    }
-    default:
-      return receives ? rr22Receiver({ ...run, security }) : noResult(rr22Sender({ ...run, security }));
+  const run = { channel, sid, capacity, items, rng, crypto, signal, ...optional(options) };
+  const receives = isReceiver(options);
+  if (card.id === ecdhCard.id) return receives ? ecdhReceiver(run) : noResult(ecdhSender(run));
+  if (security === 'malicious') {
+    return receives ? rr22Receiver({ ...run, security }) : noResult(rr22Sender({ ...run, security }));
   }
+  return overKept(options, [{ channel, ...link }], async ([setup]) => {
+    const over = { ...run, ...(setup === undefined ? {} : { setup }) };
+    if (card.id !== bucketsCard.id) return receives ? rr22Receiver(over) : noResult(rr22Sender(over));
+    const store = memoryBucketStore();
+    const cut = { ...over, store, items: () => [items] };
+    if (!receives) return noResult(rr22BucketsSender(cut));
+    await rr22BucketsReceiver(cut);
+    return ascending(bucketMatches(store));
+  });
 }
 
 /** The largest set of an intersection with payloads: buckets carry none. */
@@ -126,22 +134,39 @@ export interface PayloadIntersection extends Intersection {
 /** As `intersect`; the receiver also gets what the other brought of each match. */
 export async function intersectWithPayloads(options: PayloadIntersection): Promise<MatchedPayloads | undefined> {
   const { parties, receiver, security, payloadBytes, payloads } = options;
-  const channel = parties.find((party) => party.channel)?.channel;
-  if (channel === undefined) throw new RangeError('an intersection of two has one channel');
-  const capacities = [receiver, ...parties.keys()].filter((place, i) => i === 0 || place !== receiver);
-  const [own = 0, other = 0] = capacities.map((place) => parties[place]?.capacity);
-  payloadCard(
-    capacities.map((place) => parties[place]?.capacity ?? 0),
-    security,
-    payloadBytes,
-  );
+  const { channel, ...link } = otherOf(options);
+  const capacity = { receiver: parties[receiver]?.capacity ?? 0, sender: parties[1 - receiver]?.capacity ?? 0 };
+  payloadCard([capacity.receiver, capacity.sender], security, payloadBytes);
   const { sid, items, rng, crypto, signal } = options;
-  const run = { channel, sid, items, rng, crypto, signal, security, payloadBytes };
-  const capacity = { receiver: own, sender: other };
-  if (parties.findIndex((party) => party.channel === undefined) === receiver) {
-    return rr22PayloadReceiver({ ...run, capacity });
-  }
-  return noResult(rr22Sender({ ...run, capacity, ...(payloads === undefined ? {} : { payloads }) }));
+  const run = { channel, sid, capacity, items, rng, crypto, signal, security, payloadBytes, ...optional(options) };
+  const play = async (setup: PairSetup | undefined) => {
+    const over = { ...run, ...(setup === undefined ? {} : { setup }) };
+    if (isReceiver(options)) return rr22PayloadReceiver(over);
+    return noResult(rr22Sender({ ...over, ...(payloads === undefined ? {} : { payloads }) }));
+  };
+  if (security === 'malicious') return play(undefined);
+  return overKept(options, [{ channel, ...link }], ([setup]) => play(setup));
+}
+
+function otherOf({ parties }: Intersection): Link {
+  const [other, ...others] = parties.flatMap(({ channel, identity }) => (channel ? [{ channel, identity }] : []));
+  if (other !== undefined && others.length === 0 && parties.length === 2) return other;
+  throw new RangeError('an intersection of two has one channel');
+}
+
+function isReceiver({ parties, receiver }: Intersection): boolean {
+  return parties.findIndex((party) => party.channel === undefined) === receiver;
+}
+
+function optional({ pool, onProgress }: Intersection) {
+  return { ...(pool === undefined ? {} : { pool }), ...(onProgress === undefined ? {} : { onProgress }) };
+}
+
+/** Semi-honest runs of RR22 use base transfers that both still have, or make them: see `rr22/kept-pairs.ts`. */
+function overKept<T>(options: Intersection, links: readonly Link[], work: (setups: PairSetup[]) => Promise<T>) {
+  const { sid, rng, crypto, signal, kept = new KeptPairs(() => 0) } = options;
+  const role = isReceiver(options) ? 'receiver' : 'sender';
+  return kept.use(links, { role, sid, rng, crypto, signal }, work);
 }
 
 async function noResult(work: Promise<void>): Promise<undefined> {
@@ -161,16 +186,27 @@ async function ascending(parts: AsyncIterable<Uint32Array>): Promise<Uint32Array
 }
 
 /** Here the receiver leads and is party 0; the others follow in their order. */
-async function intersectMany({ parties, receiver, ...common }: Intersection): Promise<Uint32Array | undefined> {
+async function intersectMany(options: Intersection): Promise<Uint32Array | undefined> {
+  const { parties, receiver, sid, items, rng, crypto, signal } = options;
   const [leader, ...members] = [receiver, ...parties.keys()].filter((place, i) => i === 0 || place !== receiver);
   const order = [leader, ...members].map((place) => parties[place ?? -1]);
-  const channels = new Map(
-    order.flatMap((party, number) => (party?.channel === undefined ? [] : [[number, party.channel] as const])),
+  const links = new Map(
+    order.flatMap((party, number) =>
+      party?.channel === undefined ? [] : [[number, { channel: party.channel, identity: party.identity }] as const],
+    ),
   );
+  const channels = new Map([...links].map(([number, { channel }]) => [number, channel]));
+  const capacities = order.map((party) => party?.capacity ?? 0);
+  const run = { channels, sid, capacities, items, rng, crypto, signal, ...optional(options) };
   const self = order.findIndex((party) => party?.channel === undefined);
-  const { sid, items, rng, crypto, signal } = common;
-  const run = { channels, sid, capacities: order.map((party) => party?.capacity ?? 0), items, rng, crypto, signal };
-  if (self === 0) return npartyLeader(run);
-  await npartyMember({ ...run, party: self });
-  return undefined;
+  // Of base transfers there are those between the leader and each member.
+  const linked = [...links.keys()].filter((number) => self === 0 || number === 0);
+  return overKept(
+    options,
+    linked.map((number) => links.get(number) as Link),
+    async (made) => {
+      const setups = new Map(linked.map((number, i) => [number, made[i] as PairSetup]));
+      return self === 0 ? npartyLeader({ ...run, setups }) : noResult(npartyMember({ ...run, setups, party: self }));
+    },
+  );
 }

@@ -1,6 +1,7 @@
 /** What an intersection takes, told before it runs: from capacities alone. @module */
 import type { ProtocolCard, SecurityModel } from '@2pm/core';
 import { okvsLength, ROW_BYTES } from '@2pm/crypto/okvs';
+import { KEPT_SETUP_BYTES } from '@2pm/crypto/ot';
 import { voleMessageBytes } from '@2pm/crypto/vole';
 import { FRAME_BYTES } from './bound-channel.ts';
 import { bucketsCard } from './buckets/card.ts';
@@ -67,9 +68,13 @@ export function intersectionCost(
 
 function rr22Cost(capacity: { receiver: number; sender: number }, security: SecurityModel, payloadBytes: number) {
   const { okvs, vole, tagBytes } = rr22Parameters(capacity, { security });
-  const { offer, answer, choice, correction } = voleMessageBytes(vole);
+  // As if nothing were kept of an earlier run.
+  const overSetup = security === 'semi-honest';
+  const { offer, answer, choice, correction } = voleMessageBytes(vole, overSetup);
+  const setUp = overSetup ? KEPT_SETUP_BYTES.offer + KEPT_SETUP_BYTES.answer : 0;
   const vector = vole.valueBytes * okvsLength(okvs);
-  const payload = offer + answer + 32 + choice + correction + vector + (tagBytes + payloadBytes) * capacity.sender;
+  const payload =
+    setUp + offer + answer + 32 + choice + correction + vector + (tagBytes + payloadBytes) * capacity.sender;
   return {
     bytes: payload + 16 * Math.ceil(payload / FRAME_BYTES),
     memoryBytes:

@@ -126,6 +126,11 @@ export class Kernels {
     this.#top = heapBase;
   }
 
+  /** Bytes of the memory, taken or not. */
+  get size(): number {
+    return this.#memory.buffer.byteLength;
+  }
+
   /**
    * Reserves `size` bytes at a multiple of 64. Contents are arbitrary. Views taken before may be detached.
    * @throws {NodeError} `KERNELS_OUT_OF_MEMORY` beyond 4 GiB, or what the machine gives.

@@ -37,3 +37,16 @@ test('memory that was made resident once stays so, and keeps what is written', a
     });
   }
 });
+
+test('a pool keeps no more memory than it may', async () => {
+  const pool = new KernelPool(2 ** 22);
+  const run = (bytes: number) =>
+    pool.use(async (kernels) => {
+      kernels.alloc(bytes);
+      return kernels;
+    });
+  const small = await run(2 ** 16);
+  expect(await run(2 ** 23)).toBe(small);
+  expect(small.size).toBeGreaterThan(2 ** 22);
+  expect(await run(2 ** 16)).not.toBe(small);
+});

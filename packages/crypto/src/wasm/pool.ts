@@ -8,6 +8,12 @@ import { type Kernels, loadKernels } from './kernels.ts';
  */
 export class KernelPool {
   readonly #idle: Kernels[] = [];
+  readonly #keepBytes: number;
+
+  /** `keepBytes`: most memory of all instances that wait for a run; what would exceed it is dropped. */
+  constructor(keepBytes = Number.POSITIVE_INFINITY) {
+    this.#keepBytes = keepBytes;
+  }
 
   async use<T>(run: (kernels: Kernels) => Promise<T>): Promise<T> {
     const kernels = this.#idle.pop() ?? (await loadKernels());
@@ -16,7 +22,8 @@ export class KernelPool {
       return await run(kernels);
     } finally {
       kernels.release(mark);
-      this.#idle.push(kernels);
+      const kept = this.#idle.reduce((sum, { size }) => sum + size, kernels.size);
+      if (kept <= this.#keepBytes) this.#idle.push(kernels);
     }
   }
 }

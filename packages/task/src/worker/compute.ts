@@ -21,6 +21,7 @@ import {
   type TaskRequest,
 } from '@2pm/core';
 import type { KeptRows } from '@2pm/core/api';
+import type { Intersector } from '@2pm/psi';
 import { matchers } from '../matchers.ts';
 import { COMPUTE_PROTOCOL, Hello, type MemberCost } from '../messages.ts';
 import { type Roster, roleSizes } from '../roster.ts';
@@ -39,6 +40,7 @@ export interface AttemptContext {
   rendezvous: Rendezvous;
   rng: Rng;
   crypto: CryptoProvider;
+  intersector: Intersector;
   signal: AbortSignal;
   onProgress: (phase: string, message: string, done?: number, of?: number) => void;
 }

@@ -5,59 +5,28 @@
  * @module
  */
 import {
-  type Channel,
   type CryptoProvider,
-  type DataHolder,
-  deliveredColumns,
   type Hash,
   hashValue,
   type KeyedRows,
-  keyedColumns,
   NodeError,
   type NodeId,
   nodesOf,
   type Plan,
   type Rng,
-  type TaskRequest,
 } from '@2pm/core';
 import type { KeptRows } from '@2pm/core/api';
-import {
-  CONTRIBUTION_BYTES,
-  columnPayloads,
-  intersect,
-  intersectWithPayloads,
-  joinInput,
-  joinKey,
-  payloadColumns,
-  WORD_BYTES,
-} from '@2pm/psi';
+import { CONTRIBUTION_BYTES, joinInput, joinKey } from '@2pm/psi';
 import type { Roster } from '../roster.ts';
 import { blaming } from './blame.ts';
+import { type IntersectContext, intersectRows } from './intersect.ts';
+import { channelTo, sidesOf } from './sides.ts';
 
-export interface MatchContext {
-  request: TaskRequest;
+export interface MatchContext extends IntersectContext {
   roster: Roster;
   sid: Hash;
-  data: DataHolder | undefined;
-  /** To the other members, by id. */
-  channels: ReadonlyMap<NodeId, Channel>;
   rng: Rng;
   crypto: CryptoProvider;
-  signal: AbortSignal;
-  onProgress: (phase: string, message: string) => void;
-}
-
-/** The holders that a matching operation brings together, in the order of its arguments. */
-function sidesOf(plan: Plan, roster: Roster, operation: number): { node: number; role: string; holder: NodeId }[] {
-  return (plan.nodes[operation]?.args ?? []).map((node) => {
-    const type = plan.nodes[node]?.type;
-    const role = type?.kind === 'keyed' ? type.role : '';
-    const [holder, ...others] = roster.roles[role] ?? [];
-    if (holder === undefined || others.length > 0) {
-      throw new NodeError('TASK_MATCH', `role ${role} has not exactly one member`, { fault: 'caller' });
-    }
-    return { node, role, holder };
-  });
 }
 
 /** With whom this member must speak to match rows. */
@@ -96,7 +65,7 @@ export async function matchRows(context: MatchContext): Promise<MatchedRows> {
       const { rng, crypto } = context;
       shared.set(own.node, joinInput({ plan, node: own.node, rows: mine, key, rng, crypto }));
     } else {
-      kept.push(...(await intersectRows(context, operation, session, sides, mine)));
+      kept.push(...(await intersectRows(context, { operation, session, sides, rows: mine })));
     }
   }
   return { shared, kept };
@@ -128,50 +97,4 @@ async function contributions(
       return blaming(holder, channel.receive({ signal }));
     }),
   );
-}
-
-async function intersectRows(
-  { request, data, channels, rng, crypto, signal }: MatchContext,
-  operation: number,
-  sid: Hash,
-  sides: readonly { node: number; role: string; holder: NodeId }[],
-  rows: KeyedRows,
-): Promise<KeptRows[]> {
-  const { plan, self, signed } = request;
-  const { name = '', to = '' } = plan.nodes[operation]?.attrs ?? {};
-  const capacityOf = (node: number) => keyedColumns(plan, node).capacity;
-  const own = sides.find(({ holder }) => holder === self);
-  const run = {
-    sid,
-    security: signed.spec.security,
-    parties: sides.map(({ node, holder }) => ({
-      capacity: capacityOf(node),
-      ...(holder === self ? {} : { channel: channelTo(channels, holder) }),
-    })),
-    receiver: sides.findIndex(({ role }) => role === to),
-    items: rows.digests[0] ?? new Uint8Array(),
-    ...{ rng, crypto, signal },
-  };
-  const delivered = deliveredColumns(plan, operation);
-  const payloads =
-    delivered === undefined
-      ? undefined
-      : await intersectWithPayloads({
-          ...run,
-          payloadBytes: WORD_BYTES * delivered.columns.length,
-          ...(own?.node === delivered.node ? { payloads: columnPayloads(rows) } : {}),
-        });
-  const found = delivered === undefined ? await intersect(run) : payloads?.matches;
-  if (found === undefined || own === undefined || data === undefined) return [];
-  const beside =
-    delivered === undefined || payloads === undefined
-      ? {}
-      : { delivered: payloadColumns(payloads.payloads, delivered) };
-  return [{ name, ...(await data.deliver(request, own.role, own.node, name, found, { signal, ...beside })) }];
-}
-
-function channelTo(channels: ReadonlyMap<NodeId, Channel>, holder: NodeId): Channel {
-  const channel = channels.get(holder);
-  if (channel === undefined) throw new NodeError('TASK_NO_CHANNEL', `no channel to ${holder}`, { fault: 'node' });
-  return channel;
 }

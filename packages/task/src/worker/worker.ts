@@ -29,6 +29,7 @@ import {
 } from '@2pm/core';
 import type { TaskUpdate } from '@2pm/core/api';
 import { rosterHash, signAttestation, signConsent, taskId as taskIdOf } from '@2pm/crypto';
+import { type Intersector, intersector } from '@2pm/psi';
 import { checkProtocol } from '../check-protocol.ts';
 import { type ControlPlane, wireError } from '../control.ts';
 import type { ControlAnswers, ControlRequest, Leaf, Reason } from '../messages.ts';
@@ -60,6 +61,8 @@ export interface WorkerOptions {
   data: DataHolder | undefined;
   backends: readonly SharedBackend[];
   crypto: CryptoProvider;
+  /** Runs intersections; without it, in this thread. */
+  intersector?: Intersector;
   /** Traces a program without data, in the sandbox. */
   trace: (program: Uint8Array, signal: AbortSignal) => Promise<Plan>;
   orgOf: (node: NodeId) => string;
@@ -74,6 +77,7 @@ export class Worker {
   readonly #clock: Clock;
   readonly #journal: Journal;
   readonly #rendezvous: Rendezvous;
+  readonly #intersector: Intersector;
   readonly #tasks: Map<TaskId, WorkerTask>;
   readonly #considering = new Map<TaskId, Promise<void>>();
   readonly #running = new Map<TaskId, { attempt: number; abort: AbortController; done: Promise<void> }>();
@@ -86,6 +90,8 @@ export class Worker {
     this.#journal = options.env.disk.journal('worker');
     this.#tasks = readWorkerTasks(this.#journal.read());
     this.#rendezvous = new Rendezvous({ backbone: options.env.backbone, clock: this.#clock });
+    const { crypto, env } = options;
+    this.#intersector = options.intersector ?? intersector({ rng: env.rng, crypto, now: () => env.clock.now() });
   }
 
   /** Takes up what was left open when the node went down. */
@@ -373,6 +379,7 @@ export class Worker {
       rendezvous: this.#rendezvous,
       rng: env.rng,
       crypto,
+      intersector: this.#intersector,
       signal: both,
       onProgress: (phase, message, done, of) => {
         const now = this.#clock.now();
