@@ -17,6 +17,7 @@ import { sqliteDisk } from './env/sqlite-disk.ts';
 import { systemClock } from './env/system-clock.ts';
 import { chainOf } from './founding.ts';
 import { serveApi } from './http/serve.ts';
+import { psiThread } from './psi-thread/thread.ts';
 import { OFFERS_DATA, register } from './registration.ts';
 import { createSandbox } from './sandbox/index.ts';
 
@@ -91,6 +92,8 @@ export async function createNode(
     });
     await known(peers, signer.id, starting);
 
+    const psi = psiThread({ identityOf: (node) => peers.record(node)?.keys.tls });
+    running.push(() => psi.close());
     const orgOf = (node: NodeId) => peers.record(node)?.org ?? (node === signer.id ? record.org : node.slice(0, 10));
     const tasks = new Tasks({
       env: { clock, rng, disk, backbone },
@@ -104,6 +107,7 @@ export async function createNode(
       data: data.holder,
       backends: sharedBackends,
       crypto: nodeCrypto,
+      intersector: psi.intersect,
       strip: async (source) => encoder.encode(await stripTypes(encoder.encode(source))),
       trace: (program, signal) => sandbox.traceProgram(program, { signal }),
       peers: () =>
