@@ -61,6 +61,7 @@ export {
 } from './errors.ts';
 export { AnalystKeys, NodeRecord, recordBytesHash, recordHash } from './identity.ts';
 export { Hash, HexBytes, NodeId, Signature, TaskId, ZERO_HASH } from './ids.ts';
+export { type Loop, Loops } from './loops.ts';
 export {
   Attributes,
   ColumnType,

@@ -179,6 +179,11 @@ export type ValueType = z.infer<typeof ValueType>;
  *   transpose/1 (shared) {rows}     of a row-major matrix
  *   matmul/1 (shared ×2) {inner}    of row-major matrices with `inner` columns and rows in common
  *   unstack/1 (shared, stacked)     the same vector, of a role that has a fixed number of members
+ *   carried/1 (shared) {loop, place}  what a step of a loop begins with: its argument at first, then what the step before
+ *                                   gave. Its range holds in every step; loops and their places are numbered from 0
+ *   iterate/1 (carried…, shared…) {times, place}  the place-th value after so many steps, each of which turns the carried
+ *                                   values into the others, of the same scales and lengths. Nothing else leaves a loop, and
+ *                                   nothing in it is withheld, noisy or revealed; see `Loops`
  *   lt/1 le/1 gt/1 ge/1 eq/1 ne/1 (shared, shared|constant)      shared bool
  *   and/1 or/1 (bool ×2), not/1 (bool), select/1 (bool, x, y)   x where true, y elsewhere
  *   suppress/1 (x, support…) {min}  x where every support ≥ min, otherwise withheld; support has x's length or 1
@@ -228,6 +233,8 @@ export const OPERATIONS = [
   'transpose/1',
   'matmul/1',
   'unstack/1',
+  'carried/1',
+  'iterate/1',
   'eq/1',
   'ne/1',
   'lt/1',
@@ -286,6 +293,9 @@ export const Attributes = z.strictObject({
   length: z.number().int().positive().optional(),
   rows: z.number().int().positive().optional(),
   inner: z.number().int().positive().optional(),
+  loop: Index.optional(),
+  place: Index.optional(),
+  times: z.number().int().positive().optional(),
   epsilonMicros: z.number().int().positive().max(20_000_000).optional(),
   sensitivity: Integer.optional(),
 });

@@ -5,7 +5,7 @@
  * some away. What is more than a gate or two stands in numeric/.
  * @module
  */
-import { NodeError, nodesOf, type Plan, type PlanNode, type RoleSizes } from '@2pm/core';
+import { Loops, NodeError, nodesOf, type Plan, type PlanNode, type RoleSizes } from '@2pm/core';
 import { type Circuit, CircuitBuilder, prune } from './circuit.ts';
 import { joinedPlace, joinGate, keyedWords, sharedKeyed } from './lower-join.ts';
 import { noise } from './noise.ts';
@@ -80,12 +80,14 @@ class Lowering {
   readonly #builder: CircuitBuilder;
   readonly #matchers: ReadonlyMap<number, number>;
   readonly #lowered = new Map<number, Lowered>();
+  readonly #loops: Loops;
 
   constructor(plan: Plan, roles: RoleSizes, builder: CircuitBuilder, matchers: ReadonlyMap<number, number>) {
     this.#plan = plan;
     this.#roles = roles;
     this.#builder = builder;
     this.#matchers = matchers;
+    this.#loops = new Loops(plan);
   }
 
   reveal(index: number): Lowered {
@@ -102,7 +104,8 @@ class Lowering {
       if (args.some((before) => before >= i)) throw this.#unsupported(i, 'uses a value that comes after it');
       stack.push(...args);
     }
-    for (const i of [...needed].sort((a, b) => a - b)) this.#lowered.set(i, this.#lower(i));
+    const once = [...needed].filter((i) => !this.#loops.varies(i)).sort((a, b) => a - b);
+    for (const i of once) this.#lowered.set(i, this.#lower(i));
     return this.#masked(index, arg);
   }
 
@@ -209,6 +212,8 @@ class Lowering {
           gate: b.words('add', length, [operand(x, 0), noise(b, length, epsilonMicros, BigInt(sensitivity))]),
         };
       }
+      case 'iterate/1':
+        return { gate: this.#iterated(index) };
       case 'matched/1':
         return { gate: this.#plainGate(index, x) };
       case 'joined-column/1': {
@@ -235,6 +240,19 @@ class Lowering {
         return { gate };
       }
     }
+  }
+
+  /** The steps of a loop, one after another; equal gates are one, so that each further value of the loop adds none. */
+  #iterated(index: number): number {
+    const { times, carried, next, body } = this.#loops.at(index);
+    let values = carried.map((one) => this.#plainGate(index, this.#node(one).args[0] ?? -1));
+    for (let step = 0; step < times; step++) {
+      for (const [place, one] of carried.entries()) this.#lowered.set(one, { gate: values[place] ?? -1 });
+      for (const one of body) this.#lowered.set(one, this.#lower(one));
+      values = next.map((one) => this.#plainGate(index, one));
+    }
+    for (const one of [...carried, ...body]) this.#lowered.delete(one);
+    return values[this.#node(index).attrs.place ?? -1] ?? -1;
   }
 
   /** Rows that were matched: the mask, and where the columns are. */

@@ -3,7 +3,7 @@
  * one element after another, straight from the catalogue of operations (core, plan.ts); no circuit, no modulus.
  * @module
  */
-import { NodeError, type Plan, type RoleSizes } from '@2pm/core';
+import { Loops, NodeError, type Plan, type PlanNode, type RoleSizes } from '@2pm/core';
 import { inputNodes } from './lower.ts';
 import { plainNumeric } from './numeric/plain.ts';
 import { type PlainJoin, plainJoin, plainJoinedColumn } from './plain-join.ts';
@@ -21,6 +21,7 @@ export function evaluatePlain(
   const opened = new Map<number, (bigint | null)[]>();
   const values: ((bigint | null)[] | undefined)[] = [];
   const joins = new Map<number, PlainJoin>();
+  const loops = new Loops(plan);
   const scales = plan.nodes.map(({ type }) => ('fractionBits' in type ? type.fractionBits : 0));
 
   const input = (node: number, role: string) =>
@@ -38,11 +39,12 @@ export function evaluatePlain(
     return plainJoin(plan, index, vectors);
   };
 
-  for (const [index, { op, args, type, attrs }] of plan.nodes.entries()) {
+  const compute = (index: number): void => {
+    const { op, args, type, attrs } = plan.nodes[index] as PlanNode;
     if (type.kind === 'constant') values[index] = [BigInt(type.value)];
     if (op === 'reveal/1') opened.set(index, values[args[0] ?? -1] ?? []);
     if (type.kind === 'joined') joins.set(index, joined(index));
-    if (type.kind !== 'shared') continue;
+    if (type.kind !== 'shared') return;
     const length = type.length * (type.stacked === undefined ? 1 : (roles[type.stacked] ?? 0));
     const at = (place: number, i: number, scale = scales[args[place] ?? -1] ?? 0): bigint => {
       const vector = values[args[place] ?? -1] ?? [];
@@ -68,6 +70,17 @@ export function evaluatePlain(
         const vectors = input(index, local.role).map((vector) => [...vector]);
         values[index] =
           op === 'stack/1' ? vectors.flat() : each((i) => vectors.reduce((sum, vector) => sum + (vector[i] ?? 0n), 0n));
+        break;
+      }
+      case 'iterate/1': {
+        const { times, carried, next, body } = loops.at(index);
+        let now = carried.map((one) => values[plan.nodes[one]?.args[0] ?? -1]);
+        for (let step = 0; step < times; step++) {
+          for (const [place, one] of carried.entries()) values[one] = now[place];
+          for (const one of body) compute(one);
+          now = next.map((one) => values[one]);
+        }
+        values[index] = now[attrs.place ?? -1];
         break;
       }
       case 'matched/1':
@@ -152,6 +165,7 @@ export function evaluatePlain(
         throw new NodeError('MPC_UNSUPPORTED', `${op} is not an operation on shared values`, { fault: 'caller' });
       }
     }
-  }
+  };
+  for (const index of plan.nodes.keys()) if (!loops.varies(index)) compute(index);
   return opened;
 }

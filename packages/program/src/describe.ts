@@ -223,6 +223,13 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
         .slice(1)
         .map((arg) => `(${phrases[arg]})`)
         .join(', ')}`;
+    case 'carried/1':
+      return `value ${(attrs.place ?? 0) + 1} of the step before`;
+    case 'iterate/1': {
+      const [start, step] = [args[attrs.place ?? 0], args[args.length / 2 + (attrs.place ?? 0)]];
+      const begin = plan.nodes[start ?? -1]?.args[0] ?? -1;
+      return `what ${attrs.times} steps make of (${phrases[begin]}), each (${phrases[step ?? -1]})`;
+    }
     case 'combine/1':
       return `the sum of ${args
         .slice(1)

@@ -24,7 +24,7 @@ export const OPERATION_GROUPS = {
     ...['add/1', 'sub/1', 'mul/1', 'neg/1', 'select/1'],
     ...['rescale/1', 'minimum/1', 'maximum/1', 'abs/1', 'min/1', 'max/1', 'argmax/1', 'as-int/1', 'dot/1', 'combine/1'],
     ...['reciprocal/1', 'div/1', 'sqrt/1', 'exp/1', 'log/1', 'sigmoid/1'],
-    ...['repeat/1', 'slice/1', 'concat/1', 'transpose/1', 'matmul/1', 'unstack/1'],
+    ...['repeat/1', 'slice/1', 'concat/1', 'transpose/1', 'matmul/1', 'unstack/1', 'carried/1', 'iterate/1'],
     ...['count/1', 'sum/1', 'histogram/1', 'count-by/1', 'sum-by/1'],
   ],
   'per-holder': ['stack/1'],

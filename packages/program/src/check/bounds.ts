@@ -16,6 +16,10 @@ export function boundsOf(type: ValueType): Bounds {
   return { lo: 0n, hi: 0n };
 }
 
+export function contains(outer: Bounds, inner: Bounds): boolean {
+  return outer.lo <= inner.lo && inner.hi <= outer.hi;
+}
+
 export function hull(a: Bounds, b: Bounds): Bounds {
   const [lo, hi] = [a.lo <= b.lo, a.hi >= b.hi];
   return { lo: lo ? a.lo : b.lo, hi: hi ? a.hi : b.hi };

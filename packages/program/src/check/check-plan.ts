@@ -7,6 +7,7 @@
 import { type Attributes, NodeError, type Operation, type Plan, type PlanNode, type ValueType } from '@2pm/core';
 import { boundsOf, LIMIT } from './bounds.ts';
 import { derive } from './derive.ts';
+import { checkLoops } from './loops.ts';
 import { demand, Refusal } from './refusal.ts';
 
 const ASKS = 'analyst';
@@ -30,6 +31,8 @@ const ATTRIBUTES: Partial<Record<Operation, readonly (keyof Attributes)[]>> = {
   'repeat/1': ['length'],
   'slice/1': ['offset', 'length'],
   'transpose/1': ['rows'],
+  'carried/1': ['loop', 'place'],
+  'iterate/1': ['times', 'place'],
   'matmul/1': ['inner'],
   'suppress/1': ['min'],
   'noise/1': ['epsilonMicros', 'sensitivity'],
@@ -50,6 +53,7 @@ export function checkPlan(plan: Plan): void {
     guard(`operation ${index} (${node.op}, line ${node.line})`, () => checkNode(plan, node, index, names));
   }
   guard('the joins', () => checkJoins(plan));
+  guard('the loops', () => checkLoops(plan, MAX_PLAN_NODES));
   guard('the result', () => checkResult(plan));
 }
 

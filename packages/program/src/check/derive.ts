@@ -19,6 +19,7 @@ import {
 import { quotientBounds, rescaledBounds } from './ranges.ts';
 import { demand } from './refusal.ts';
 import { arithmetic, byRecipient, compare, logic, principal, range, scaleOf } from './several-placements.ts';
+import { carried, iterated } from './step.ts';
 
 export function derive(plan: Plan, node: PlanNode): ValueType {
   const { op, attrs } = node;
@@ -255,6 +256,11 @@ export function derive(plan: Plan, node: PlanNode): ValueType {
       const { stacked: _, ...one } = x;
       return { ...one, length: lengthWithin(x.length * role.max) };
     }
+    case 'carried/1':
+      arity(1);
+      return carried(node, args);
+    case 'iterate/1':
+      return iterated(plan, node, args);
     case 'select/1': {
       arity(3);
       const [condition, yes, no] = [sharedOf(args[0], 'bool'), sharedOf(args[1], 'int'), sharedOf(args[2], 'int')];

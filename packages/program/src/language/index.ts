@@ -23,6 +23,7 @@ export {
   tTest,
 } from './moments.ts';
 export type { OpenedVector, PublicVector } from './public.ts';
+export { repeat, type State } from './repeat.ts';
 export type { RevealOptions } from './reveal.ts';
 export { bool, category, date, fixed, int, table } from './schema.ts';
 export type { Each, Precision, SharedVector } from './shared.ts';

@@ -7,6 +7,7 @@ import { bitsOf } from './arithmetic.ts';
 import { atOneLine } from './line.ts';
 import { combine, dotEach } from './matrix.ts';
 import { fail } from './program-error.ts';
+import { repeat } from './repeat.ts';
 import { SharedVector } from './shared.ts';
 import { refOf } from './trace.ts';
 
@@ -15,7 +16,7 @@ type Ints = SharedVector<'int'>;
 const BITS = 16;
 
 export interface LogisticOptions {
-  /** Steps of the descent: 100 unless told. Each takes 35 rounds and 13 operations of the plan. */
+  /** Steps of the descent: 100 unless told. Each takes 35 rounds. */
   readonly iterations?: number;
   /** Which rows count: of a join those that hold a match. All of them unless told. */
   readonly rows?: SharedVector<'bool'>;
@@ -50,21 +51,19 @@ function descend(
   const squares = xs.map((x) => sizeOf(x) ** 2).reduce((sum, square) => sum + square);
   const step = 4 / (squares + 4 * penalty);
   const sizeBits = Math.ceil(Math.log2(y.length));
-  let weights = dotEach(valid.mul(0), xs).rescale(BITS);
-  let velocity = weights;
-  let momentum = 1;
-  for (let i = 0; i < iterations; i++) {
-    const after = (1 + Math.sqrt(1 + 4 * momentum ** 2)) / 2;
-    const carried = velocity.mul((momentum - 1) / after).rescale(BITS);
-    momentum = after;
+  // As far as so many steps can reach: what a momentum of one less 2 / (reach + 1) makes of slopes down to 1 / reach².
+  const reach = Math.max(1, iterations / 5);
+  const momentum = (reach - 1) / (reach + 1);
+  const start = dotEach(valid.mul(0), xs).rescale(BITS);
+  return repeat(iterations, { weights: start, velocity: start }, ({ weights, velocity }) => {
+    const carried = velocity.mul(momentum).rescale(BITS);
     const ahead = weights.add(carried);
     const said = combine(ahead, xs).rescale(BITS).sigmoid();
     const gradient = dotEach(y.sub(said), xs).rescale(Math.max(BITS + 4 - sizeBits, 0));
     const moved = gradient.div(y.length / step, { fractionBits: BITS });
-    velocity = carried.add(penalty === 0 ? moved : moved.sub(ahead.mul(step * penalty).rescale(BITS)));
-    weights = weights.add(velocity);
-  }
-  return weights;
+    const next = carried.add(penalty === 0 ? moved : moved.sub(ahead.mul(step * penalty).rescale(BITS)));
+    return { weights: weights.add(next), velocity: next };
+  }).weights;
 }
 
 export interface LinearWeights {

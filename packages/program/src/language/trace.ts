@@ -19,6 +19,8 @@ export interface Ref extends Bounds {
   readonly trace: Trace;
   readonly index: number;
   readonly type: ValueType;
+  /** The innermost loop whose steps give it different values; 0 outside of loops. */
+  readonly loop: number;
 }
 
 export const MAX_NODES = 100_000;
@@ -37,6 +39,11 @@ export class Trace {
   readonly roles: { readonly [name: string]: { readonly min: number; readonly max: number } };
   readonly #refs: Ref[] = [];
   readonly #known = new Map<string, Ref>();
+  readonly #keys: string[] = [];
+  readonly #loops: number[] = [];
+  #loopsBegun = 0;
+  /** Operations of all steps of loops but the first. */
+  #repeated = 0;
 
   constructor(tables: Trace['tables'], roles: Trace['roles']) {
     this.tables = tables;
@@ -49,10 +56,14 @@ export class Trace {
 
   emit(op: Operation, args: readonly Ref[], shape: Shape, bounds = UNBOUNDED, attrs = NONE): Ref {
     // By places and without spreading, here and in what leads here: iterators are slow in the sandbox.
+    if (this.#loops.length > 0) expectInLoop(op, shape);
     const indices: number[] = [];
     let key: string = op;
+    let loop = 0;
     for (let i = 0; i < args.length; i++) {
-      const { index } = args[i] as Ref;
+      const { index, loop: its } = args[i] as Ref;
+      if (this.#refs[index] !== args[i] || (its > 0 && op !== 'iterate/1' && !this.#loops.includes(its))) outOfStep();
+      if (its > loop) loop = its;
       indices.push(index);
       key += ` ${index}`;
     }
@@ -61,9 +72,11 @@ export class Trace {
     if (attrs !== NONE && Object.keys(attrs).length > 0) key += JSON.stringify(attrs);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    if (this.nodes.length >= MAX_NODES) fail('PROGRAM_SIZE', `the plan has more than ${MAX_NODES} operations`);
+    if (this.nodes.length >= MAX_NODES) this.#expectSize();
     const type = 'fractionBits' in shape && shape.kind !== 'constant' ? bounded(op, shape, bounds) : shape;
-    const ref: Ref = { trace: this, index: this.nodes.length, type: type as ValueType, lo: bounds.lo, hi: bounds.hi };
+    if (op === 'carried/1' || op === 'iterate/1') loop = this.#loops.at(-1) ?? 0;
+    const { lo, hi } = bounds;
+    const ref: Ref = { trace: this, index: this.nodes.length, type: type as ValueType, lo, hi, loop };
     // Reading a stack is most of the cost of a node; a constant takes the line of the operation it is written for.
     const line = op === 'constant/1' ? UNKNOWN_LINE : callerLine();
     for (let i = 0; i < indices.length; i++) {
@@ -73,7 +86,33 @@ export class Trace {
     this.nodes.push({ op, args: indices, attrs, type: ref.type, line });
     this.#refs.push(ref);
     this.#known.set(key, ref);
+    this.#keys.push(key);
     return ref;
+  }
+
+  /** What a step of a loop emits; stays in the plan if `keep` says so of what the step gives. */
+  inLoop<Out>(times: number, step: (loop: number) => Out, keep: (out: Out) => boolean): Out {
+    const [nodes, loops, repeated] = [this.nodes.length, this.#loopsBegun, this.#repeated];
+    this.#loops.push(++this.#loopsBegun);
+    try {
+      const out = step(loops);
+      this.#repeated += (times - 1) * (this.nodes.length - nodes + this.#repeated - repeated);
+      this.#expectSize();
+      if (!keep(out)) {
+        for (const key of this.#keys.splice(nodes)) this.#known.delete(key);
+        this.nodes.length = nodes;
+        this.#refs.length = nodes;
+        [this.#loopsBegun, this.#repeated] = [loops, repeated];
+      }
+      return out;
+    } finally {
+      this.#loops.pop();
+    }
+  }
+
+  #expectSize(): void {
+    if (this.nodes.length + this.#repeated < MAX_NODES) return;
+    fail('PROGRAM_SIZE', `the plan has more than ${MAX_NODES} operations, each step of a loop counted`);
   }
 
   constant(value: bigint, fractionBits: number): Ref {
@@ -81,6 +120,22 @@ export class Trace {
     const shape: Shape = { kind: 'constant', fractionBits, value: String(value) };
     return this.emit('constant/1', [], shape, { lo: value, hi: value });
   }
+}
+
+const OUTSIDE_LOOPS: ReadonlySet<Operation> = new Set(['total/1', 'stack/1', 'suppress/1', 'noise/1']);
+
+function expectInLoop(op: Operation, { kind }: Shape): void {
+  if ((kind === 'shared' || kind === 'constant') && !OUTSIDE_LOOPS.has(op)) return;
+  const fix = 'Share values before the loop, and reveal after it what repeat() returns';
+  fail('PROGRAM_LOOP', `a step of repeat() computes on shared values alone; it does not ${op.split('/')[0]}`, fix);
+}
+
+function outOfStep(): never {
+  fail(
+    'PROGRAM_LOOP',
+    'this value belongs to one step of a repeat()',
+    'Return it from the step; repeat() gives the last',
+  );
 }
 
 function bounded(op: Operation, shape: Shape & { fractionBits: number }, { lo, hi }: Bounds): object {
