@@ -79,6 +79,15 @@ describe('counts by slot do not protect', () => {
       'weights that come from slots, as many as there are slots',
       (b) => b.shared('combine/1', [b.bins, ...[0, 1, 2, 3].map(() => b.bins)]),
     ],
+    [
+      'what comes back to a slot in the second step of a loop',
+      (b) => {
+        const carried = [0, 1].map((place) => b.shared('carried/1', [b.bins], SLOTS, { loop: 0, place }));
+        const [first = -1, second = -1] = carried;
+        const mixed = b.shared('transpose/1', [first], SLOTS, { rows: 2 });
+        return b.shared('iterate/1', [first, second, second, mixed], SLOTS, { times: 2, place: 0 });
+      },
+    ],
   ])('%s', (_, compute) => {
     const b = new Bins();
     expect(b.problems(compute(b))).toContain('unprotected');
