@@ -63,6 +63,15 @@ export { AnalystKeys, NodeRecord, recordBytesHash, recordHash } from './identity
 export { Hash, HexBytes, NodeId, Signature, TaskId, ZERO_HASH } from './ids.ts';
 export { type Loop, Loops } from './loops.ts';
 export {
+  BIN_POSITIONS,
+  type CircuitMatch,
+  circuitExits,
+  circuitMatch,
+  circuitWords,
+  cuckooBins,
+  taggedJoins,
+} from './match.ts';
+export {
   Attributes,
   ColumnType,
   deliveredColumns,

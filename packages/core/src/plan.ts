@@ -101,8 +101,8 @@ export const ValueType = z.discriminatedUnion('kind', [
     length: z.number().int().positive(),
   }),
   /**
-   * Rows of several holders that belong together, in an order that nobody knows; `length` slots, of which a secret number
-   * is matched. Secret-shared.
+   * Rows of several holders that belong together; `length` slots, of which a secret number is matched. Secret-shared, in an
+   * order that nobody knows, or by the bins of a leader (see `circuitMatch`).
    */
   z.strictObject({ kind: z.literal('joined'), roles: z.array(Name), length: z.number().int().positive() }),
   /** Rows that a holder learns to be in the intersection; they stay on its node. */
@@ -154,11 +154,13 @@ export type ValueType = z.infer<typeof ValueType>;
  *   keyed/1 (table) {key, columns, capacity, duplicates}  rows with a key, and what they bring into a join. Rows with a
  *                                   null in one of the columns are left out. `duplicates`: rows that share a key are an
  *                                   `error`, or the `first` of them stays, or all of them are left out (`drop`)
- *   join/1 (keyed ×2…8)             one slot for each match across all of them; `length` is the least capacity
+ *   join/1 (keyed ×2…8) {matching, atLeast}  one slot for each match across all of them; `length` is the least capacity. With
+ *                                   `matching` as `circuitMatch` says: a slot for each bin of the first argument, which leads
  *   keep/1 (joined, bool)           slots where the bit is true as well
  *   matched/1 (joined)              shared bool: whether the slot holds a match
  *   joined-column/1 (joined) {role, name}  a column that `role` brought; 0 where the slot holds no match
- *   intersect/1 (keyed ×2…16) {name, to}   an exit: the holder in role `to` learns which of its rows are with all others
+ *   intersect/1 (keyed ×2…16) {name, to, atLeast}  an exit: the holder in role `to` learns which of its rows are with all
+ *                                   others, or in so many of the sets; see `circuitMatch`
  * local → shared
  *   total/1 (local)                 the sum over all members of the role
  *   stack/1 (local)                 the members' vectors side by side
@@ -287,6 +289,10 @@ export const Attributes = z.strictObject({
   duplicates: z.enum(['error', 'first', 'drop']).optional(),
   /** Of an intersection of two: the receiver also gets what the other side brings of the matches. See `deliveredColumns`. */
   deliver: z.literal(true).optional(),
+  /** Of a join: nobody learns how many rows match, and no seat is needed that brings none. See `circuitMatch`. */
+  matching: z.literal('circuit').optional(),
+  /** Of a join in a circuit, and of an intersection: how many of the sets a row must be in, the leader's included. */
+  atLeast: z.number().int().min(2).max(15).optional(),
   min: z.number().int().min(2).max(1_000_000).optional(),
   fractionBits: z.number().int().min(0).max(62).optional(),
   offset: Index.optional(),
@@ -370,7 +376,7 @@ export function nodesOf(plan: Plan, ...operations: readonly Operation[]): number
 }
 
 /**
- * Columns of a `keyed/1` node that is an argument of a join, as its holder shares them with the seats: one vector of
+ * Columns of a `keyed/1` node that is an argument of a tagged join, as its holder shares them with the seats: one vector of
  * `capacity` words each, side by side. First, for each pass, two words of a tag (62 bits each, under a key that only the
  * joining holders know; random where the row has no key, and in rows that only fill the capacity), then the columns.
  */

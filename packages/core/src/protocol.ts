@@ -32,7 +32,7 @@ export interface CryptoProvider {
   sha256(): { update(bytes: Uint8Array): void; digest(): Uint8Array };
 }
 
-/** What a seat hands out: one output share for each reveal node, and the digest of everything it saw. */
+/** What a seat hands out: one output share for each reveal node and each of `circuitExits`, and the digest of everything it saw. */
 export interface SeatOutput {
   outputs: Map<number, Uint8Array>;
   /** Same bytes at every honest seat: digests of all pairwise message streams, agreed before the outputs leave. */
@@ -51,7 +51,7 @@ export interface SeatContext {
   roles: RoleSizes;
   /** Input message of each member of each role, in roster order, as made by `shareInputs` for this seat. */
   inputs: ReadonlyMap<string, readonly Uint8Array[]>;
-  /** For each `join/1` node the seat that matches tags: one that brings no rows into it. See `matchingSeats`. */
+  /** For each tagged `join/1` node the seat that matches tags: one that brings no rows into it. See `matchingSeats`. */
   matchers: ReadonlyMap<number, number>;
   /** Channels to the other seats by seat number; own entry absent. */
   channels: ReadonlyMap<number, Channel>;
@@ -67,7 +67,8 @@ export interface SharedBackend {
   check(plan: Plan): void;
   /**
    * Input nodes of a role, in the order in which `shareInputs` packs them: `total/1` and `stack/1`, which take the vector
-   * of their argument, and `keyed/1` nodes that enter a join (`keyedColumns` says how they are laid out).
+   * of their argument, `keyed/1` nodes that enter a tagged join (`keyedColumns` says how they are laid out), and matches of
+   * which the role is a side (`circuitMatch`).
    */
   inputNodes(plan: Plan, role: string): number[];
   /** Splits a holder's vectors (one for each input node, same order) into one message for each seat. */

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { hashValue } from './codec.ts';
 import { AnalystKeys } from './identity.ts';
 import { Hash, NodeId, Signature, TaskId } from './ids.ts';
-import { nodesOf, type Plan } from './plan.ts';
+import { taggedJoins } from './match.ts';
+import type { Plan } from './plan.ts';
 
 export const SecurityModel = z.enum(['semi-honest', 'malicious']);
 export type SecurityModel = z.infer<typeof SecurityModel>;
@@ -56,12 +57,12 @@ export function invitedHash(spec: TaskSpec): Hash {
 }
 
 /**
- * For each `join/1` node of the plan the seat that sees its tags: the first that is invited to none of the joined roles, so
- * that it holds neither the rows nor the key of the tags. undefined where every seat is.
+ * For each `join/1` node of the plan that has tags the seat that sees them: the first that is invited to none of the joined
+ * roles, so that it holds neither the rows nor the key of the tags. undefined where every seat is.
  */
 export function matchingSeats(plan: Plan, spec: TaskSpec): Map<number, number | undefined> {
   return new Map(
-    nodesOf(plan, 'join/1').map((node) => {
+    taggedJoins(plan).map((node) => {
       const type = plan.nodes[node]?.type;
       const holders = new Set(type?.kind === 'joined' ? type.roles.flatMap((role) => spec.roles[role] ?? []) : []);
       const seat = spec.seats.findIndex((one) => !holders.has(one));

@@ -1,27 +1,26 @@
-/** Lowers joins: which gate matches rows, and where its result holds what. @module */
-import { keyedColumns, type Plan } from '@2pm/core';
+/** Lowers joins: which gates match rows, and where the columns that were brought are. @module */
+import { type CircuitMatch, keyedColumns, type Plan } from '@2pm/core';
 import { type CircuitBuilder, type Joining, joinedRows } from './circuit.ts';
 
-/** Words that the holder of a keyed node shares; see `keyedColumns`. */
-export function keyedWords(plan: Plan, node: number): number {
-  const { capacity, passes, columns } = keyedColumns(plan, node);
-  return capacity * (2 * passes + columns.length);
+export interface JoinGates {
+  /** Slot by slot, 1 where it holds a match: a word of a tagged join, a bit otherwise. */
+  mask: number;
+  /** By role and name. What they hold where there is no match may not be shown. */
+  columns: ReadonlyMap<string, number>;
 }
 
-/** Keyed nodes that enter a join: their rows are shared. The others stay with their holders. */
-export function sharedKeyed(plan: Plan): Set<number> {
-  return new Set(plan.nodes.flatMap(({ op, args }) => (op === 'join/1' ? args : [])));
-}
-
-/** The gate of a `join/1` node over its relations' gates; undefined where their keys cannot be compared. */
-export function joinGate(
+/** Of a tagged join over its relations' gates; undefined where their keys cannot be compared. */
+export function joinGates(
   b: CircuitBuilder,
   plan: Plan,
   node: number,
   relations: readonly number[],
   matcher: number | undefined,
-): number | undefined {
-  const sides = (plan.nodes[node]?.args ?? []).map((arg) => keyedColumns(plan, arg));
+): JoinGates | undefined {
+  const sides = (plan.nodes[node]?.args ?? []).map((arg) => {
+    const type = plan.nodes[arg]?.type;
+    return { ...keyedColumns(plan, arg), role: type?.kind === 'keyed' ? type.role : '' };
+  });
   const [first] = sides;
   if (first === undefined || first.passes === 0 || sides.some(({ passes }) => passes !== first.passes))
     return undefined;
@@ -30,20 +29,53 @@ export function joinGate(
     passes: first.passes,
     matcher,
   };
-  const columns = sides.reduce((sum, side) => sum + side.columns.length, 1);
-  return b.add({ op: 'join', args: relations, form: 'words', length: joinedRows(join) * columns, join });
+  const names = sides.flatMap(({ role, columns }) => columns.map((name) => `${role} ${name}`));
+  const slots = joinedRows(join);
+  const length = slots * (1 + names.length);
+  const block = b.add({ op: 'join', args: relations, form: 'words', length, join });
+  const columns = names.map((name, place) => [name, b.slice(block, (1 + place) * slots, slots)] as const);
+  return { mask: b.slice(block, 0, slots), columns: new Map(columns) };
 }
 
-/** Which column of the result of a join a role brought under this name; the first is the mask. undefined: none. */
-export function joinedPlace(plan: Plan, join: number, role?: string, name?: string): number | undefined {
-  let place = 1;
-  for (const arg of plan.nodes[join]?.args ?? []) {
-    const [{ columns }, type] = [keyedColumns(plan, arg), plan.nodes[arg]?.type];
-    if (type?.kind === 'keyed' && type.role === role) {
-      const column = columns.indexOf(name ?? '');
-      return column < 0 ? undefined : place + column;
-    }
-    place += columns.length;
+/** Of rows that are matched by the bins of a leader, over what its sides share. */
+export function circuitGates(b: CircuitBuilder, match: CircuitMatch, inputs: readonly number[]): JoinGates {
+  const { sides, bins, atLeast } = match;
+  const [leads = -1, ...others] = inputs;
+  const [leader, ...members] = sides;
+  const columns = new Map<string, number>();
+  const bits: number[] = [];
+  let at = 0;
+  const next = () => b.slice(leads, bins * at++, bins);
+  for (const [m, { role, columns: names }] of members.entries()) {
+    const sums = ['', ...names].map((_, word) =>
+      b.words('add', bins, [next(), b.slice(others[m] ?? -1, bins * word, bins)]),
+    );
+    bits.push(b.bits('zero', bins, [sums[0] ?? -1]));
+    for (const [c, name] of names.entries()) columns.set(`${role} ${name}`, sums[1 + c] ?? -1);
   }
-  return undefined;
+  for (const name of leader?.columns ?? []) columns.set(`${leader?.role} ${name}`, next());
+  return { mask: atLeastOf(b, bits, atLeast - 1, bins), columns };
+}
+
+/**
+ * Where at least `least` of the bits are 1, 1 ≤ least ≤ bits. Of the first j bits let t_i say that i of them are 1 at least:
+ * then with bit j + 1 it becomes t_i ⊕ bit ∧ (t_(i-1) ⊕ t_i), for t_i implies t_(i-1). Only those that the end rests on.
+ */
+function atLeastOf(b: CircuitBuilder, bits: readonly number[], least: number, length: number): number {
+  let found: (number | undefined)[] = [];
+  for (const [j, bit] of bits.entries()) {
+    const before = found;
+    found = [];
+    for (let i = Math.max(1, least - (bits.length - 1 - j)); i <= Math.min(least, j + 1); i++) {
+      const [fewer, same] = [before[i - 1], before[i]];
+      // t_0 is 1; t_i of fewer than i bits is 0.
+      const step = i > 1 ? fewer : undefined;
+      if (same === undefined) found[i] = step === undefined ? bit : b.bits('and', length, [bit, step]);
+      else {
+        const open = step === undefined ? b.bits('not', length, [same]) : b.bits('xor', length, [step, same]);
+        found[i] = b.bits('xor', length, [same, b.bits('and', length, [bit, open])]);
+      }
+    }
+  }
+  return found[least] ?? -1;
 }

@@ -5,9 +5,19 @@
  * some away. What is more than a gate or two stands in numeric/.
  * @module
  */
-import { Loops, NodeError, nodesOf, type Plan, type PlanNode, type RoleSizes } from '@2pm/core';
+import {
+  circuitExits,
+  circuitMatch,
+  Loops,
+  NodeError,
+  nodesOf,
+  type Plan,
+  type PlanNode,
+  type RoleSizes,
+} from '@2pm/core';
 import { type Circuit, CircuitBuilder, prune } from './circuit.ts';
-import { joinedPlace, joinGate, keyedWords, sharedKeyed } from './lower-join.ts';
+import { inputNodes, inputOf, unsupported } from './lower-inputs.ts';
+import { circuitGates, type JoinGates, joinGates } from './lower-join.ts';
 import { noise } from './noise.ts';
 import { lowerNumeric } from './numeric/lower.ts';
 
@@ -18,35 +28,19 @@ const COMPARE_LIMIT = 2n ** 62n;
 interface Lowered {
   gate: number;
   ok?: number;
-  /** Of joined rows, whose gate is the mask: the `join/1` node, and its gate. */
-  join?: { node: number; block: number };
-}
-
-/** Input nodes of a role in plan order: the order in which a holder packs their arguments. */
-export function inputNodes(plan: Plan, role: string): number[] {
-  const keyed = sharedKeyed(plan);
-  return nodesOf(plan, 'total/1', 'stack/1', 'keyed/1').filter(
-    (index) => (plan.nodes[index]?.op !== 'keyed/1' || keyed.has(index)) && inputType(plan, index).role === role,
-  );
-}
-
-export function inputType(plan: Plan, index: number): { role: string; length: number } {
-  const own = plan.nodes[index]?.type;
-  if (own?.kind === 'keyed') return { role: own.role, length: keyedWords(plan, index) };
-  const type = plan.nodes[plan.nodes[index]?.args[0] ?? -1]?.type;
-  if (type?.kind !== 'local') throw unsupported(plan, index, 'takes a vector that is local to the holders of a role');
-  return type;
+  /** Of joined rows, whose gate is the mask: the columns that were brought, by role and name. */
+  columns?: JoinGates['columns'];
 }
 
 /**
- * `reveals`: which reveal nodes to serve, all of them unless given; what none of them needs is left out. `matchers`: for
- * each join the seat that matches, which only a circuit that is to run must know.
+ * `exits`: which nodes to serve that open something, all of them unless given; what none of them needs is left out.
+ * `matchers`: for each tagged join the seat that matches, which only a circuit that is to run must know.
  * @throws {NodeError} `MPC_UNSUPPORTED` with the line of the analyst's program; `MPC_BAD_ROLES`.
  */
 export function lower(
   plan: Plan,
   roles: RoleSizes,
-  reveals: readonly number[] = nodesOf(plan, 'reveal/1'),
+  exits: readonly number[] = [...nodesOf(plan, 'reveal/1'), ...circuitExits(plan)],
   matchers: ReadonlyMap<number, number> = new Map(),
 ): Circuit {
   const builder = new CircuitBuilder();
@@ -62,19 +56,20 @@ export function lower(
     }
     for (const index of inputNodes(plan, role)) {
       const offset = inputWords.get(role) ?? 0;
-      lowering.inputOffsets.set(index, offset);
-      inputWords.set(role, offset + inputType(plan, index).length);
+      lowering.inputOffsets.set(`${role} ${index}`, offset);
+      inputWords.set(role, offset + inputOf(plan, index, role).length);
     }
   }
-  const outputs = reveals.map((node) => {
-    const { gate, ok } = lowering.reveal(node);
+  const outputs = exits.map((node) => {
+    const { gate, ok } = lowering.exit(node);
     return { node, value: gate, ...(ok === undefined ? {} : { ok }) };
   });
   return prune({ gates: builder.gates, outputs, inputWords });
 }
 
 class Lowering {
-  readonly inputOffsets = new Map<number, number>();
+  /** By role and input node. */
+  readonly inputOffsets = new Map<string, number>();
   readonly #plan: Plan;
   readonly #roles: RoleSizes;
   readonly #builder: CircuitBuilder;
@@ -90,8 +85,9 @@ class Lowering {
     this.#loops = new Loops(plan);
   }
 
-  reveal(index: number): Lowered {
+  exit(index: number): Lowered {
     const node = this.#node(index);
+    if (node.op === 'intersect/1') return { gate: this.#binned(index).mask };
     const [arg] = node.args;
     if (node.op !== 'reveal/1' || arg === undefined) throw this.#unsupported(index, 'is no reveal');
     const needed = new Set<number>();
@@ -130,14 +126,10 @@ class Lowering {
     switch (node.op) {
       case 'total/1':
       case 'stack/1': {
-        const input = { ...inputType(this.#plan, index), offset: this.inputOffsets.get(index) ?? 0 };
-        const members = node.op === 'stack/1' ? (this.#roles[input.role] ?? 0) : 1;
-        if (length !== members * input.length) throw this.#unsupported(index, 'has another length than its inputs');
-        const { role, offset } = input;
-        const op = node.op === 'total/1' ? 'total' : 'stack';
-        return {
-          gate: b.add({ op, args: [], form: 'words', length, input: { role, offset, length: input.length } }),
-        };
+        const { role, length: each } = inputOf(this.#plan, index);
+        const members = node.op === 'stack/1' ? (this.#roles[role] ?? 0) : 1;
+        if (length !== members * each) throw this.#unsupported(index, 'has another length than its inputs');
+        return { gate: this.#input(index, role, each, node.op === 'total/1' ? 'total' : 'stack', length) };
       }
       case 'add/1':
       case 'sub/1': {
@@ -217,11 +209,9 @@ class Lowering {
       case 'matched/1':
         return { gate: this.#plainGate(index, x) };
       case 'joined-column/1': {
-        const { gate: mask, join } = this.#masked(index, x);
-        const place = join && joinedPlace(this.#plan, join.node, attrs.role, attrs.name);
-        if (join === undefined || place === undefined)
-          throw this.#unsupported(index, 'is of a column that nobody brought');
-        const column = b.slice(join.block, place * length, length);
+        const { gate: mask, columns } = this.#masked(index, x);
+        const column = columns?.get(`${attrs.role} ${attrs.name}`);
+        if (column === undefined) throw this.#unsupported(index, 'is of a column that nobody brought');
         return { gate: b.words('mul', length, [column, b.asWords(mask)]) };
       }
       default: {
@@ -261,23 +251,45 @@ class Lowering {
     const length = type.kind === 'joined' ? type.length : 0;
     const [rows = -1, condition = -1] = args;
     if (op === 'keep/1') {
-      const { gate: mask, join } = this.#masked(index, rows);
+      const { gate: mask, columns } = this.#masked(index, rows);
       const bit = this.#plainGate(index, condition);
-      if (join === undefined || b.at(bit).length !== length) throw this.#unsupported(index, 'keeps what is not joined');
+      if (columns === undefined || b.at(bit).length !== length)
+        throw this.#unsupported(index, 'keeps what is not joined');
       const both = [mask, bit].every((gate) => b.at(gate).form === 'words');
       const gate = both ? b.words('mul', length, [mask, bit]) : b.bits('and', length, [b.asBits(mask), b.asBits(bit)]);
-      return { gate, join };
+      return { gate, columns };
     }
     if (op !== 'join/1' || args.length < 2) throw this.#unsupported(index, `${op} matches no rows`);
+    if (circuitMatch(this.#plan, index) !== undefined) {
+      const { mask, columns } = this.#binned(index);
+      return { gate: mask, columns };
+    }
     const relations = args.map((arg) => {
-      const { role, length: words } = inputType(this.#plan, arg);
-      if (this.#roles[role] !== 1) throw this.#unsupported(index, `takes rows of one holder, and ${role} has several`);
-      const input = { role, offset: this.inputOffsets.get(arg) ?? 0, length: words };
-      return b.add({ op: 'stack', args: [], form: 'words', length: words, input });
+      const { role, length: words } = inputOf(this.#plan, arg);
+      return this.#input(arg, role, words, 'stack');
     });
-    const block = joinGate(b, this.#plan, index, relations, this.#matchers.get(index));
-    if (block === undefined) throw this.#unsupported(index, 'compares keys of different kinds');
-    return { gate: b.slice(block, 0, length), join: { node: index, block } };
+    const gates = joinGates(b, this.#plan, index, relations, this.#matchers.get(index));
+    if (gates === undefined) throw this.#unsupported(index, 'compares keys of different kinds');
+    return { gate: gates.mask, columns: gates.columns };
+  }
+
+  /** Rows that are matched by the bins of a leader. */
+  #binned(index: number): JoinGates {
+    const match = circuitMatch(this.#plan, index);
+    if (match === undefined) throw this.#unsupported(index, 'matches no rows among the seats');
+    const inputs = match.sides.map(({ role }) => {
+      return this.#input(index, role, inputOf(this.#plan, index, role).length, 'stack');
+    });
+    return circuitGates(this.#builder, match, inputs);
+  }
+
+  /** What each member of a role brings for an input node: added up, or of one member alone unless `length` says more. */
+  #input(node: number, role: string, each: number, op: 'total' | 'stack', length = each): number {
+    if (op === 'stack' && length === each && this.#roles[role] !== 1) {
+      throw this.#unsupported(node, `takes rows of one holder, and ${role} has several`);
+    }
+    const input = { role, offset: this.inputOffsets.get(`${role} ${node}`) ?? 0, length: each };
+    return this.#builder.add({ op, args: [], form: 'words', length, input });
   }
 
   /** x < y, by the sign of x - y. */
@@ -418,12 +430,4 @@ class Lowering {
 function magnitude(lo: string, hi: string): bigint {
   const [low, high] = [BigInt(lo), BigInt(hi)];
   return -low > high ? -low : high;
-}
-
-function unsupported(plan: Plan, index: number, problem: string): NodeError {
-  const node = plan.nodes[index];
-  return new NodeError('MPC_UNSUPPORTED', `line ${node?.line ?? '?'}: ${node?.op ?? 'a node'} ${problem}`, {
-    fault: 'caller',
-    fix: 'Change that line of the program, or declare narrower ranges for its columns.',
-  });
 }

@@ -1,19 +1,13 @@
-/** A join in the clear, one row after another, straight from the catalogue of operations. @module */
-import { keyedColumns, type Plan } from '@2pm/core';
+/** Joins in the clear, one row after another, straight from the catalogue of operations. @module */
+import { type CircuitMatch, keyedColumns, type Plan } from '@2pm/core';
 
-/** A slot for each row of the lowest relation, in its order: undefined, or the matching row of each relation. */
+/** Slot by slot: whether it holds a match, and the columns that were brought, by role and name. */
 export interface PlainJoin {
-  sides: readonly {
-    role: string;
-    columns: readonly string[];
-    capacity: number;
-    passes: number;
-    vector: BigInt64Array;
-  }[];
-  slots: (readonly number[] | undefined)[];
+  matched: readonly boolean[];
+  columns: ReadonlyMap<string, readonly bigint[]>;
 }
 
-/** `vectors`: of each argument of the join, what its holder shares. */
+/** A tagged join: a slot for each row of the lowest relation. `vectors`: of each argument, what its holder shares. */
 export function plainJoin(plan: Plan, node: number, vectors: readonly BigInt64Array[]): PlainJoin {
   const sides = (plan.nodes[node]?.args ?? []).map((arg, side) => {
     const type = plan.nodes[arg]?.type;
@@ -38,16 +32,38 @@ export function plainJoin(plan: Plan, node: number, vectors: readonly BigInt64Ar
       for (const [side, row] of match.entries()) used[side]?.add(row);
     }
   }
-  return { sides, slots };
+  const columns = sides.flatMap(({ role, columns: names, passes, capacity, vector }, side) =>
+    names.map((name, c) => {
+      const at = (2 * passes + c) * capacity;
+      return [`${role} ${name}`, slots.map((rows) => vector[at + (rows?.[side] ?? 0)] ?? 0n)] as const;
+    }),
+  );
+  return { matched: slots.map((rows) => rows !== undefined), columns: new Map(columns) };
 }
 
-/** The column that a role brought, 0 where a slot holds no match. */
-export function plainJoinedColumn({ sides, slots }: PlainJoin, role?: string, name?: string): bigint[] {
-  const which = sides.findIndex((side) => side.role === role);
-  const side = sides[which];
-  if (side === undefined) return slots.map(() => 0n);
-  const column = 2 * side.passes + side.columns.indexOf(name ?? '');
-  return slots.map((rows) =>
-    rows === undefined ? 0n : (side.vector[column * side.capacity + (rows[which] ?? -1)] ?? 0n),
-  );
+/** Rows matched by bins of a leader. `vectors`: what each side shares, in the order of the match. */
+export function plainCircuitMatch(
+  { sides, bins, atLeast }: CircuitMatch,
+  vectors: readonly BigInt64Array[],
+): PlainJoin {
+  const [leads = new BigInt64Array(0), ...others] = vectors;
+  const sets = new Array<number>(bins).fill(1);
+  const columns = new Map<string, bigint[]>();
+  let at = 0;
+  for (const [m, { role, columns: names }] of sides.slice(1).entries()) {
+    for (const [word, name] of [undefined, ...names].entries()) {
+      const sums = Array.from(sets, (_, bin) =>
+        BigInt.asIntN(64, (leads[at + bin] ?? 0n) + (others[m]?.[bins * word + bin] ?? 0n)),
+      );
+      if (name === undefined)
+        for (const [bin, sum] of sums.entries()) sets[bin] = (sets[bin] ?? 0) + (sum === 0n ? 1 : 0);
+      else columns.set(`${role} ${name}`, sums);
+      at += bins;
+    }
+  }
+  for (const name of sides[0]?.columns ?? []) {
+    columns.set(`${sides[0]?.role} ${name}`, [...leads.subarray(at, at + bins)]);
+    at += bins;
+  }
+  return { matched: sets.map((count) => count >= atLeast), columns };
 }

@@ -3,15 +3,15 @@
  * one element after another, straight from the catalogue of operations (core, plan.ts); no circuit, no modulus.
  * @module
  */
-import { Loops, NodeError, type Plan, type PlanNode, type RoleSizes } from '@2pm/core';
-import { inputNodes } from './lower.ts';
+import { circuitExits, circuitMatch, Loops, NodeError, type Plan, type PlanNode, type RoleSizes } from '@2pm/core';
+import { inputNodes } from './lower-inputs.ts';
 import { plainNumeric } from './numeric/plain.ts';
-import { type PlainJoin, plainJoin, plainJoinedColumn } from './plain-join.ts';
+import { type PlainJoin, plainCircuitMatch, plainJoin } from './plain-join.ts';
 
 /** Vectors of each member of each role, in the order of `inputNodes`. */
 export type PlainInputs = ReadonlyMap<string, readonly (readonly BigInt64Array[])[]>;
 
-/** What each reveal gives, by node index: integers, null where withheld. `noise`: what `noise/1` adds; nothing unless given. */
+/** What each reveal gives, and of each of `circuitExits` the bits, by node index: integers, null where withheld. `noise`: what `noise/1` adds; nothing unless given. */
 export function evaluatePlain(
   plan: Plan,
   roles: RoleSizes,
@@ -30,7 +30,14 @@ export function evaluatePlain(
     const { op, args } = plan.nodes[index] ?? { op: 'join/1', args: [] };
     const [before, keep] = [joins.get(args[0] ?? -1), values[args[1] ?? -1]];
     if (op === 'keep/1' && before !== undefined) {
-      return { ...before, slots: before.slots.map((rows, slot) => (keep?.[slot] === 1n ? rows : undefined)) };
+      return { ...before, matched: before.matched.map((match, slot) => match && keep?.[slot] === 1n) };
+    }
+    const match = circuitMatch(plan, index);
+    if (match !== undefined) {
+      return plainCircuitMatch(
+        match,
+        match.sides.map(({ role }) => input(index, role)[0] ?? new BigInt64Array(0)),
+      );
     }
     const vectors = args.map((arg) => {
       const type = plan.nodes[arg]?.type;
@@ -39,6 +46,7 @@ export function evaluatePlain(
     return plainJoin(plan, index, vectors);
   };
 
+  for (const exit of circuitExits(plan)) opened.set(exit, joined(exit).matched.map(BigInt));
   const compute = (index: number): void => {
     const { op, args, type, attrs } = plan.nodes[index] as PlanNode;
     if (type.kind === 'constant') values[index] = [BigInt(type.value)];
@@ -84,11 +92,12 @@ export function evaluatePlain(
         break;
       }
       case 'matched/1':
-        values[index] = (joins.get(args[0] ?? -1)?.slots ?? []).map((rows) => BigInt(rows !== undefined));
+        values[index] = (joins.get(args[0] ?? -1)?.matched ?? []).map(BigInt);
         break;
       case 'joined-column/1': {
         const rows = joins.get(args[0] ?? -1);
-        values[index] = rows && plainJoinedColumn(rows, attrs.role, attrs.name);
+        const column = rows?.columns.get(`${attrs.role} ${attrs.name}`) ?? [];
+        values[index] = column.map((value, slot) => (rows?.matched[slot] ? value : 0n));
         break;
       }
       case 'add/1':

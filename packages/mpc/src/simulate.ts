@@ -5,12 +5,12 @@ import {
   channelPair,
   type Hash,
   type NodeId,
-  nodesOf,
   type Plan,
   type Rng,
   type RoleSizes,
   type SeatOutput,
   type SharedBackend,
+  taggedJoins,
 } from '@2pm/core';
 import type { PlainInputs } from './plain.ts';
 
@@ -28,6 +28,7 @@ export interface Simulation {
 
 export interface SimulationResult {
   seats: SeatOutput[];
+  /** By node: reveals, and the bits of each of `circuitExits`. */
   opened: Map<number, (bigint | null)[]>;
 }
 
@@ -35,7 +36,7 @@ export interface SimulationResult {
 export async function simulateSeats(backend: SharedBackend, simulation: Simulation): Promise<SimulationResult> {
   const { plan, sid, roles, inputs, rng, crypto, signal = new AbortController().signal } = simulation;
   backend.check(plan);
-  const matchers = new Map(nodesOf(plan, 'join/1').map((node) => [node, backend.card.seats - 1]));
+  const matchers = new Map(taggedJoins(plan).map((node) => [node, backend.card.seats - 1]));
   const numbers = Array.from({ length: backend.card.seats }, (_, seat) => seat);
   const messages = new Map<string, Uint8Array[][]>();
   for (const [role, members] of inputs) {

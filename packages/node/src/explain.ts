@@ -1,8 +1,18 @@
 /** What a program would do and cost, before anybody runs it: from its plan and circuit alone, without data. @module */
-import { deliveredColumns, keyedColumns, NodeError, nodesOf, type Plan, type RoleSizes } from '@2pm/core';
+import {
+  circuitExits,
+  circuitMatch,
+  deliveredColumns,
+  keyedColumns,
+  NodeError,
+  nodesOf,
+  type Plan,
+  type RoleSizes,
+  taggedJoins,
+} from '@2pm/core';
 import { REP3_SEMI_HONEST, traffic } from '@2pm/mpc';
 import { describePlan, stripTypes } from '@2pm/program';
-import { intersectionCost, WORD_BYTES } from '@2pm/psi';
+import { circuitCard, circuitCost, intersectionCost, WORD_BYTES } from '@2pm/psi';
 import type { Explanation } from './cli/engine.ts';
 import { createSandbox } from './sandbox/index.ts';
 
@@ -43,9 +53,9 @@ export function explainPlan(plan: Plan, members: Readonly<Record<string, number>
   const sizes: RoleSizes = Object.fromEntries(roles.map((role) => [role.name, role.members]));
   const said = {
     ...{ name: plan.name, learns: describePlan(plan).slice(1), operations: plan.nodes.length, roles },
-    intersections: nodesOf(plan, 'intersect/1').map((index) => explainIntersection(plan, index)),
+    intersections: nodesOf(plan, 'join/1', 'intersect/1').flatMap((index) => explainMatch(plan, index)),
   };
-  if (nodesOf(plan, 'reveal/1').length === 0) return said;
+  if (nodesOf(plan, 'reveal/1').length + circuitExits(plan).length === 0) return said;
   const { learns, learnsOfJoins = [] } = REP3_SEMI_HONEST;
   const { rounds, seats, holders, outputs } = traffic(plan, sizes);
   // Seats send at the same time; a holder's message goes out before the first round.
@@ -53,7 +63,12 @@ export function explainPlan(plan: Plan, members: Readonly<Record<string, number>
   const time = ({ round, bytes }: typeof NEAR) => Math.round((rounds * round + most / bytes) * 10) / 10;
   return {
     ...said,
-    learns: [...said.learns, ...learns, ...(nodesOf(plan, 'join/1').length > 0 ? learnsOfJoins : [])],
+    learns: [
+      ...said.learns,
+      ...learns,
+      ...(taggedJoins(plan).length > 0 ? learnsOfJoins : []),
+      ...(said.intersections.some(({ protocol }) => protocol === circuitCard.id) ? circuitCard.learns : []),
+    ],
     cost: {
       ...{ protocol: REP3_SEMI_HONEST.id, rounds, seatBytes: seats, holderBytes: holders, outputBytes: outputs },
       milliseconds: { near: time(NEAR), far: time(FAR) },
@@ -61,11 +76,21 @@ export function explainPlan(plan: Plan, members: Readonly<Record<string, number>
   };
 }
 
-function explainIntersection(plan: Plan, index: number): Explanation['intersections'][number] {
-  const { args = [], attrs } = plan.nodes[index] ?? {};
+/** What holders do among themselves; nothing for a tagged join. */
+function explainMatch(plan: Plan, index: number): Explanation['intersections'] {
+  const { op, args = [], attrs } = plan.nodes[index] ?? {};
+  const match = circuitMatch(plan, index);
+  if (match === undefined && op === 'join/1') return [];
   const roles = args.map((node) => plan.nodes[node]?.type).map((type) => (type?.kind === 'keyed' ? type.role : ''));
   const capacities = args.map((node) => keyedColumns(plan, node).capacity);
   const payloadBytes = WORD_BYTES * (deliveredColumns(plan, index)?.columns.length ?? 0);
-  const { card, ...cost } = intersectionCost(capacities, roles.indexOf(attrs?.to ?? ''), 'semi-honest', payloadBytes);
-  return { name: attrs?.name ?? '', to: attrs?.to ?? '', protocol: card.id, ...cost };
+  const { card, ...cost } =
+    match === undefined
+      ? intersectionCost(capacities, roles.indexOf(attrs?.to ?? ''), 'semi-honest', payloadBytes)
+      : circuitCost(match);
+  const named = {
+    name: attrs?.name ?? `join of ${roles.join(', ')}`,
+    ...(attrs?.to === undefined ? {} : { to: attrs.to }),
+  };
+  return [{ ...named, protocol: card.id, ...cost }];
 }

@@ -36,10 +36,15 @@ export function describePlan(plan: Plan): string[] {
 }
 
 function describeJoin(plan: Plan, index: number, phrases: readonly string[]): string {
-  const { args, line } = plan.nodes[index] as PlanNode;
+  const { args, attrs, line } = plan.nodes[index] as PlanNode;
   return [
     `${args.map((arg) => phrases[arg]).join(' and ')} are matched (line ${line}), reading ${keyColumnsOf(plan, index).join(', ')}.`,
-    'Nobody learns who matched; the computing party that matches them learns how many do.',
+    ...(attrs.atLeast === undefined
+      ? []
+      : [`A match is a row of the first that is in ${attrs.atLeast} of these sets or more.`]),
+    attrs.matching === undefined
+      ? 'Nobody learns who matched; the computing party that matches them learns how many do.'
+      : 'Nobody learns who matched, nor how many do.',
   ].join(' ');
 }
 
@@ -54,8 +59,12 @@ function describeIntersection(plan: Plan, index: number, phrases: readonly strin
   const { role, columns = [] } = deliveredColumns(plan, index) ?? {};
   const brought =
     columns.length === 0 ? [] : [`and for these rows ${role}'s ${columns.map(({ name }) => name).join(', ')},`];
+  const also =
+    attrs.atLeast === undefined
+      ? `are also among ${others.join(' and ')}`
+      : `are in ${attrs.atLeast} or more of ${args.length} sets: these, ${others.join(' and ')}`;
   return [
-    `${attrs.to} learns which of ${phrases[own]} are also among ${others.join(' and ')} (line ${line}),`,
+    `${attrs.to} learns which of ${phrases[own]} ${also} (line ${line}),`,
     ...brought,
     `and keeps them as "${attrs.name}". It reads ${keyColumnsOf(plan, index).join(', ')}.`,
     'Not withheld, however few they are.',
@@ -156,7 +165,7 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
     case 'keyed/1':
       return `${type.kind === 'keyed' ? `${type.role}'s ` : ''}${a} by ${attrs.key}`;
     case 'join/1':
-      return `the matches of ${args.map((arg) => phrases[arg]).join(' with ')}`;
+      return `the matches of ${args.map((arg) => phrases[arg]).join(' with ')}${attrs.atLeast === undefined ? '' : `, in ${attrs.atLeast} of them or more`}`;
     case 'keep/1':
       return `${a} where ${b}`;
     case 'matched/1':

@@ -1,5 +1,5 @@
 /** Programs that match rows by keys. */
-import type { Plan, PlanNode } from '@2pm/core';
+import { cuckooBins, type Plan, type PlanNode } from '@2pm/core';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { checkPlan } from './check/check-plan.ts';
 import { describePlan } from './describe.ts';
@@ -138,6 +138,60 @@ describe('an intersection', () => {
   });
 });
 
+describe('a match in a circuit', () => {
+  const others = (c: C) => c.each('other', (t) => t.orders.by('email'));
+  const bare = (c: C) => c.each('shop', (t) => t.orders.by('email'));
+
+  it('has a slot for each bin of the first side, and may take rows that another one takes', () => {
+    const plan = program((c) => {
+      const some = c.join(bank(c), bare(c), others(c), { matching: 'circuit', atLeast: 2 });
+      const all = c.join(bank(c), bare(c), others(c), { matching: 'circuit', atLeast: 3 });
+      expectTypeOf(some.column('bank', 'balance')).toEqualTypeOf<SharedVector<'int'>>();
+      expect([some.length, all.length]).toEqual([1275, 1275]);
+      const balance = c.join(bank(c), bare(c)).column('bank', 'balance').sum();
+      return c.reveal({ some: some.count(), all: all.column('bank', 'balance').sum(), balance }, { to: 'analyst' });
+    });
+    const joins = plan.nodes.filter(({ op }) => op === 'join/1');
+    expect(joins.map(({ attrs }) => attrs)).toEqual([{ matching: 'circuit', atLeast: 2 }, { matching: 'circuit' }, {}]);
+    const told = describePlan(plan);
+    expect(told[1]).toContain('that is in 2 of these sets or more. Nobody learns who matched, nor how many do.');
+    expect(told[3]).toContain('learns how many do');
+  });
+
+  it('has as many slots as core says, whatever the capacity', () => {
+    for (const capacity of [1, 511, 512, 513, 1_000, 65_536, 65_537, 1_000_003]) {
+      const plan = program((c) => {
+        const few = c.each('bank', (t) => t.accounts.by('email', { capacity }));
+        return c.reveal(c.join(few, bare(c), { matching: 'circuit' }).count(), { to: 'analyst' });
+      });
+      expect(typeOf(plan, 'join/1')).toMatchObject({ length: cuckooBins(capacity) });
+    }
+  });
+
+  it('tells a holder which of its rows are in some of the sets', () => {
+    const plan = program((c) => c.psi(bank(c), bare(c), others(c), { to: ['bank', 'other'], atLeast: 2 }));
+    const exits = plan.nodes.filter(({ op }) => op === 'intersect/1');
+    expect(exits.map(({ attrs }) => [attrs.to, attrs.atLeast])).toEqual([
+      ['bank', 2],
+      ['other', 2],
+    ]);
+    expect(describePlan(plan)[1]).toContain('bank learns which of bank');
+    expect(describePlan(plan)[1]).toContain('are in 2 or more of 3 sets');
+    const all = program((c) => c.psi(bank(c), bare(c), others(c), { to: 'bank', atLeast: 3 }));
+    expect(all.nodes.find(({ op }) => op === 'intersect/1')?.attrs).toEqual({ name: 'intersection', to: 'bank' });
+  });
+});
+
+const persons = table({}, { maxRows: 5, keys: { p: passes(key.email('a'), key.email('b')) } });
+const twoRoles = { a: { min: 1, max: 1, tables: ['persons'] }, b: { min: 1, max: 1, tables: ['persons'] } } as const;
+type Persons = Context<{ persons: typeof persons }, typeof twoRoles>;
+
+function ofTwoPasses(run: (context: Persons) => ReturnType<Parameters<typeof defineTask>[0]['run']>): Plan {
+  return trace(defineTask({ name: 'x', tables: { persons }, roles: twoRoles, run }));
+}
+const leftOf = ({ each }: Persons) => each('a', (t) => t.persons.by('p'));
+const rightOf = ({ each }: Persons) => each('b', (t) => t.persons.by('p'));
+
 describe('what cannot be matched is refused at its line', () => {
   const cases: [code: string, why: string, run: (c: C) => unknown][] = [
     ['PROGRAM_NAME', 'a key that is not declared', ({ each }) => each('bank', (t) => t.accounts.by('mail' as 'email'))],
@@ -156,21 +210,12 @@ describe('what cannot be matched is refused at its line', () => {
     [
       'PROGRAM_KEY',
       'an intersection by several passes',
-      () => {
-        const persons = table({}, { maxRows: 5, keys: { p: passes(key.email('a'), key.email('b')) } });
-        return trace(
-          defineTask({
-            ...{ name: 'x', tables: { persons } },
-            roles: { a: { min: 1, max: 1, tables: ['persons'] }, b: { min: 1, max: 1, tables: ['persons'] } },
-            run: ({ each, psi }) =>
-              psi(
-                each('a', (t) => t.persons.by('p')),
-                each('b', (t) => t.persons.by('p')),
-                { to: 'a' },
-              ),
-          }),
-        );
-      },
+      () => ofTwoPasses((c) => c.psi(leftOf(c), rightOf(c), { to: 'a' })),
+    ],
+    [
+      'PROGRAM_KEY',
+      'a circuit by several passes',
+      () => ofTwoPasses((c) => c.reveal(c.join(leftOf(c), rightOf(c), { matching: 'circuit' }).count(), { to: 'x' })),
     ],
     [
       'PROGRAM_KEY',
@@ -179,6 +224,21 @@ describe('what cannot be matched is refused at its line', () => {
         c.join(bank(c), shop(c));
         const other = c.each('other', (t) => t.orders.by('email'));
         c.join(bank(c), other);
+      },
+    ],
+    ['PROGRAM_KEY', 'sets counted by tags', (c) => c.join(bank(c), shop(c), { atLeast: 2 })],
+    ['PROGRAM_CONSTANT', 'more sets than there are', (c) => c.psi(bank(c), shop(c), { to: 'bank', atLeast: 3 })],
+    [
+      'PROGRAM_CONSTANT',
+      'another way to match',
+      (c) => c.join(bank(c), shop(c), { matching: 'tags' as unknown as 'circuit' }),
+    ],
+    [
+      'PROGRAM_KEY',
+      'columns of sets that a row may be absent from',
+      (c) => {
+        const other = c.each('other', (t) => t.orders.by('email'));
+        c.join(bank(c), shop(c), other, { matching: 'circuit', atLeast: 2 });
       },
     ],
     [
@@ -268,6 +328,15 @@ describe('a forged plan is refused by the checker', () => {
       }),
     ],
     ['a role of several members', forge('keyed/1', (_, plan) => Object.assign(plan.roles['bank'] ?? {}, { max: 2 }))],
+    ['fewer slots than bins', forge('join/1', (node) => Object.assign(node.attrs, { matching: 'circuit' }))],
+    ['sets counted by tags', forge('join/1', (node) => Object.assign(node.attrs, { atLeast: 2 }))],
+    [
+      'as many sets as there are',
+      forged(
+        (c) => c.psi(bank(c), shop(c), { to: 'bank' }),
+        (node) => Object.assign(node.attrs, { atLeast: 2 }),
+      ),
+    ],
     ['columns delivered by a join', forge('join/1', (node) => Object.assign(node.attrs, { deliver: true }))],
     [
       'columns delivered among three',

@@ -5,10 +5,19 @@ export { rr22BucketsSender } from './buckets/sender.ts';
 export { type BucketStore, memoryBucketStore } from './buckets/store.ts';
 export { type Capacity, tagBytesFor } from './capacity.ts';
 export { circuitCard } from './circuit/card.ts';
-export { type Matched, matchCount, type Program, payloadSum, type ResultShare } from './circuit/compute.ts';
-export type { CircuitPsiOptions } from './circuit/parameters.ts';
-export { type CircuitPsiResult, circuitPsiReceiver } from './circuit/receiver.ts';
-export { circuitPsiSender } from './circuit/sender.ts';
+export {
+  type CircuitPsiOptions,
+  type CircuitPsiResult,
+  circuitPsiReceiver,
+  circuitPsiSender,
+  type Matched,
+  matchCount,
+  type Program,
+  payloadSum,
+  type ResultShare,
+} from './circuit/compute.ts';
+export { type CircuitInput, circuitInput, rowsInSlots } from './circuit/input.ts';
+export { checkCircuitMatch } from './circuit/parameters.ts';
 export { digestKeys } from './digest-keys.ts';
 export { ecdhCard } from './ecdh/card.ts';
 export { type EvaluatedSet, evaluateSet, type SetUpdate, updateSet } from './ecdh/evaluated-set.ts';
@@ -24,7 +33,7 @@ export {
   type PayloadIntersection,
   payloadCard,
 } from './intersect.ts';
-export { type IntersectionCost, intersectionCost } from './intersection-cost.ts';
+export { circuitCost, type IntersectionCost, intersectionCost } from './intersection-cost.ts';
 export { type IntersectionRequest, type Intersector, intersector } from './intersector.ts';
 export { joinInput } from './join/input.ts';
 export { CONTRIBUTION_BYTES, joinKey } from './join/tags.ts';

@@ -1,5 +1,5 @@
 /** What an intersection takes, told before it runs: from capacities alone. @module */
-import type { ProtocolCard, SecurityModel } from '@2pm/core';
+import { BIN_POSITIONS, type CircuitMatch, type ProtocolCard, type SecurityModel } from '@2pm/core';
 import { okvsLength, ROW_BYTES } from '@2pm/crypto/okvs';
 import { KEPT_SETUP_BYTES } from '@2pm/crypto/ot';
 import { voleMessageBytes } from '@2pm/crypto/vole';
@@ -7,6 +7,8 @@ import { FRAME_BYTES } from './bound-channel.ts';
 import { bucketsCard } from './buckets/card.ts';
 import { bucketParameters } from './buckets/parameters.ts';
 import { tagBytesFor } from './capacity.ts';
+import { circuitCard } from './circuit/card.ts';
+import { opprfParameters } from './circuit/parameters.ts';
 import { ecdhCard } from './ecdh/card.ts';
 import { intersectionCard, payloadCard } from './intersect.ts';
 import { rr22Parameters } from './rr22/parameters.ts';
@@ -28,6 +30,34 @@ const ECDH = { bytes: 64, millisecondsAnItem: 0.35 };
 const RR22 = { setUp: 150, item: 0.0009 };
 /** Bytes of set-up with each member, then an item of the leader and of the member; milliseconds an item of each. */
 const NPARTY = { setUp: 450_000, leader: 14.5, member: 10.5, item: 0.001, memory: 200 };
+/** Milliseconds of set-up, then a bin of the leader, and an item and store of a member. */
+const CIRCUIT = { setUp: 200, bin: 0.003, stored: 0.006 };
+
+/** Of a match in a circuit, what the holders do among themselves. @throws {NodeError} `PSI_BAD_CAPACITY`. */
+export function circuitCost({ sides, bins }: CircuitMatch): IntersectionCost {
+  const [leader, ...members] = sides;
+  const costs = members.map(({ capacity: sender, columns }) => {
+    const { query, vole, hint, widths } = opprfParameters({ receiver: leader?.capacity ?? 0, sender }, columns.length);
+    const { offer, answer, choice, correction } = voleMessageBytes(vole);
+    const stores = okvsLength(hint) * widths.reduce((sum, width) => sum + width, 0);
+    const sent = offer + answer + 32 + choice + correction + vole.valueBytes * okvsLength(query) + stores;
+    return {
+      bytes: sent + 16 * Math.ceil(sent / FRAME_BYTES),
+      memoryBytes:
+        (ROW_BYTES + 4) * (query.bins * query.binCapacity + hint.bins * hint.binCapacity) +
+        4 * ITEM_BYTES * vole.length +
+        6 * ITEM_BYTES * BIN_POSITIONS * sender,
+      milliseconds: CIRCUIT.setUp + CIRCUIT.bin * bins + CIRCUIT.stored * sender * widths.length,
+    };
+  });
+  const total = (of: (cost: (typeof costs)[number]) => number) => costs.reduce((sum, cost) => sum + of(cost), 0);
+  return {
+    card: circuitCard,
+    bytes: total(({ bytes }) => bytes),
+    memoryBytes: total(({ memoryBytes }) => memoryBytes),
+    milliseconds: total(({ milliseconds }) => milliseconds),
+  };
+}
 
 /** @throws {NodeError} `PSI_UNSUPPORTED`, `PSI_BAD_CAPACITY`. */
 export function intersectionCost(

@@ -1,12 +1,20 @@
 /** Whether plan, spec and protocols fit together: asked by the coordinator before it publishes, and by every member. @module */
-import { deliveredColumns, keyedColumns, nodesOf, type Plan, type SharedBackend, type TaskSpec } from '@2pm/core';
-import { intersectionCard, payloadCard, WORD_BYTES } from '@2pm/psi';
+import {
+  circuitMatch,
+  deliveredColumns,
+  keyedColumns,
+  nodesOf,
+  type Plan,
+  type SharedBackend,
+  type TaskSpec,
+} from '@2pm/core';
+import { checkCircuitMatch, intersectionCard, payloadCard, WORD_BYTES } from '@2pm/psi';
 import { matchers } from './matchers.ts';
 import { mismatch } from './mismatch.ts';
 
 /**
  * Whether the protocol is what the spec says of it: policies judge the spec's word on security.
- * @throws {NodeError} `TASK_MISMATCH`, `TASK_NO_MATCHER`, `PSI_UNSUPPORTED`, and what the back-end says of the plan.
+ * @throws {NodeError} `TASK_MISMATCH`, `TASK_NO_MATCHER`, `PSI_UNSUPPORTED`, `PSI_BAD_CAPACITY`, and what the back-end says of the plan.
  */
 export function checkProtocol(backend: SharedBackend, plan: Plan, spec: TaskSpec): void {
   const { card } = backend;
@@ -16,7 +24,10 @@ export function checkProtocol(backend: SharedBackend, plan: Plan, spec: TaskSpec
   if (spec.seats.length !== card.seats) throw mismatch(`${card.id} has ${card.seats} seats, not ${spec.seats.length}`);
   backend.check(plan);
   matchers(plan, spec);
-  for (const index of nodesOf(plan, 'intersect/1')) {
+  for (const index of nodesOf(plan, 'join/1', 'intersect/1')) {
+    const match = circuitMatch(plan, index);
+    if (match !== undefined) checkCircuitMatch(match, spec.security);
+    if (match !== undefined || plan.nodes[index]?.op === 'join/1') continue;
     const args = plan.nodes[index]?.args ?? [];
     const capacityOf = (node: number) => keyedColumns(plan, node).capacity;
     const capacities = args.map(capacityOf);

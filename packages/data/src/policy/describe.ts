@@ -24,9 +24,8 @@ export function describeTask(
   for (const intersection of nodesOf(plan, 'intersect/1')) {
     const { args, attrs, line } = lineage.node(intersection);
     const tables = args.map((arg) => lineage.node(lineage.base(lineage.table(arg)).input).attrs.table);
-    lines.push(
-      `${attrs.to} learns which of its rows are in all of ${tables.join(', ')}: "${attrs.name}" (line ${line})`,
-    );
+    const sets = `${attrs.atLeast === undefined ? 'all' : `at least ${attrs.atLeast}`} of ${tables.join(', ')}`;
+    lines.push(`${attrs.to} learns which of its rows are in ${sets}: "${attrs.name}" (line ${line})`);
     const delivered = deliveredColumns(plan, intersection);
     if (delivered !== undefined) {
       const names = delivered.columns.map(({ name }) => name).join(', ');
@@ -39,7 +38,10 @@ export function describeTask(
     const local = [
       ...new Set(within.filter((each) => each.type.kind === 'local').map((each) => WORDS[each.op] ?? each.op)),
     ];
-    if (within.some((each) => each.op === 'join/1')) local.push('matched rows');
+    for (const { op, attrs } of within) {
+      if (op === 'join/1')
+        local.push(attrs.atLeast === undefined ? 'matched rows' : `rows in ${attrs.atLeast} sets or more`);
+    }
     const filtered = within.some((each) => each.op === 'where/1') ? ' over filtered rows' : '';
     const stacked = within.some((each) => each.op === 'stack/1')
       ? ', for each holder apart'

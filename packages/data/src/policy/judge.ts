@@ -5,6 +5,7 @@
  */
 import {
   type ColumnType,
+  circuitMatch,
   type Decision,
   deliveredColumns,
   matchingSeats,
@@ -399,12 +400,14 @@ function matchReasons(
     const { op, args, attrs, line } = lineage.node(index);
     if (!args.some((arg) => isKeyed(lineage, arg, roles, table))) return [];
     const reasons: Reason[] = [];
-    if (op === 'join/1' && matchers.get(index) === undefined) {
-      const fix = 'name a seat that brings no rows into the join';
+    if (matchers.has(index) && matchers.get(index) === undefined) {
+      const fix = "name a seat that brings no rows into the join, or match in a circuit: { matching: 'circuit' }";
       reasons.push({ code: 'POLICY_NO_MATCHER', message: 'no seat may see the tags of the join', line, fix });
     }
     if (op === 'intersect/1' && !roles.includes(attrs.to ?? '') && !permit.reveals.includes('intersection')) {
-      const message = `"${attrs.name}" tells ${attrs.to} which rows of "${table}" it also has, which the policy does not permit`;
+      const which =
+        attrs.atLeast === undefined ? `which rows of "${table}" it also has` : `of its rows, by "${table}" too`;
+      const message = `"${attrs.name}" tells ${attrs.to} ${which}, which the policy does not permit`;
       reasons.push({ code: 'POLICY_REVEAL', message, line, fix: 'use join() and reveal totals, or ask the holder' });
     }
     const delivered = deliveredColumns(plan, index);
@@ -452,8 +455,13 @@ function revealReasons(
     if (lineage.node(node.args[0] as number).op === 'noise/1') {
       return privateReasons(lineage, reveal, roles, table, permit);
     }
+    const slots = opensSlots(lineage, reveal);
+    if (slots !== undefined && circuitMatch(plan, slots) !== undefined && !permit.reveals.includes('intersection')) {
+      const message = `"${name}" opens slots of a match in a circuit, whose places tell holders whose rows of "${table}" match`;
+      return [{ code: 'POLICY_REVEAL', message, line: node.line, fix: 'reveal totals, or ask the holder' }];
+    }
     const single =
-      opensSlots(lineage, reveal) ||
+      slots !== undefined ||
       inputs.some((index) => lineage.node(lineage.node(index).args[0] as number).op === 'rows/1');
     const stacked = inputs.some((index) => lineage.node(index).op === 'stack/1');
     const kind = single ? 'rows' : stacked ? 'per-holder' : 'aggregate';
@@ -482,18 +490,21 @@ function revealReasons(
   });
 }
 
-/** Whether a slot of a join can be seen in the reveal: a path from it meets no sum. */
-function opensSlots(lineage: Lineage, reveal: number): boolean {
+/** The join of which a slot can be seen in the reveal: a path from it meets no sum. One in a circuit before others. */
+function opensSlots(lineage: Lineage, reveal: number): number | undefined {
+  let opened: number | undefined;
   const seen = new Set<number>();
   const stack = [reveal];
   for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
     if (seen.has(index)) continue;
     seen.add(index);
     const { op, args } = lineage.node(index);
-    if (op === 'matched/1' || op === 'joined-column/1') return true;
-    if (op !== 'sum/1') stack.push(...args);
+    if (op === 'matched/1' || op === 'joined-column/1') {
+      const { join } = lineage.join(args[0] as number);
+      if (opened === undefined || circuitMatch(lineage.plan, join) !== undefined) opened = join;
+    } else if (op !== 'sum/1') stack.push(...args);
   }
-  return false;
+  return opened;
 }
 
 const WORDS = { aggregate: 'totals', 'per-holder': 'values of each single holder', rows: 'single rows' } as const;

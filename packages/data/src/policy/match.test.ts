@@ -43,7 +43,7 @@ class Matches {
   readonly join: number;
   readonly sides: readonly number[];
 
-  constructor(shopCapacity = SLOTS) {
+  constructor(shopCapacity = SLOTS, matching?: 'circuit') {
     this.sides = (['bank', 'shop'] as const).map((role) => {
       const table = role === 'bank' ? 'accounts' : 'orders';
       const input = this.add('input/1', [], { kind: 'table', role, table }, { table });
@@ -52,7 +52,8 @@ class Matches {
       const attrs = { key: 'person', columns, capacity: length, duplicates: 'error' } as const;
       return this.add('keyed/1', [input], { kind: 'keyed', role, table, key: 'person', length }, attrs);
     });
-    this.join = this.add('join/1', [...this.sides], { kind: 'joined', roles: ['bank', 'shop'], length: SLOTS });
+    const attrs = matching === undefined ? {} : { matching };
+    this.join = this.add('join/1', [...this.sides], { kind: 'joined', roles: ['bank', 'shop'], length: SLOTS }, attrs);
   }
 
   add(op: Operation, args: number[], type: ValueType, attrs: PlanNode['attrs'] = {}): number {
@@ -188,6 +189,16 @@ describe('what is computed from a join', () => {
     expect(m.judge({ spec: { seats: [BANK, SHOP] } })).toMatchObject({ verdict: 'refuse', code: 'POLICY_NO_MATCHER' });
   });
 
+  it('needs none where the rows are matched in a circuit; but then places of slots tell holders whose they are', () => {
+    const m = new Matches(SLOTS, 'circuit');
+    m.reveal(m.count(), [m.count()]);
+    expect(m.judge({ spec: { seats: [BANK, SHOP] } })).toEqual({ verdict: 'allow' });
+    const slots = new Matches(SLOTS, 'circuit');
+    slots.reveal(slots.balance(), []);
+    expect(slots.judge({ reveals: '[aggregate, rows]' })).toMatchObject({ code: 'POLICY_REVEAL' });
+    expect(slots.judge({ reveals: '[aggregate, rows, intersection]' })).toEqual({ verdict: 'allow' });
+  });
+
   it('is refused where the others may bring more keys than the policy permits', () => {
     const m = new Matches(1_000);
     m.reveal(m.count(), [m.count()]);
@@ -207,6 +218,16 @@ describe('an intersection', () => {
       m.intersect(to);
       expect([to, m.judge({ reveals }).verdict]).toEqual([to, verdict]);
     }
+  });
+
+  it('of rows in some of the sets is treated like one of all', () => {
+    const judged = (reveals: string) => {
+      const m = new Matches();
+      m.add('intersect/1', [...m.sides], { kind: 'held', role: 'shop' }, { name: 'some', to: 'shop', atLeast: 2 });
+      return m.judge({ reveals });
+    };
+    expect(judged('[aggregate]')).toMatchObject({ code: 'POLICY_REVEAL' });
+    expect(judged('[aggregate, intersection]')).toEqual({ verdict: 'allow' });
   });
 
   it('gives columns of its rows away only where the policy permits rows as well', () => {

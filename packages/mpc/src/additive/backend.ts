@@ -15,7 +15,8 @@ import {
 } from '@2pm/core';
 import type { Circuit, Gate, GateOperation } from '../circuit.ts';
 import { execute } from '../execute.ts';
-import { inputNodes, lower } from '../lower.ts';
+import { lower } from '../lower.ts';
+import { inputNodes } from '../lower-inputs.ts';
 import { loadSimd } from '../rep3/simd.ts';
 import { schedule, scheduleHash } from '../schedule.ts';
 import { ADDITIVE_SEMI_HONEST } from './card.ts';
@@ -140,6 +141,12 @@ function checkGates({ gates }: Circuit, { nodes }: Plan): void {
   throw new NodeError(
     'MPC_UNSUPPORTED',
     `${line === undefined ? '' : `line ${line}: `}${ADDITIVE_SEMI_HONEST.id} has no operation ${odd.op}`,
-    { fault: 'caller', fix: 'Run the task with three seats, or without this operation.' },
+    {
+      fault: 'caller',
+      fix:
+        odd.op === 'join'
+          ? "Match the rows in a circuit: join(…, { matching: 'circuit' }), or run the task with three seats."
+          : 'Run the task with three seats, or without this operation.',
+    },
   );
 }

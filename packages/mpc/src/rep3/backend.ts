@@ -2,7 +2,8 @@
 import type { Plan, SeatContext, SeatOutput, SharedBackend } from '@2pm/core';
 import { REP3_SEMI_HONEST } from '../card.ts';
 import type { Circuit } from '../circuit.ts';
-import { inputNodes, lower } from '../lower.ts';
+import { lower } from '../lower.ts';
+import { inputNodes } from '../lower-inputs.ts';
 import { Rep3Engine, ROUND_COSTS } from './engine.ts';
 import { shareInputs } from './inputs.ts';
 import { Masks, SEED_BYTES } from './masks.ts';

@@ -1,5 +1,5 @@
 /** What a plan costs on this back-end before anybody runs it: rounds and bytes, exact, from circuit and schedule. @module */
-import { nodesOf, type Plan, type RoleSizes } from '@2pm/core';
+import { type Plan, type RoleSizes, taggedJoins } from '@2pm/core';
 import { SEED_BYTES } from '@2pm/crypto';
 import type { Circuit, Gate } from '../circuit.ts';
 import { lower } from '../lower.ts';
@@ -22,7 +22,7 @@ export interface Traffic {
 const DIGEST = 32;
 
 export function traffic(plan: Plan, roles: RoleSizes): Traffic {
-  const matchers = new Map(nodesOf(plan, 'join/1').map((node) => [node, 2]));
+  const matchers = new Map(taggedJoins(plan).map((node) => [node, 2]));
   const circuit = lower(plan, roles, undefined, matchers);
   const members = Object.keys(plan.roles)
     .filter((role) => circuit.inputWords.has(role))

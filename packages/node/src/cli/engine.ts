@@ -70,9 +70,11 @@ export interface Explanation {
   operations: number;
   /** Who brings data, and how many of them the costs are for. */
   roles: readonly { name: string; min: number; max: number; members: number; tables: readonly string[] }[];
+  /** What holders match among themselves: intersections, and joins in a circuit, which go on among the computing parties. */
   intersections: readonly {
     name: string;
-    to: string;
+    /** Absent where nobody learns it. */
+    to?: string;
     protocol: string;
     /** Sent by all holders together. */
     bytes: number;

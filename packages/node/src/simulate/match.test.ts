@@ -53,3 +53,28 @@ test.each([
     expect(simulation.result).toEqual({});
   },
 );
+
+test('of rows in some of three sets it tells how many a holder would keep, and computes on those in a circuit', async () => {
+  const three = `
+import { defineTask, int, key, table } from '@2pm/program';
+const members = table({ miles: int({ min: 0, max: 1000 }) }, { maxRows: 20, keys: { email: key.email('email') } });
+const one = { min: 1, max: 1, tables: ['members'] };
+export default defineTask({
+  name: 'members',
+  tables: { members },
+  roles: { host: one, partner: one, third: one },
+  run({ each, join, psi, reveal }) {
+    const host = each('host', (t) => t.members.by('email', { columns: ['miles'] }));
+    const others = ['partner', 'third'].map((role) => each(role, (t) => t.members.by('email')));
+    psi(host, ...others, { to: 'host', atLeast: 2 });
+    const some = join(host, ...others, { matching: 'circuit', atLeast: 2 });
+    return reveal({ n: some.count(), miles: some.column('host', 'miles').sum() }, { to: 'analyst' });
+  },
+});`;
+  const all = [...holders, holders[0] as { members: string }];
+  const simulation = await simulate({ program: three, holders: all.reverse(), signal: AbortSignal.timeout(30_000) });
+  expect(simulation.kept).toEqual([{ name: 'intersection', role: 'host', rows: 4, delivered: [] }]);
+  expect(simulation.result).toEqual({ n: 4, miles: 60 });
+  const learns = simulation.learns.join(' ');
+  expect([learns.includes('in 2 or more of 3 sets'), learns.includes('nor how many do')]).toEqual([true, true]);
+});

@@ -2,6 +2,7 @@
 import {
   type Channel,
   channelPair,
+  circuitMatch,
   deliveredColumns,
   type Hash,
   hashValue,
@@ -14,11 +15,12 @@ import {
 } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
 import { type Engine, keyedTable, Lineage } from '@2pm/data';
-import { columnPayloads, intersect, intersectWithPayloads, joinInput, WORD_BYTES } from '@2pm/psi';
+import { circuitInput, columnPayloads, intersect, intersectWithPayloads, joinInput, WORD_BYTES } from '@2pm/psi';
 import type { Member } from './member.ts';
 
 /**
- * What each keyed node shares with the seats, what holders keep of intersections, and the bytes that took. Columns that are
+ * What each role shares with the seats (`role node` → words), what holders keep of intersections, which rows stand in the slots
+ * of matches in a circuit, by operation, and the bytes that took. Columns that are
  * delivered travel, and are counted; they are not shown, for a simulation tells what its analyst would see.
  */
 export async function match(
@@ -29,7 +31,8 @@ export async function match(
   signal: AbortSignal,
 ) {
   const lineage = new Lineage(plan);
-  const shared = new Map<number, BigInt64Array>();
+  const shared = new Map<string, BigInt64Array>();
+  const rowOf = new Map<number, Int32Array>();
   const kept: { name: string; role: string; rows: number; delivered: string[] }[] = [];
   let bytes = 0;
   const keyed = new Map<number, KeyedRows>();
@@ -44,22 +47,31 @@ export async function match(
     const { op, args, attrs } = plan.nodes[operation] as PlanNode;
     const session = hashValue('2pm/match-session/1', [sid, operation]) as Hash;
     const rowsOf = (node: number) => keyed.get(node) as KeyedRows;
+    const roles = args.map((node) => lineage.node(node).type).map((type) => (type.kind === 'keyed' ? type.role : ''));
+    const channels = connected(args.length);
+    const binned = circuitMatch(plan, operation);
+    if (binned !== undefined) {
+      const run = { ...common, match: binned, sid: session, signal };
+      const inputs = await Promise.all(
+        binned.sides.map(({ node }, self) =>
+          circuitInput({ ...run, self, rows: rowsOf(node), channels: channels[self] ?? new Map() }),
+        ),
+      );
+      for (const [side, { words, rowOf: own }] of inputs.entries()) {
+        shared.set(`${binned.sides[side]?.role} ${operation}`, words);
+        if (own !== undefined) rowOf.set(operation, own);
+      }
+      bytes += sentOver(channels);
+      continue;
+    }
     if (op === 'join/1') {
       const key = nodeRng.fill(new Uint8Array(32));
-      for (const node of args) shared.set(node, joinInput({ plan, node, rows: rowsOf(node), key, ...common }));
+      for (const [side, node] of args.entries()) {
+        shared.set(`${roles[side]} ${node}`, joinInput({ plan, node, rows: rowsOf(node), key, ...common }));
+      }
       continue;
     }
     const capacities = args.map((node) => keyedColumns(plan, node).capacity);
-    const channels = args.map(() => new Map<number, Channel>());
-    for (const a of args.keys()) {
-      for (const b of args.keys()) {
-        if (a >= b) continue;
-        const [mine, theirs] = channelPair(nameOf(b), nameOf(a));
-        channels[a]?.set(b, mine);
-        channels[b]?.set(a, theirs);
-      }
-    }
-    const roles = args.map((node) => lineage.node(node).type).map((type) => (type.kind === 'keyed' ? type.role : ''));
     const delivered = deliveredColumns(plan, operation);
     const found = await Promise.all(
       args.map(async (node, self) => {
@@ -84,9 +96,27 @@ export async function match(
     const rows = found.find((one) => one !== undefined)?.length ?? 0;
     const names = (delivered?.columns ?? []).map(({ name }) => `${delivered?.role}_${name}`);
     kept.push({ name: attrs.name ?? '', role: attrs.to ?? '', rows, delivered: names });
-    for (const of of channels) for (const { stats } of of.values()) bytes += stats.bytesSent;
+    bytes += sentOver(channels);
   }
-  return { shared, kept, bytes };
+  return { shared, kept, rowOf, bytes };
+}
+
+/** All parties with each other, in memory. */
+function connected(parties: number): Map<number, Channel>[] {
+  const channels = Array.from({ length: parties }, () => new Map<number, Channel>());
+  for (const a of channels.keys()) {
+    for (const b of channels.keys()) {
+      if (a >= b) continue;
+      const [mine, theirs] = channelPair(nameOf(b), nameOf(a));
+      channels[a]?.set(b, mine);
+      channels[b]?.set(a, theirs);
+    }
+  }
+  return channels;
+}
+
+function sentOver(channels: readonly ReadonlyMap<number, Channel>[]): number {
+  return channels.flatMap((of) => [...of.values()]).reduce((sum, { stats }) => sum + stats.bytesSent, 0);
 }
 
 const nameOf = (party: number) => `0x${String(party).padStart(40, '0')}` as NodeId;

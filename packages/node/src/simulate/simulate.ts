@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Channel, type Hash, hashValue, type Plan } from '@2pm/core';
+import { type Channel, circuitExits, type Hash, hashValue, type Plan } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
 import { compileLocal, type Engine } from '@2pm/data';
 import { rep3SemiHonest, simulateSeats } from '@2pm/mpc';
 import { describePlan, stripTypes } from '@2pm/program';
+import { rowsInSlots } from '@2pm/psi';
 import { finish } from '@2pm/task';
 import type { Simulation } from '../cli/engine.ts';
 import { withEngine } from '../data.ts';
@@ -60,11 +61,16 @@ export async function simulate(request: {
         return channel;
       },
     });
+    const counted = circuitExits(plan).map((exit) => {
+      const { name = '', to: role = '' } = plan.nodes[exit]?.attrs ?? {};
+      const { length: rows } = rowsInSlots(matching.rowOf.get(exit) ?? new Int32Array(), opened.get(exit) ?? []);
+      return { name, role, rows, delivered: [] };
+    });
     return {
       name: plan.name,
       result: finish(plan, opened),
       learns: describePlan(plan),
-      kept: matching.kept,
+      kept: [...matching.kept, ...counted],
       rounds: seats[0]?.rounds ?? 0,
       bytes: matching.bytes + channels.reduce((sum, { stats }) => sum + stats.bytesSent, 0),
       milliseconds: Math.round(performance.now() - begin),
@@ -76,15 +82,16 @@ async function localVectors(
   plan: Plan,
   role: string,
   tables: Member,
-  shared: ReadonlyMap<number, BigInt64Array>,
+  shared: ReadonlyMap<string, BigInt64Array>,
   engine: Engine,
   signal: AbortSignal,
 ): Promise<BigInt64Array[]> {
   const bindings = new Map([...tables].map(([table, { binding }]) => [table, binding]));
   const inputs = rep3SemiHonest.inputNodes(plan, role);
   const argument = (node: number) => plan.nodes[node]?.args[0] ?? -1;
-  const wanted = inputs.filter((node) => !shared.has(node)).map(argument);
+  const given = (node: number) => shared.get(`${role} ${node}`);
+  const wanted = inputs.filter((node) => given(node) === undefined).map(argument);
   const compiled = compileLocal(plan, role, [...new Set(wanted)], bindings);
   const values = wanted.length === 0 ? new Map() : compiled.read(await engine.query(compiled, { signal }));
-  return inputs.map((node) => shared.get(node) ?? values.get(argument(node)) ?? new BigInt64Array());
+  return inputs.map((node) => given(node) ?? values.get(argument(node)) ?? new BigInt64Array());
 }

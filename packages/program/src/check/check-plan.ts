@@ -4,7 +4,15 @@
  * because a plan comes out of a sandbox in which hostile code ran. Whether the plan is *acceptable* is for policy.
  * @module
  */
-import { type Attributes, NodeError, type Operation, type Plan, type PlanNode, type ValueType } from '@2pm/core';
+import {
+  type Attributes,
+  NodeError,
+  type Operation,
+  type Plan,
+  type PlanNode,
+  taggedJoins,
+  type ValueType,
+} from '@2pm/core';
 import { boundsOf, LIMIT } from './bounds.ts';
 import { derive } from './derive.ts';
 import { checkLoops } from './loops.ts';
@@ -40,7 +48,10 @@ const ATTRIBUTES: Partial<Record<Operation, readonly (keyof Attributes)[]>> = {
 };
 
 /** Which it may have besides. */
-const OPTIONAL: Partial<Record<Operation, readonly (keyof Attributes)[]>> = { 'intersect/1': ['deliver'] };
+const OPTIONAL: Partial<Record<Operation, readonly (keyof Attributes)[]>> = {
+  'join/1': ['matching', 'atLeast'],
+  'intersect/1': ['deliver', 'atLeast'],
+};
 
 /**
  * Accepts a plan that `Plan` has parsed, or throws. Linear in the size of the plan.
@@ -102,7 +113,7 @@ function checkHead(plan: Plan): void {
 
 /** Tags of one join are under one key: rows in two of them could be followed from one to the other. */
 function checkJoins(plan: Plan): void {
-  const joined = plan.nodes.flatMap(({ op, args }) => (op === 'join/1' ? args : []));
+  const joined = taggedJoins(plan).flatMap((join) => plan.nodes[join]?.args ?? []);
   demand(new Set(joined).size === joined.length, 'rows enter two of them');
 }
 

@@ -2,7 +2,7 @@
 import { noiseDigits, type Plan, type PlanNode, type ValueType } from '@2pm/core';
 import { bounds, hull, LIMIT, overlap } from './bounds.ts';
 import { bit, categoryWith, inputColumn, localSum, rowCount, rowSum, rows, sharedSum } from './columns.ts';
-import { joinedColumn, keyed, MAX_JOINED, MAX_SETS, matched } from './match.ts';
+import { intersected, joined, joinedColumn, keyed, MAX_JOINED, MAX_SETS } from './match.ts';
 import {
   as,
   columnOf,
@@ -82,21 +82,15 @@ export function derive(plan: Plan, node: PlanNode): ValueType {
     case 'keyed/1':
       arity(1);
       return keyed(plan, as('table', args[0]), node);
-    case 'join/1': {
+    case 'join/1':
       demand(args.length >= 2 && args.length <= MAX_JOINED, `takes 2 to ${MAX_JOINED} arguments, has ${args.length}`);
-      const sides = matched(plan, args);
-      return {
-        kind: 'joined',
-        roles: sides.map(({ role }) => role),
-        length: Math.min(...sides.map((one) => one.length)),
-      };
-    }
+      return joined(plan, node, args);
     case 'keep/1': {
       arity(2);
-      const joined = as('joined', args[0]);
+      const rows = as('joined', args[0]);
       const condition = sharedOf(args[1], 'bool');
-      demand(condition.stacked === undefined && condition.length === joined.length, 'the condition has another length');
-      return joined;
+      demand(condition.stacked === undefined && condition.length === rows.length, 'the condition has another length');
+      return rows;
     }
     case 'matched/1':
       arity(1);
@@ -104,24 +98,9 @@ export function derive(plan: Plan, node: PlanNode): ValueType {
     case 'joined-column/1':
       arity(1);
       return joinedColumn(plan, node, as('joined', args[0]));
-    case 'intersect/1': {
+    case 'intersect/1':
       demand(args.length >= 2 && args.length <= MAX_SETS, `takes 2 to ${MAX_SETS} arguments, has ${args.length}`);
-      const sides = matched(plan, args);
-      const role = attrs.to as string;
-      demand(
-        sides.some((side) => side.role === role),
-        `role ${role} brings no rows`,
-      );
-      for (const { table, key } of sides) {
-        demand(plan.tables[table]?.keys?.[key]?.length === 1, `key ${table}.${key} has several passes`);
-      }
-      if (attrs.deliver !== undefined) {
-        demand(sides.length === 2, 'delivers columns among more than two sides');
-        const other = node.args.find((_, side) => sides[side]?.role !== role);
-        demand((plan.nodes[other ?? -1]?.attrs.columns ?? []).length > 0, 'delivers no column');
-      }
-      return { kind: 'held', role };
-    }
+      return intersected(plan, node, args);
     case 'total/1': {
       arity(1);
       demand(plan.nodes[node.args[0] as number]?.op !== 'rows/1', 'adds rows of several holders');

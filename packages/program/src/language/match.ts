@@ -1,6 +1,6 @@
 /**
  * Rows of several holders that belong together. `join` leaves them secret-shared: nobody learns who matched, and what is
- * revealed is computed from all matches together. `psi` tells a holder which of its own rows are with all others.
+ * revealed is computed from all matches together. `psi` tells a holder which of its own rows are with the others.
  * @module
  */
 import type { ColumnType, KeyType } from '@2pm/core';
@@ -27,7 +27,7 @@ type Brought<S extends readonly Side[]> = {
 type SharedKindOf<K extends Kind> = K extends 'bool' ? 'bool' : 'int';
 type BroughtColumns = { readonly [role: string]: ColumnSpecs };
 
-/** Slots with the matches of a join in some of them, in an order that nobody knows. */
+/** Slots with the matches of a join in some of them. */
 export class Joined<B extends BroughtColumns = BroughtColumns> extends Value {
   readonly #columns: B;
 
@@ -36,7 +36,7 @@ export class Joined<B extends BroughtColumns = BroughtColumns> extends Value {
     this.#columns = columns;
   }
 
-  /** Public: number of slots, the least of the joined capacities. */
+  /** Public: number of slots, the least of the joined capacities; matched in a circuit, 1.3 times the first and at least 651. */
   get length(): number {
     return lengthOf(refOf(this));
   }
@@ -108,30 +108,90 @@ export class Joined<B extends BroughtColumns = BroughtColumns> extends Value {
   }
 }
 
+export interface JoinOptions {
+  /** Nobody learns how many rows match, and no computing party is needed that brings none. Keys of one pass. */
+  readonly matching?: 'circuit';
+  /**
+   * In a circuit: the rows of the first side that are in so many of the sets, its own included; in all of them unless told.
+   * Then the first side alone brings columns.
+   */
+  readonly atLeast?: number;
+}
+
 /**
  * One slot for each match across all sides, 2 to 8 of them. A computing party that brings no rows puts them together: it
- * sees keyed, shuffled tags, and so how many matched, and nothing of whom.
+ * sees keyed, shuffled tags, and so how many matched, and nothing of whom. With `matching: 'circuit'` nobody sees even that,
+ * and the sides themselves may compute: the first one leads, which rows of it match is found out on shares.
  */
-export function join<const S extends readonly [Side, Side, ...Side[]]>(...sides: S): Joined<Brought<S>> {
-  const rows = matching(sides, 8);
+export function join<const S extends readonly [Side, Side, ...Side[]]>(...sides: S): Joined<Brought<S>>;
+export function join<const S extends readonly [Side, Side, ...Side[]]>(
+  ...sides: [...sides: S, options: JoinOptions]
+): Joined<Brought<S>>;
+export function join(...given: readonly unknown[]): Joined {
+  const last = given.at(-1) as Partial<Side> | undefined;
+  const told = typeof last === 'object' && last !== null && last.values === undefined;
+  const { matching: way, atLeast } = (told ? last : {}) as JoinOptions;
+  const rows = matching((told ? given.slice(0, -1) : given) as readonly Side[], 8);
   const refs = rows.map(refOf);
-  const columns = Object.fromEntries(rows.map((one) => [roleOf(refOf(one)), KeyedRows.columnsOf(one)]));
-  const length = Math.min(...refs.map(lengthOf));
-  const shape: Shape = { kind: 'joined', roles: refs.map(roleOf), length };
   const { trace } = refs[0] as Ref;
-  const joined = trace.emit('join/1', refs, shape);
+  if (way !== undefined && way !== 'circuit') fail('PROGRAM_CONSTANT', "matching is 'circuit', or left out");
+  const enough = thresholdOf(atLeast, refs.length);
+  if (atLeast !== undefined && way === undefined) {
+    fail('PROGRAM_KEY', 'how many sets a row is in is counted in a circuit alone', "Add matching: 'circuit'");
+  }
+  if (way === 'circuit')
+    expectOnePass(refs, 'join() in a circuit takes keys of one pass', "Leave matching: 'circuit' away");
+  if (enough !== undefined && rows.slice(1).some((one) => Object.keys(KeyedRows.columnsOf(one)).length > 0)) {
+    const fix = 'Bring columns of the first side alone, or leave atLeast away';
+    fail('PROGRAM_KEY', 'with atLeast a row need not be in the other sets, so they bring no columns', fix);
+  }
+  const attrs = {
+    ...(way === undefined ? {} : { matching: way }),
+    ...(enough === undefined ? {} : { atLeast: enough }),
+  };
+  const columns = Object.fromEntries(rows.map((one) => [roleOf(refOf(one)), KeyedRows.columnsOf(one)]));
+  const length = way === undefined ? Math.min(...refs.map(lengthOf)) : binsOf(lengthOf(refs[0] as Ref));
+  const shape: Shape = { kind: 'joined', roles: refs.map(roleOf), length };
+  const joined = trace.emit('join/1', refs, shape, undefined, attrs);
   const taken = trace.nodes.some(
-    ({ op, args }, index) =>
-      op === 'join/1' && index !== joined.index && args.some((arg) => refs.some((ref) => ref.index === arg)),
+    ({ op, args, attrs: how }, index) =>
+      op === 'join/1' &&
+      how.matching === undefined &&
+      index !== joined.index &&
+      args.some((arg) => refs.some((ref) => ref.index === arg)),
   );
-  if (taken) {
+  if (way === undefined && taken) {
     fail(
       'PROGRAM_KEY',
       'these rows are in another join already',
       'Join all sides at once, or give by() another capacity',
     );
   }
-  return new Joined(joined, columns as Brought<S>);
+  return new Joined(joined, columns);
+}
+
+/** As core's `cuckooBins` has it. */
+function binsOf(capacity: number): number {
+  const n = Math.max(capacity, 512);
+  let log = 0;
+  while (2 ** log < n) log++;
+  return Math.ceil((n * (296 + log)) / 240);
+}
+
+/** undefined where all sets are meant. */
+function thresholdOf(atLeast: number | undefined, sets: number): number | undefined {
+  if (atLeast !== undefined && (!Number.isInteger(atLeast) || atLeast < 2 || atLeast > sets)) {
+    fail('PROGRAM_CONSTANT', `atLeast must be a whole number from 2 to the ${sets} sets`);
+  }
+  return atLeast === sets ? undefined : atLeast;
+}
+
+function expectOnePass(refs: readonly Ref[], problem: string, fix: string): void {
+  for (const { trace, type } of refs) {
+    if (type.kind === 'keyed' && (trace.tables[type.table]?.keys?.[type.key]?.length ?? 0) > 1) {
+      fail('PROGRAM_KEY', problem, fix);
+    }
+  }
 }
 
 export interface PsiOptions<Role extends string> {
@@ -139,6 +199,11 @@ export interface PsiOptions<Role extends string> {
   readonly to: Role | readonly Role[];
   /** Under which name the rows are kept on the holder's node: `intersection` unless told. */
   readonly name?: string;
+  /**
+   * In how many of the sets a row must be, the holder's own included; in all of them unless told. With fewer the computing
+   * parties count, and learn nothing of it.
+   */
+  readonly atLeast?: number;
   /** Of two sides: the holder also gets, for the rows in the intersection, the columns that the other side brings. */
   readonly deliver?: boolean;
 }
@@ -150,15 +215,12 @@ export interface PsiOptions<Role extends string> {
 export function psi<const S extends readonly [Side, Side, ...Side[]]>(
   ...sides: [...sides: S, options: PsiOptions<RoleOf<RowsOf<S[number]>>>]
 ): void {
-  const { to, name = 'intersection', deliver = false } = sides.at(-1) as unknown as PsiOptions<string>;
+  const { to, name = 'intersection', deliver = false, atLeast } = sides.at(-1) as unknown as PsiOptions<string>;
   const rows = matching(sides.slice(0, -1) as unknown as readonly Side[], 16);
   const refs = rows.map(refOf);
   const { trace } = refs[0] as Ref;
-  for (const { type } of refs) {
-    if (type.kind === 'keyed' && (trace.tables[type.table]?.keys?.[type.key]?.length ?? 0) > 1) {
-      fail('PROGRAM_KEY', 'psi() takes keys of one pass', 'Use join(), or one psi() for each pass');
-    }
-  }
+  expectOnePass(refs, 'psi() takes keys of one pass', 'Use join(), or one psi() for each pass');
+  const enough = thresholdOf(atLeast, refs.length);
   checkName(name, 'intersection');
   const receivers = typeof to === 'string' ? [to] : to;
   for (const role of receivers) {
@@ -168,7 +230,11 @@ export function psi<const S extends readonly [Side, Side, ...Side[]]>(
     const each = receivers.length === 1 ? name : `${name}_${role}`;
     if (trace.revealed.has(each)) fail('PROGRAM_NAME', `something is revealed as "${each}" already`);
     trace.revealed.add(each);
-    const attrs = { name: each, to: role, ...(deliver ? { deliver } : {}) };
+    const attrs = {
+      ...{ name: each, to: role },
+      ...(deliver ? { deliver } : {}),
+      ...(enough === undefined ? {} : { atLeast: enough }),
+    };
     trace.emit('intersect/1', refs, { kind: 'held', role }, undefined, attrs);
   }
 }

@@ -1,15 +1,20 @@
-import { type Channel, channelPair, type Hash, type NodeId, type Rng } from '@2pm/core';
+import { type Channel, channelPair, cuckooBins, type Hash, type NodeId, type Rng } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
 import { type ChannelFault, faultAt, faultyChannel } from '@2pm/testing/faulty-channel';
 import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Capacity } from '../capacity.ts';
-import { matchCount, type Program, payloadSum, type ResultShare } from './compute.ts';
-import { cuckooBins, placeItems, positionsOf } from './cuckoo.ts';
-import type { CircuitPsiOptions } from './parameters.ts';
-import { circuitPsiReceiver } from './receiver.ts';
-import { circuitPsiSender } from './sender.ts';
+import { placeItems, positionsOf } from './bins.ts';
+import {
+  type CircuitPsiOptions,
+  circuitPsiReceiver,
+  circuitPsiSender,
+  matchCount,
+  type Program,
+  payloadSum,
+  type ResultShare,
+} from './compute.ts';
 
 const random = (size: number) => nodeRng.fill(new Uint8Array(size));
 const ids = ['11', '22'].map((byte) => `0x${byte.repeat(20)}` as NodeId) as [NodeId, NodeId];

@@ -1,30 +1,28 @@
-/** What the two parties of circuit PSI agree on before the first frame, and its name. @module */
+/** What leader and member agree on before the first frame, and its name. @module */
 import {
+  BIN_POSITIONS,
   type Channel,
+  type CircuitMatch,
   type CryptoProvider,
+  cuckooBins,
   fromHex,
   type Hash,
   hashValue,
   NodeError,
   type Rng,
-  sha256Bytes,
+  type SecurityModel,
 } from '@2pm/core';
 import { type OkvsParameters, okvsLength, okvsParameters } from '@2pm/crypto/okvs';
 import { type VoleParameters, voleParameters } from '@2pm/crypto/vole';
 import { type Capacity, checkCapacity, tagBytesFor } from '../capacity.ts';
-import { ITEM_BYTES } from '../items.ts';
 import { circuitCard } from './card.ts';
-import { cuckooBins, POSITIONS } from './cuckoo.ts';
 
-export interface CircuitPsiOptions {
+export interface OpprfOptions {
   channel: Channel;
   /** Unique for each run and each pair of parties: nothing else in the session names them. */
   sid: Hash;
+  /** Of the leader, who receives, and of the member. */
   capacity: Capacity;
-  /** Digests of 16 bytes, see `digestKeys`; distinct, at most the own capacity. */
-  items: Uint8Array;
-  /** A number for each item, to compute on; zeros if left out. */
-  payloads?: BigInt64Array;
   rng: Rng;
   crypto: CryptoProvider;
   signal?: AbortSignal;
@@ -32,55 +30,61 @@ export interface CircuitPsiOptions {
   onPhase?: (phase: string) => void;
 }
 
-export interface CircuitPsiParameters {
-  /** Bins, each of which holds one item of the receiver or none. */
+export interface OpprfParameters {
+  /** Bins, each of which holds one item of the leader or none. */
   bins: number;
   /** The store of what the bins hold. */
   query: OkvsParameters;
   vole: VoleParameters;
-  /** The store of the sender's items, each once for each of its bins. */
+  /** The stores of the member's items, each item once for each of its bins. */
   hint: OkvsParameters;
+  /** Bytes of an element of each of these stores: 16 for two words, 8 where one is left. */
+  widths: readonly number[];
 }
 
 const LARGEST_CAPACITY = 2 ** 20;
+const WORD_BYTES = 8;
 
-/** @throws {NodeError} `PSI_BAD_CAPACITY`. */
-export function circuitParameters(capacity: Capacity): CircuitPsiParameters {
+/** `columns`: words that the member brings with an item. @throws {NodeError} `PSI_BAD_CAPACITY`. */
+export function opprfParameters(capacity: Capacity, columns: number): OpprfParameters {
   checkCapacity(capacity, LARGEST_CAPACITY);
   const bins = cuckooBins(capacity.receiver);
   const query = okvsParameters(bins);
-  const sender = POSITIONS * capacity.sender;
+  const sender = BIN_POSITIONS * capacity.sender;
   const valueBytes = Math.max(8, tagBytesFor({ receiver: bins, sender }));
-  return { bins, query, vole: voleParameters(okvsLength(query), { valueBytes }), hint: okvsParameters(sender) };
+  const widths = Array.from({ length: Math.ceil((1 + columns) / 2) }, (_, store) =>
+    2 * store < columns ? 2 * WORD_BYTES : WORD_BYTES,
+  );
+  return { bins, query, vole: voleParameters(okvsLength(query), { valueBytes }), hint: okvsParameters(sender), widths };
 }
 
 /** 32 bytes that bind protocol, sid, capacities and all parameters. */
-export function circuitSession(
-  { sid, capacity }: Pick<CircuitPsiOptions, 'sid' | 'capacity'>,
-  { bins, query, vole, hint }: CircuitPsiParameters,
+export function opprfSession(
+  { sid, capacity }: Pick<OpprfOptions, 'sid' | 'capacity'>,
+  { bins, query, vole, hint, widths }: OpprfParameters,
 ): Uint8Array {
-  const agreed = { sid, capacity: { ...capacity }, bins, query: { ...query }, vole: { ...vole }, hint: { ...hint } };
-  return fromHex(hashValue(`2pm/${circuitCard.id}`, agreed));
+  const stores = { query: { ...query }, vole: { ...vole }, hint: { ...hint }, widths: [...widths] };
+  return fromHex(hashValue(`2pm/${circuitCard.id}`, { sid, capacity: { ...capacity }, bins, ...stores }));
 }
 
-/** The key of the bins, of 16 bytes; rows of stores are found by r itself. */
-export function binKey(r: Uint8Array): Uint8Array {
-  return sha256Bytes(new TextEncoder().encode('2pm/psi-circuit/bins/1\0'), r).slice(0, 16);
+/** The session under whose key the function's value is hashed for the words of a store. */
+export function storeSession(session: Uint8Array, store: number): Uint8Array {
+  return store === 0 ? session : fromHex(hashValue('2pm/psi-circuit/store/1', [session, store]));
 }
 
-/** Writes the name of an item at one of its positions: items are digests, so that no two names are equal. */
-export function putKey(out: Uint8Array, at: number, items: Uint8Array, number: number): void {
-  const item = Math.floor(number / POSITIONS);
-  out.set(items.subarray(ITEM_BYTES * item, ITEM_BYTES * (item + 1)), ITEM_BYTES * at);
-  const last = ITEM_BYTES * at + ITEM_BYTES - 1;
-  out[last] = out[last]! ^ (number % POSITIONS);
-}
-
-/** @throws {NodeError} `PSI_BAD_ITEMS` unless there is a payload for each item, or none. */
-export function checkPayloads({ items, payloads }: Pick<CircuitPsiOptions, 'items' | 'payloads'>): void {
-  if (payloads !== undefined && payloads.length !== items.length / ITEM_BYTES) {
-    throw new NodeError('PSI_BAD_ITEMS', `${payloads.length} payloads for another number of items`, {
+/**
+ * Whether these rows can be matched in a circuit.
+ * @throws {NodeError} `PSI_UNSUPPORTED`, `PSI_BAD_CAPACITY`.
+ */
+export function checkCircuitMatch({ sides }: CircuitMatch, security: SecurityModel): void {
+  if (security !== circuitCard.security) {
+    throw new NodeError('PSI_UNSUPPORTED', 'rows are matched in a circuit among semi-honest holders only', {
       fault: 'caller',
+      fix: 'Ask for security against semi-honest parties.',
     });
+  }
+  const [leader, ...members] = sides;
+  for (const { capacity, columns } of members) {
+    opprfParameters({ receiver: leader?.capacity ?? 0, sender: capacity }, columns.length);
   }
 }

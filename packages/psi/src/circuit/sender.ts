@@ -1,30 +1,37 @@
-/** Sender of circuit PSI, semi-honest. Construction and turns: `receiver.ts`; model, leakage and deviations: `card.ts`. @module */
+/** A member of a match in a circuit, towards the leader. Construction and turns: `receiver.ts`; model, leakage: `card.ts`. @module */
+import { BIN_POSITIONS, NodeError } from '@2pm/core';
 import { okvsAssign, okvsDecode, okvsEncode, okvsLength, okvsOrder, okvsRows, okvsValues } from '@2pm/crypto/okvs';
 import { VoleSender, voleMessageBytes } from '@2pm/crypto/vole';
 import { pieces } from '@2pm/crypto/wasm';
-import { FRAME_BYTES } from '../bound-channel.ts';
-import { encodeDistinct, ITEM_BYTES } from '../items.ts';
+import { encodeDistinct, ITEM_BYTES, paddedItems } from '../items.ts';
 import { elementsPerFrame, forItems } from '../nparty/parameters.ts';
 import { outputTags } from '../rr22/tags.ts';
-import { type BinShares, compute, type Program, type ResultShare } from './compute.ts';
-import { POSITIONS, positionsOf } from './cuckoo.ts';
-import { binKey, type CircuitPsiOptions, putKey } from './parameters.ts';
-import { openSession } from './session.ts';
+import { binKey, positionsOf, putKey } from './bins.ts';
+import { type OpprfOptions, storeSession } from './parameters.ts';
+import { openSession, receiveBlocks, sendBlocks } from './session.ts';
 
-/** Errors as of `circuitPsiReceiver`. This party's share of each result of the program. */
-export async function circuitPsiSender(options: CircuitPsiOptions, program: Program): Promise<ResultShare[]> {
-  const { shares, session } = await serve(options);
-  options.onPhase?.('stores');
-  const results = await compute(options, { seat: 1, session, shares }, program);
-  options.onPhase?.('circuit');
-  return results;
+export interface MemberRows {
+  /** Digests of 16 bytes, see `digestKeys`; distinct, at most the own capacity. */
+  items: Uint8Array;
+  /** What to bring along: a number for each item. */
+  columns: readonly BigInt64Array[];
 }
 
-async function serve(options: CircuitPsiOptions): Promise<{ shares: BinShares; session: Uint8Array }> {
+/**
+ * Words of the member, to go with those of `opprfReceiver`.
+ * @throws {NodeError} as it, and `PSI_BAD_ITEMS`, `PSI_OVER_CAPACITY`, `PSI_DUPLICATE_ITEM`.
+ */
+export async function opprfSender(options: OpprfOptions, own: MemberRows): Promise<BigUint64Array[]> {
   const { rng, crypto, onPhase } = options;
-  const { parameters, items, payloads, channel, vole: context } = await openSession(options, 'sender');
+  if (own.columns.some(({ length }) => length !== own.items.length / ITEM_BYTES)) {
+    throw new NodeError('PSI_BAD_ITEMS', 'a column holds values for another number of items', { fault: 'caller' });
+  }
+  // Copies, fixed before the first frame: stores are sound only for sets that do not follow from r.
+  const items = paddedItems(own.items, options.capacity.sender, rng);
+  const columns = own.columns.map((column) => column.slice());
+  const { parameters, channel, vole: context } = await openSession(options, columns.length);
   const { kernels, session } = context;
-  const { bins, query, hint, vole: sizes } = parameters;
+  const { bins, query, hint, widths, vole: sizes } = parameters;
   const bytes = voleMessageBytes(sizes);
   const vole = new VoleSender(context);
   const offer = await channel.receive(bytes.offer);
@@ -44,48 +51,60 @@ async function serve(options: CircuitPsiOptions): Promise<{ shares: BinShares; s
   const tables = kernels.alloc(8192);
   kernels.run.gf_tables(kernels.put(vole.delta), tables);
   const perFrame = elementsPerFrame(sizes);
-  const [packed, blocks] = [kernels.alloc(FRAME_BYTES + ITEM_BYTES), kernels.alloc(ITEM_BYTES * perFrame)];
+  const mark = kernels.mark();
+  const [packed, blocks] = [
+    kernels.alloc(sizes.valueBytes * perFrame + ITEM_BYTES),
+    kernels.alloc(ITEM_BYTES * perFrame),
+  ];
   // Δ·H_B(k) for every row, H_B cut as the store is.
   for (const [from, to] of pieces(n, perFrame)) {
     kernels.run.pack_tags(values + ITEM_BYTES * from, to - from, sizes.valueBytes, packed);
     kernels.run.unpack_tags(packed, to - from, sizes.valueBytes, blocks);
     kernels.run.gf_multiply(tables, blocks, ITEM_BYTES, slots + ITEM_BYTES * from, to - from, 0);
   }
+  kernels.release(mark);
   const k = vole.finish();
   onPhase?.('vole');
-  for (const [from, to] of pieces(okvsLength(query), perFrame)) {
-    const frame = await channel.receiveFrame(sizes.valueBytes * (to - from));
-    kernels.bytes(packed, frame.length).set(frame);
-    kernels.run.unpack_tags(packed, to - from, sizes.valueBytes, blocks);
-    kernels.run.gf_multiply(tables, blocks, ITEM_BYTES, k + ITEM_BYTES * from, to - from, 1);
-  }
+  await receiveBlocks(channel, kernels, okvsLength(query), sizes.valueBytes, (from, first, to) => {
+    kernels.run.gf_multiply(tables, from, ITEM_BYTES, k + ITEM_BYTES * first, to - first, 1);
+  });
   okvsDecode(kernels, rows, k, slots);
-  outputTags(kernels, crypto, session, slots, n);
+  const order = okvsOrder(kernels, rows);
   onPhase?.('decode');
 
-  const random = () => new BigUint64Array(rng.fill(new Uint8Array(8 * bins)).buffer);
-  const [targets, masks] = [random(), random()];
-  // What each key is to decode to, in the order of the keys: its function's value and what the bin's item should give.
-  const programmed = new BigUint64Array(2 * n);
-  const functions = new BigUint64Array(kernels.bytes(slots, ITEM_BYTES * n).slice().buffer);
-  for (const [row, number] of okvsOrder(kernels, rows).entries()) {
-    const bin = positions[number]!;
-    const payload = payloads?.[Math.floor(number / POSITIONS)] ?? 0n;
-    programmed[2 * number] = functions[2 * row]! ^ targets[bin]!;
-    programmed[2 * number + 1] = functions[2 * row + 1]! ^ BigInt.asUintN(64, payload - masks[bin]!);
-  }
+  // The target of each bin, and the pads.
+  const random = [0, ...columns].map(() => new BigUint64Array(rng.fill(new Uint8Array(8 * bins)).buffer));
+  const wordOf = (word: number, number: number): bigint => {
+    const drawn = random[word]?.[positions[number]!] ?? 0n;
+    if (word === 0 || word > columns.length) return drawn;
+    return BigInt.asUintN(64, (columns[word - 1]?.[Math.floor(number / BIN_POSITIONS)] ?? 0n) - drawn);
+  };
   const store = okvsRows(kernels, hint, r, keys);
-  const inOrder = new BigUint64Array(2 * n);
-  for (const [row, number] of okvsOrder(kernels, store).entries()) {
-    inOrder.set(programmed.subarray(2 * number, 2 * number + 2), 2 * row);
+  const storeOrder = okvsOrder(kernels, store);
+  for (const [index, width] of widths.entries()) {
+    const hashed = kernels.mark();
+    const at = kernels.alloc(ITEM_BYTES * n);
+    kernels.bytes(at, ITEM_BYTES * n).set(kernels.bytes(slots, ITEM_BYTES * n));
+    outputTags(kernels, crypto, storeSession(session, index), at, n);
+    // What each key is to decode to, in the order of the keys: its function's value and what the bin's item should give.
+    const programmed = new BigUint64Array(2 * n);
+    const functions = new BigUint64Array(kernels.bytes(at, ITEM_BYTES * n).slice().buffer);
+    for (const [row, number] of order.entries()) {
+      for (const half of [0, 1]) {
+        programmed[2 * number + half] = functions[2 * row + half]! ^ wordOf(2 * index + half, number);
+      }
+    }
+    const inOrder = new BigUint64Array(2 * n);
+    for (const [row, number] of storeOrder.entries()) {
+      inOrder.set(programmed.subarray(2 * number, 2 * number + 2), 2 * row);
+    }
+    kernels.bytes(at, ITEM_BYTES * n).set(new Uint8Array(inOrder.buffer));
+    okvsAssign(kernels, store, at);
+    const vector = encodeDistinct(() => okvsEncode(kernels, rng, store));
+    await sendBlocks(channel, kernels, vector, okvsLength(hint), width);
+    kernels.release(hashed);
   }
-  okvsAssign(kernels, store, kernels.put(new Uint8Array(inOrder.buffer)));
-  const vector = encodeDistinct(() => okvsEncode(kernels, rng, store));
   onPhase?.('encode');
-  for (const [from, to] of pieces(ITEM_BYTES * okvsLength(hint), FRAME_BYTES)) {
-    await channel.sendFrame(kernels.bytes(vector + from, to - from));
-  }
   await channel.receiveFrame(0);
-  const difference = targets.map((target) => -target);
-  return { shares: { difference, sender: masks, receiver: new BigUint64Array(bins) }, session };
+  return random.map((drawn, word) => (word === 0 ? drawn.map((target) => -target) : drawn));
 }

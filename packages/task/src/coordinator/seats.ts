@@ -1,5 +1,5 @@
 /** Which nodes compute a task, where the analyst names none. @module */
-import { NodeError, type NodeId, nodesOf, type Plan } from '@2pm/core';
+import { NodeError, type NodeId, type Plan, taggedJoins } from '@2pm/core';
 
 export interface Candidate {
   node: NodeId;
@@ -8,7 +8,7 @@ export interface Candidate {
 
 /**
  * So many nodes of distinct organisations: invited ones first, then other active peers; the coordinator sits only if it is
- * named. Where rows are joined, one of them brings none into any join, for it sees the tags.
+ * named. Where rows are joined by tags, one of them brings none into any such join, for it sees the tags.
  * @throws {NodeError} `TASK_SEATS`.
  */
 export function chooseSeats(options: {
@@ -21,7 +21,7 @@ export function chooseSeats(options: {
   const { plan, roles, peers, coordinator, count } = options;
   const invited = new Set(Object.values(roles).flat());
   const joined = new Set(
-    nodesOf(plan, 'join/1').flatMap((index) => {
+    taggedJoins(plan).flatMap((index) => {
       const type = plan.nodes[index]?.type;
       return type?.kind === 'joined' ? type.roles.flatMap((role) => roles[role] ?? []) : [];
     }),
@@ -33,7 +33,7 @@ export function chooseSeats(options: {
   if (joined.size > 0 && matcher === undefined) {
     throw new NodeError('TASK_SEATS', 'every node that could compute brings rows into the join', {
       fault: 'caller',
-      fix: 'a join needs a seat that brings no rows: let another organisation run a node',
+      fix: "let another organisation run a node that brings no rows, or match in a circuit: join(…, { matching: 'circuit' })",
     });
   }
   const chosen = new Map<string, NodeId>();

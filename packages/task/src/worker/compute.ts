@@ -27,6 +27,7 @@ import { COMPUTE_PROTOCOL, Hello, type MemberCost } from '../messages.ts';
 import { type Roster, roleSizes } from '../roster.ts';
 import { blaming } from './blame.ts';
 import { receiveBulk, sendBulk } from './bulk.ts';
+import { keepMatches } from './circuit.ts';
 import { matchPeers, matchRows } from './match.ts';
 import type { Rendezvous } from './rendezvous.ts';
 
@@ -99,14 +100,14 @@ async function compute(context: AttemptContext): Promise<AttemptOutcome> {
       Promise.all(counterparts.map(async (peer) => channels.set(peer, await openChannel(context, sid, peer)))),
     ]);
 
-    const { shared, kept } = await matchRows({ ...context, sid, channels });
+    const matching = await matchRows({ ...context, sid, channels });
     onProgress('sharing', 'splitting inputs into shares');
     const inputs = new Map<string, Uint8Array[]>();
     const messages = new Map<string, Uint8Array[]>();
     for (const role of myRoles) {
       const values = backend
         .inputNodes(plan, role)
-        .map((node) => shared.get(node) ?? vectors.get(node) ?? missingInput(node));
+        .map((node) => matching.shared.get(node) ?? vectors.get(node) ?? missingInput(node));
       messages.set(role, backend.shareInputs(values, { sid, rng: context.rng, crypto: context.crypto }));
     }
     await Promise.all(
@@ -157,6 +158,8 @@ async function compute(context: AttemptContext): Promise<AttemptOutcome> {
         onProgress: (done, of) => onProgress('computing', 'running the shared part', done, of),
       });
     }
+    const opened = await keepMatches({ ...context, channels }, matching, output?.outputs ?? new Map());
+    const kept = [...matching.kept, ...opened];
     const cost = costOf(channels, output);
     // A holder without a seat waits until every seat has its shares: the seats close the channel when they are done.
     if (mySeat < 0) await Promise.all([...channels.values()].map((channel) => drained(channel, signal)));
@@ -173,7 +176,9 @@ async function localVectors(context: AttemptContext, roles: readonly string[]): 
   const { plan } = request;
   const vectors = new Map<number, BigInt64Array>();
   for (const role of roles) {
-    const inputs = backend.inputNodes(plan, role).filter((node) => plan.nodes[node]?.op !== 'keyed/1');
+    const inputs = backend
+      .inputNodes(plan, role)
+      .filter((node) => ['total/1', 'stack/1'].includes(plan.nodes[node]?.op ?? ''));
     if (inputs.length === 0) continue;
     if (data === undefined) {
       throw new NodeError('TASK_NO_DATA', 'this node has no data for the task', { fault: 'data' });

@@ -1,11 +1,13 @@
 /**
  * Rows matched by keys, in one attempt: what holders do among themselves before anything reaches the seats. In the order of
  * the plan, so that all agree whose turn a channel is. An intersection runs at once, and its receiver keeps what it learns
- * on its own node. For a join the holders agree on a key that the matching seat does not know, and tag their rows with it.
+ * on its own node. For a tagged join the holders agree on a key that the matching seat does not know, and tag their rows with
+ * it; for a match in a circuit the one that leads looks up its rows in what the others program.
  * @module
  */
 import {
   type CryptoProvider,
+  circuitMatch,
   type Hash,
   hashValue,
   type KeyedRows,
@@ -19,6 +21,7 @@ import type { KeptRows } from '@2pm/core/api';
 import { CONTRIBUTION_BYTES, joinInput, joinKey } from '@2pm/psi';
 import type { Roster } from '../roster.ts';
 import { blaming } from './blame.ts';
+import { circuitRows } from './circuit.ts';
 import { type IntersectContext, intersectRows } from './intersect.ts';
 import { channelTo, sidesOf } from './sides.ts';
 
@@ -39,8 +42,10 @@ export function matchPeers(plan: Plan, roster: Roster, self: NodeId): Set<NodeId
 }
 
 export interface MatchedRows {
-  /** What this member shares with the seats of each of its keyed nodes that enter a join. */
+  /** What this member shares with the seats, by input node of the back-end. */
   shared: Map<number, BigInt64Array>;
+  /** Of each match in a circuit that this member leads: of each slot its own row, -1 where none. */
+  rowOf: Map<number, Int32Array>;
   /** What it learnt, and keeps. */
   kept: KeptRows[];
 }
@@ -51,6 +56,7 @@ export async function matchRows(context: MatchContext): Promise<MatchedRows> {
   const { plan, self } = request;
   const rows = keyedRows(context);
   const shared = new Map<number, BigInt64Array>();
+  const rowOf = new Map<number, Int32Array>();
   const kept: KeptRows[] = [];
   for (const operation of nodesOf(plan, 'join/1', 'intersect/1')) {
     const sides = sidesOf(plan, roster, operation);
@@ -60,7 +66,12 @@ export async function matchRows(context: MatchContext): Promise<MatchedRows> {
     const others = sides.filter(({ holder }) => holder !== self);
     context.onProgress('matching', `matching rows with ${others.map(({ role }) => role).join(' and ')}`);
     const mine = await rows(own.role, own.node);
-    if (plan.nodes[operation]?.op === 'join/1') {
+    const match = circuitMatch(plan, operation);
+    if (match !== undefined) {
+      const found = await circuitRows(context, match, session, sides, mine);
+      shared.set(operation, found.words);
+      if (found.rowOf !== undefined) rowOf.set(operation, found.rowOf);
+    } else if (plan.nodes[operation]?.op === 'join/1') {
       const key = joinKey(session, await contributions(context, sides));
       const { rng, crypto } = context;
       shared.set(own.node, joinInput({ plan, node: own.node, rows: mine, key, rng, crypto }));
@@ -68,7 +79,7 @@ export async function matchRows(context: MatchContext): Promise<MatchedRows> {
       kept.push(...(await intersectRows(context, { operation, session, sides, rows: mine })));
     }
   }
-  return { shared, kept };
+  return { shared, rowOf, kept };
 }
 
 /** Asks the data once for each node, also where several operations take it. */

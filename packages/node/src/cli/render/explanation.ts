@@ -15,7 +15,7 @@ export function renderExplanation(explanation: Explanation, paint: Paint): strin
   const lines = [
     ...intersections.map(
       ({ name, to, protocol, bytes: sent, memoryBytes, milliseconds: ms }) =>
-        `"${plain(name)}" for ${plain(to)}, ${plain(protocol)}: ${bytes(sent)}, ${bytes(memoryBytes)} of memory, about ${milliseconds(ms)}`,
+        `"${plain(name)}"${to === undefined ? '' : ` for ${plain(to)}`}, ${plain(protocol)}: ${bytes(sent)}, ${bytes(memoryBytes)} of memory, about ${milliseconds(ms)}`,
     ),
     ...(cost === undefined ? [] : costLines(cost)),
   ];
