@@ -191,7 +191,7 @@ export type ValueType = z.infer<typeof ValueType>;
  *   suppress/1 (x, support…) {min}  x where every support ≥ min, otherwise withheld; support has x's length or 1
  *   noise/1 (shared) {epsilonMicros, sensitivity}  to each element its own discrete Laplace noise, P(k) ∝ exp(-ε|k| / s) with
  *                                   ε in millionths and s an integer at the value's scale; only to be revealed. Drawn by the
- *                                   seats so that none of them knows it; `noiseDigits` bounds it, mpc/src/noise.ts has δ
+ *                                   seats so that none of them knows it; `noiseDigits` bounds it, mpc/src/noise.ts has the proof
  *   reveal/1 (shared) {name, to}    the one exit
  * public (by the recipient)
  *   add/1 sub/1 mul/1 div/1 (opened|public, opened|public|constant), sqrt/1, neg/1   null if any argument is withheld;
@@ -346,11 +346,11 @@ export type Plan = z.infer<typeof Plan>;
 
 /**
  * Binary digits of the two geometric variables whose difference is the noise of `noise/1`, which therefore lies within
- * ±(2^digits - 1): the fewest with ε 2^digits ≥ 45 s, so that what is cut off has a probability below e^-45 < 2^-64 each.
+ * ±(2^digits - 1): the fewest with ε 2^digits ≥ 64 s, so that what is cut off has a probability of about 2^-92 or less each.
  */
 export function noiseDigits(epsilonMicros: number, sensitivity: bigint): number {
   let digits = 1;
-  while (BigInt(epsilonMicros) << BigInt(digits) < 45_000_000n * sensitivity) digits++;
+  while (BigInt(epsilonMicros) << BigInt(digits) < 64_000_000n * sensitivity) digits++;
   return digits;
 }
 

@@ -18,7 +18,7 @@ import {
 import { type Circuit, CircuitBuilder, prune } from './circuit.ts';
 import { inputNodes, inputOf, unsupported } from './lower-inputs.ts';
 import { circuitGates, type JoinGates, joinGates } from './lower-join.ts';
-import { noise } from './noise.ts';
+import { noisy } from './noise.ts';
 import { lowerNumeric } from './numeric/lower.ts';
 
 const WORD_LIMIT = 2n ** 63n;
@@ -200,9 +200,10 @@ class Lowering {
         const { epsilonMicros, sensitivity } = attrs;
         if (epsilonMicros === undefined || sensitivity === undefined) throw this.#unsupported(index, 'names no ε');
         expectScale(this.#scale(index, x));
-        return {
-          gate: b.words('add', length, [operand(x, 0), noise(b, length, epsilonMicros, BigInt(sensitivity))]),
-        };
+        const range = this.#plan.nodes[x]?.type;
+        if (range?.kind !== 'shared') throw this.#unsupported(index, 'is of something that is not shared');
+        const [lo, hi] = [BigInt(range.lo), BigInt(range.hi)];
+        return { gate: noisy(b, operand(x, 0), { epsilonMicros, sensitivity: BigInt(sensitivity), lo, hi }) };
       }
       case 'iterate/1':
         return { gate: this.#iterated(index) };

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { additiveSemiHonest } from './additive/backend.ts';
 import { lower } from './lower.ts';
-import { digitThresholds } from './noise.ts';
+import { type NoiseLaw, noiseLaw } from './noise.ts';
 import { evaluatePlain } from './plain.ts';
 import { rep3SemiHonest } from './rep3/backend.ts';
 import { runSession, type Variant } from './rep3/session.ts';
@@ -34,106 +34,170 @@ function exponential(numerator: bigint, denominator: bigint): { lo: Ratio; hi: R
   return { lo: { over: sum, under }, hi: { over: sum + 2n * term, under } };
 }
 
-/** Probability of 0, 1, … of the geometric variable that the thresholds draw, in units of 2^-(63 digits). */
-function geometric(thresholds: readonly bigint[]): bigint[] {
-  const half = 1n << 63n;
-  return thresholds.reduceRight<bigint[]>(
-    (higher, threshold) => higher.flatMap((p) => [p * (half - threshold), p * threshold]),
-    [1n],
-  );
+/** Probabilities by value, in units of 2^-unit. */
+interface Distribution {
+  of: Map<bigint, bigint>;
+  unit: bigint;
 }
 
-/** Probability of k at place k + 2^digits - 1 of the noise, in units of 2^-(126 digits). */
-function noisePmf(thresholds: readonly bigint[]): bigint[] {
-  const one = geometric(thresholds);
-  const out = new Array<bigint>(2 * one.length - 1).fill(0n);
-  for (const [i, p] of one.entries()) {
-    for (const [j, q] of one.entries()) {
-      const at = i - j + one.length - 1;
-      out[at] = (out[at] ?? 0n) + p * q;
+const certain: Distribution = { of: new Map([[0n, 1n]]), unit: 0n };
+
+/** The sum of independent variables, the second one times `factor`. */
+function sum(x: Distribution, y: Distribution, factor = 1n): Distribution {
+  const of = new Map<bigint, bigint>();
+  for (const [i, p] of x.of) {
+    for (const [j, q] of y.of) of.set(i + factor * j, (of.get(i + factor * j) ?? 0n) + p * q);
+  }
+  return { of, unit: x.unit + y.unit };
+}
+
+function coin(over: bigint, unit: bigint): Distribution {
+  return {
+    of: new Map([
+      [0n, (1n << unit) - over],
+      [1n, over],
+    ]),
+    unit,
+  };
+}
+
+/** Of the difference of two variables with these digits. */
+function noiseOf({ digits }: NoiseLaw): Distribution {
+  const geometric = digits.reduce(
+    (lower, bits, digit) =>
+      sum(
+        lower,
+        coin(
+          bits.reduce((all, t) => all * t),
+          63n * BigInt(bits.length),
+        ),
+        1n << BigInt(digit),
+      ),
+    certain,
+  );
+  return sum(geometric, geometric, -1n);
+}
+
+/** Of what comes out for a value; without `uniform` no uniform number takes its place. */
+function outputOf(law: NoiseLaw, noise: Distribution, value: bigint, uniform = law.uniform): Distribution {
+  const anywhere = law.weights.reduce((all, weight) => sum(all, coin(1n, 1n), weight), certain);
+  const of = new Map<bigint, bigint>();
+  const add = (y: bigint, p: bigint) => of.set(y, (of.get(y) ?? 0n) + p);
+  for (const [k, p] of noise.of) add(value + k, (p * ((1n << 63n) - uniform)) << anywhere.unit);
+  for (const [k, p] of anywhere.of) add(law.least + k, (p * uniform) << noise.unit);
+  return { of, unit: 63n + noise.unit + anywhere.unit };
+}
+
+const PURE = [
+  { epsilonMicros: 20_000_000, sensitivity: 1n, lo: 0n, hi: 5n },
+  { epsilonMicros: 3_300_000, sensitivity: 1n, lo: -2n, hi: 9n },
+  { epsilonMicros: 1_000_000, sensitivity: 1n, lo: 0n, hi: 3n },
+  { epsilonMicros: 4_100_000, sensitivity: 3n, lo: 0n, hi: 6n },
+];
+
+/** Whether no output is likelier by more than e^(εc/s) for one value than for another one, c apart. */
+function hides({ epsilonMicros, sensitivity, lo, hi }: (typeof PURE)[number], output: (value: bigint) => Distribution) {
+  const outputs = new Map<bigint, Distribution>();
+  for (let value = lo; value <= hi; value++) outputs.set(value, output(value));
+  for (let c = 1n; c <= sensitivity; c++) {
+    // From below, so that what holds with it holds with e^(εc/s).
+    const factor = exponential(BigInt(epsilonMicros) * c, 1_000_000n * sensitivity).lo;
+    for (const [value, here] of outputs) {
+      for (const there of [outputs.get(value - c), outputs.get(value + c)]) {
+        if (there === undefined) continue;
+        for (const [y, p] of here.of) if (p * factor.under > (there.of.get(y) ?? 0n) * factor.over) return false;
+      }
     }
   }
-  return out;
+  return true;
 }
 
-describe('the probability of each binary digit', () => {
-  test('is 1 / (1 + exp(2^i ε/s)) rounded down to a multiple of 2^-63', () => {
-    const parameters = fc.tuple(
-      fc.oneof(fc.integer({ min: 1, max: 20_000_000 }), fc.constantFrom(1, 1_000, 500_000, 1_000_000, 20_000_000)),
-      fc.oneof(fc.bigInt({ min: 1n, max: 1n << 40n }), fc.constantFrom(1n, 2n, 100n)),
-    );
-    fc.assert(
-      fc.property(parameters, ([epsilonMicros, sensitivity]) => {
-        const thresholds = digitThresholds(epsilonMicros, sensitivity);
-        expect(thresholds).toHaveLength(noiseDigits(epsilonMicros, sensitivity));
-        for (const [i, t] of thresholds.entries()) {
-          if (i % 7 !== 0 && i !== thresholds.length - 1) continue;
-          const { lo, hi } = exponential(BigInt(epsilonMicros) << BigInt(i), 1_000_000n * sensitivity);
-          // t (1 + e^x) ≤ 2^63 < (t + 1)(1 + e^x)
-          expect(t * (hi.under + hi.over) <= hi.under << 63n).toBe(true);
-          expect(lo.under << 63n < (t + 1n) * (lo.under + lo.over)).toBe(true);
-        }
-      }),
-      { numRuns: 40 },
-    );
+describe('ε', () => {
+  test.each(PURE)('bounds the ratio of all probabilities exactly: $epsilonMicros, $sensitivity', (parameters) => {
+    const law = noiseLaw(parameters);
+    const noise = noiseOf(law);
+    const outputs = outputOf(law, noise, parameters.lo);
+    expect([...outputs.of.values()].reduce((all, p) => all + p)).toBe(1n << outputs.unit);
+    expect(hides(parameters, (value) => outputOf(law, noise, value))).toBe(true);
   });
 
-  test('gives as many digits as leave out less than 2^-64, and no more', () => {
-    expect(noiseDigits(1_000_000, 1n)).toBe(6);
-    expect(noiseDigits(500_000, 3n)).toBe(9);
-    expect(noiseDigits(20_000_000, 1n)).toBe(2);
-    const { lo } = exponential(45n, 1n);
-    expect(lo.over > lo.under << 64n).toBe(true);
+  test('would not, if no uniform number ever took the place of the value', () => {
+    const [parameters] = PURE;
+    if (parameters === undefined) throw new Error('no parameters');
+    const law = noiseLaw(parameters);
+    const noise = noiseOf(law);
+    expect(hides(parameters, (value) => outputOf(law, noise, value, 0n))).toBe(false);
   });
 });
 
-describe('the noise that the digits make', () => {
-  test.each([
-    { epsilonMicros: 1_000_000, sensitivity: 1n },
-    { epsilonMicros: 3_000_000, sensitivity: 1n },
-    { epsilonMicros: 700_000, sensitivity: 2n },
-  ])('hides a change of s: no event is likelier than by e^ε, but for δ: $epsilonMicros, $sensitivity', (parameters) => {
-    const { epsilonMicros, sensitivity } = parameters;
-    const thresholds = digitThresholds(epsilonMicros, sensitivity);
-    const pmf = noisePmf(thresholds);
-    const unit = 126n * BigInt(thresholds.length);
-    expect(pmf.reduce((sum, p) => sum + p)).toBe(1n << unit);
-    expect(pmf).toEqual([...pmf].reverse());
-
-    const { lo, hi } = exponential(BigInt(epsilonMicros), 1_000_000n);
-    for (let shift = 1; shift <= Number(sensitivity); shift++) {
-      // Of all events, that of the outputs which are likelier by more than e^ε tells most; the lower bound of e^ε is strict.
-      let most = 0n;
-      for (let k = 0; k < pmf.length + shift; k++) {
-        const [here, there] = [pmf[k] ?? 0n, pmf[k - shift] ?? 0n];
-        const excess = here * lo.under - there * lo.over;
-        if (excess > 0n) most += excess;
-      }
-      // δ ≤ (1 + e^ε)(D + 1) 2^-62, as the header says of one element
-      const digits = BigInt(thresholds.length);
-      expect((most << 62n) * hi.under <= ((digits + 1n) * (hi.under + hi.over) * lo.under) << unit).toBe(true);
-      // and that is nearly as small as it is said to be: it does not vanish.
-      expect(most > 0n).toBe(true);
-    }
+describe('the law', () => {
+  test('has digits of the stated probabilities, as exactly as the proof asks, and rare uniform numbers', () => {
+    const parameters = fc.record({
+      epsilonMicros: fc.oneof(fc.integer({ min: 1, max: 20_000_000 }), fc.constantFrom(1, 1_000, 500_000, 20_000_000)),
+      sensitivity: fc.oneof(fc.bigInt({ min: 1n, max: 1n << 26n }), fc.constantFrom(1n, 2n, 100n)),
+      lo: fc.bigInt({ min: -(1n << 60n), max: 0n }),
+      hi: fc.bigInt({ min: 1n, max: 1n << 60n }),
+    });
+    fc.assert(
+      fc.property(parameters, (given) => {
+        const { epsilonMicros, sensitivity, lo, hi } = given;
+        const law = noiseLaw(given);
+        expect(law.digits).toHaveLength(noiseDigits(epsilonMicros, sensitivity));
+        const slack = 1_000_000n * sensitivity <= BigInt(epsilonMicros) << 26n ? 34n : 49n;
+        const [over, under] = [(BigInt(epsilonMicros) << slack) - 1_000_000n * sensitivity, 1_000_000n * sensitivity];
+        for (const [i, bits] of law.digits.entries()) {
+          if (i % 7 !== 0 && i < law.digits.length - 3) continue;
+          // 1 - 2^-slack / 6 < p̃ (1 + e^x) ≤ 1: of the digits together, the code itself looks.
+          const e = exponential(over << BigInt(i), under << slack);
+          const one = 1n << (63n * BigInt(bits.length));
+          const drawn = bits.reduce((all, t) => all * t);
+          expect(drawn * (e.hi.under + e.hi.over) <= one * e.hi.under).toBe(true);
+          expect((drawn * (e.lo.under + e.lo.over)) << (slack + 5n) > one * e.lo.under * ((32n << slack) - 1n)).toBe(
+            true,
+          );
+        }
+        // 2 q^N ≤ η 2^-(r + 1)
+        const count = BigInt(law.digits.length);
+        const end = exponential(over << count, under << slack).lo;
+        expect(end.under << (64n + BigInt(law.weights.length)) <= law.uniform * end.over).toBe(true);
+        expect(law.uniform).toBeLessThanOrEqual(1n << 47n);
+        // Uniform numbers lie where value and noise do, and reach both ends.
+        expect(law.least).toBe(lo - (1n << count) + 1n);
+        expect(law.least + law.weights.reduce((all, weight) => all + weight)).toBe(hi + (1n << count) - 1n);
+      }),
+      { numRuns: 60 },
+    );
   });
 
-  test('is the discrete Laplace law to within the distance that the proof gives', () => {
-    const thresholds = digitThresholds(1_000_000, 1n);
-    const pmf = noisePmf(thresholds);
+  test('gives as many digits as leave out less than 2^-92, and no more', () => {
+    expect(noiseDigits(1_000_000, 1n)).toBe(6);
+    expect(noiseDigits(500_000, 3n)).toBe(9);
+    expect(noiseDigits(20_000_000, 1n)).toBe(2);
+    const { lo } = exponential(64n, 1n);
+    expect(lo.over > lo.under << 92n).toBe(true);
+  });
+
+  test('is refused where its words are too short for it', () => {
+    const parameters = { epsilonMicros: 1, sensitivity: 1n << 30n, lo: 0n, hi: 1n };
+    expect(() => noiseLaw(parameters)).toThrow(expect.objectContaining({ code: 'MPC_NOISE_TOO_WIDE' }));
+  });
+
+  test('is the discrete Laplace law to within a millionth of a thousandth', () => {
+    const { of, unit } = noiseOf(noiseLaw({ epsilonMicros: 1_000_000, sensitivity: 1n, lo: 0n, hi: 1n }));
     // P(k) = (1 - q) / (1 + q) q^|k| with q = 1/e, in units of 2^-200.
     const [fraction, { lo }] = [200n, exponential(1n, 1n)];
     const one = 1n << fraction;
     const q = (lo.under << fraction) / lo.over;
     const centre = ((one - q) << fraction) / (one + q);
     let [power, apart] = [one, 0n];
-    for (let k = 0; k < 64; k++) {
+    for (let k = 0n; k < 64n; k++) {
       const law = (centre * power) >> fraction;
-      const drawn = (pmf[63 + k] ?? 0n) >> (126n * 6n - fraction);
-      apart += (k === 0 ? 1n : 2n) * abs(law - drawn);
+      const drawn = (of.get(k) ?? 0n) >> (unit - fraction);
+      expect(of.get(-k)).toBe(of.get(k));
+      apart += (k === 0n ? 1n : 2n) * abs(law - drawn);
       power = (power * q) >> fraction;
     }
-    // Twice the total variation.
-    expect(apart <= (2n * 7n) << (fraction - 62n)).toBe(true);
+    expect(apart < one / 1_000_000_000n).toBe(true);
   });
 });
 
@@ -246,8 +310,8 @@ describe('what the seats draw', () => {
     const { one, rounds } = await draw(rep3SemiHonest, 3000, attrs);
     expect(chiSquare(one, 0.25)).toBeLessThan(CRITICAL);
     expect((await draw(rep3SemiHonest, 3000, attrs, 8)).one).not.toEqual(one);
-    // One before, ten for all digits together, one after.
-    expect(rounds).toBe(12);
+    // One before, twelve for all elements together, one after: the rarest digit is an AND of two bits.
+    expect(rounds).toBe(14);
   });
 
   test('is not for a malicious seat to choose: nothing opens', async () => {

@@ -302,7 +302,7 @@ function inputsOf(lineage: Lineage, reveal: number, roles: readonly string[], ta
   });
 }
 
-/** Beyond it δ, which grows with the length (mpc/src/noise.ts), would no longer be negligible. */
+/** Beyond it the chance that one of them is a number that has nothing to do with the value (mpc/src/noise.ts) would show. */
 const MOST_NOISY = 2 ** 16;
 
 /** A reveal under noise: it must hide a row of the table, by what the plan does and not by what it says of itself. */

@@ -99,7 +99,7 @@ function noisy(ref: Ref, epsilonMicros: number): Ref {
   const sensitivity = sensitivityOf(ref);
   // The range of the noise, as core's noiseDigits has it.
   let digits = 1n;
-  while (BigInt(epsilonMicros) << digits < 45_000_000n * sensitivity) digits++;
+  while (BigInt(epsilonMicros) << digits < 64_000_000n * sensitivity) digits++;
   const most = (1n << digits) - 1n;
   const bounds: Bounds = { lo: ref.lo - most, hi: ref.hi + most };
   return ref.trace.emit('noise/1', [ref], type as Shape, bounds, { epsilonMicros, sensitivity: String(sensitivity) });
