@@ -23,42 +23,6 @@ EXPORT(xor_offset) void xor_offset(const block *x, const block *offset, block *o
   for (u32 i = 0; i < n; i++) out[i] = xor(x[i], by);
 }
 
-// Products of words by 64 transfers each, sender: zero and one are the pads, of which word `lane` (0 or 1) is taken.
-// Of word a, transfer i carries zero + a - one modulo 2^(64-i); share = -sum of zero * 2^i. The 2080 bits of a product:
-// word 0 is number 0, word i holds number i below and number 64 - i above, the last four bytes number 32.
-EXPORT(gilboa_send)
-void gilboa_send(const u64 *zero, const u64 *one, u32 lane, const u64 *a, u32 n, u8 *message, u64 *share) {
-  for (u32 w = 0; w < n; w++, zero += 128, one += 128, message += 260) {
-    u64 correction[64], sum = 0;
-    for (u32 i = 0; i < 64; i++) {
-      u64 pad = zero[2 * i + lane];
-      correction[i] = pad + a[w] - one[2 * i + lane];
-      sum += pad << i;
-    }
-    u64 words[32];
-    words[0] = correction[0];
-    for (u32 i = 1; i < 32; i++) words[i] = (correction[i] << i >> i) | correction[64 - i] << (64 - i);
-    __builtin_memcpy(message, words, 256);
-    u32 last = (u32)correction[32];
-    __builtin_memcpy(message + 256, &last, 4);
-    share[w] = -sum;
-  }
-}
-
-// The receiver's share: of word b, whose bits are the lowest of the n * 64 blocks at `chosen`; pads likewise.
-EXPORT(gilboa_receive)
-void gilboa_receive(const u64 *chosen, const u64 *pads, u32 lane, const u8 *message, u32 n, u64 *share) {
-  for (u32 w = 0; w < n; w++, chosen += 128, pads += 128, message += 260) {
-    u64 words[33] = {0}, sum = 0;
-    __builtin_memcpy(words, message, 260);
-    for (u32 i = 0; i < 64; i++) {
-      u64 correction = i < 32 ? words[i] : i == 32 ? words[32] : words[64 - i] >> i;
-      sum += (pads[2 * i + lane] + (correction & -(chosen[2 * i] & 1))) << i;
-    }
-    share[w] = sum;
-  }
-}
-
 // Products of words with the bit of a transfer each: message zero + factor - one, share -zero.
 EXPORT(bit_products_send)
 void bit_products_send(const u64 *zero, const u64 *one, const u64 *factors, u32 n, u64 *message, u64 *share) {

@@ -23,13 +23,9 @@ export {
   receiveBitProducts,
   receiveBits,
   receiveSixteen,
-  receiveWordProducts,
   type Sent,
   sendBitProducts,
   sendBits,
   sendSixteen,
-  sendWordProducts,
-  WORD_PRODUCT_BYTES,
-  WORD_TRANSFERS,
 } from './products.ts';
 export { type SilentOtContext, SilentOtReceiver, SilentOtSender, silentOtMessageBytes } from './silent.ts';

@@ -1,11 +1,9 @@
 /**
  * From correlated transfers to shares of products: the sender's factor times the receiver's, which is made of the random
- * choice bits of its transfers, as a sum of one share at each.
+ * choice bits of its transfers, as a sum of one share at each. (Of words with words: `ole/ole.ts`.)
  *
- * Construction: Gilboa, "Two Party RSA Key Generation" (CRYPTO 1999, §4.1), modulo 2^64: transfer i carries the sender's
- * factor modulo 2^(64-i), so a product of words takes 64 transfers and 260 bytes, one of a word and a bit one transfer and
- * 8 bytes.
- * Products of bits as XOR of bits take one transfer and nothing sent: the sender's factor is what the two pads differ in.
+ * Construction: a step of Gilboa, "Two Party RSA Key Generation" (CRYPTO 1999, §4.1), modulo 2^64: a product of a word and a
+ * bit takes one transfer and 8 bytes. Products of bits as XOR of bits take one transfer and nothing sent: the sender's factor is what the two pads differ in.
  * Pads are AES_k(x) ⊕ x under a public key of the session, correlation robust in the ideal-cipher model (Guo, Katz, Wang,
  * Yu, IEEE S&P 2020). Corruption model: semi-honest. A transfer serves for one product alone, or under one key each.
  * Leakage: none beyond the outputs. Deviations: none known.
@@ -14,10 +12,6 @@
 import { type CryptoProvider, sha256Bytes } from '@2pm/core';
 import { type Kernels, pieces } from '../wasm/kernels.ts';
 
-/** Transfers of a product of words. */
-export const WORD_TRANSFERS = 64;
-/** Bytes that a product of words takes. */
-export const WORD_PRODUCT_BYTES = 260;
 /** Bytes that a product of a word and a bit takes. */
 export const BIT_PRODUCT_BYTES = 8;
 /** Transfers hashed at a time: pads stay in cache. */
@@ -69,57 +63,6 @@ function* chunks(kernels: Kernels, { at, count }: Received): Generator<{ from: n
     yield { from, to, at: at + 16 * from };
     kernels.release(mark);
   }
-}
-
-/**
- * The sender's factors, one for each 64 transfers, times the same choice words: one vector or two, for which the two halves
- * of a pad serve. Returns shares and a message for each vector.
- */
-export function sendWordProducts(
-  context: PadContext,
-  run: Sent,
-  factors: readonly BigUint64Array[],
-): { share: BigUint64Array; message: Uint8Array }[] {
-  const { kernels } = context;
-  const out = factors.map(({ length }) => ({
-    share: new BigUint64Array(length),
-    message: new Uint8Array(WORD_PRODUCT_BYTES * length),
-  }));
-  for (const { from, to, at } of chunks(kernels, run)) {
-    const [first, last] = [from / WORD_TRANSFERS, to / WORD_TRANSFERS];
-    const n = last - first;
-    const [zero, one] = bothPads(context, at, run.delta, to - from);
-    const [message, share] = [kernels.alloc(WORD_PRODUCT_BYTES * n), kernels.alloc(8 * n)];
-    for (const [lane, factor] of factors.entries()) {
-      const a = kernels.put(bytesOf(factor.subarray(first, last)));
-      kernels.run.gilboa_send(zero, one, lane, a, n, message, share);
-      out[lane]!.message.set(kernels.bytes(message, WORD_PRODUCT_BYTES * n), WORD_PRODUCT_BYTES * first);
-      bytesOf(out[lane]!.share).set(kernels.bytes(share, 8 * n), 8 * first);
-    }
-  }
-  return out;
-}
-
-/** The receiver's shares, a vector for each message. */
-export function receiveWordProducts(
-  context: PadContext,
-  run: Received,
-  messages: readonly Uint8Array[],
-): BigUint64Array[] {
-  const { kernels } = context;
-  const shares = messages.map(() => new BigUint64Array(run.count / WORD_TRANSFERS));
-  for (const { from, to, at } of chunks(kernels, run)) {
-    const [first, last] = [from / WORD_TRANSFERS, to / WORD_TRANSFERS];
-    const n = last - first;
-    const held = pads(context, at, to - from);
-    const share = kernels.alloc(8 * n);
-    for (const [lane, message] of messages.entries()) {
-      const sent = kernels.put(message.subarray(WORD_PRODUCT_BYTES * first, WORD_PRODUCT_BYTES * last));
-      kernels.run.gilboa_receive(at, held, lane, sent, n, share);
-      bytesOf(shares[lane]!).set(kernels.bytes(share, 8 * n), 8 * first);
-    }
-  }
-  return shares;
 }
 
 /** The receiver's factors: the choice bits, packed. */

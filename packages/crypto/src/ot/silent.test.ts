@@ -10,11 +10,9 @@ import {
   receiveBitProducts,
   receiveBits,
   receiveSixteen,
-  receiveWordProducts,
   sendBitProducts,
   sendBits,
   sendSixteen,
-  sendWordProducts,
 } from './products.ts';
 import { SilentOtReceiver, SilentOtSender, silentOtMessageBytes } from './silent.ts';
 
@@ -101,31 +99,6 @@ test('messages of a wrong length are refused with a code', async () => {
 });
 
 describe('products', () => {
-  test('of words: shares add up to factor times choice word, each use of the transfers apart', async () => {
-    const { sent, received, sending, receiving, choices, length, session } = await batch();
-    const n = length / 64;
-    const random64 = () => new BigUint64Array(random(8 * n).buffer);
-    const factors = [random64(), random64()];
-    factors[0]!.set([0n, 1n, 2n ** 64n - 1n, 2n ** 63n]);
-    const words = new BigUint64Array(choices.buffer);
-    const seen = new Set<string>();
-    for (const use of [0, 1]) {
-      const key = padKey(session, use);
-      const products = sendWordProducts({ ...sending, key }, sent, factors);
-      const messages = products.map(({ message }) => message);
-      expect(messages.map((message) => message.length)).toEqual([260 * n, 260 * n]);
-      const theirs = receiveWordProducts({ ...receiving, key }, received, messages);
-      for (const [lane, { share }] of products.entries()) {
-        seen.add(String(share));
-        const sums = share.map((mine, i) => modulo(mine + theirs[lane]![i]!));
-        expect(sums).toEqual(factors[lane]!.map((value, i) => modulo(value * words[i]!)));
-      }
-      const [alone] = receiveWordProducts({ ...receiving, key }, received, messages.slice(0, 1));
-      expect(alone).toEqual(theirs[0]);
-    }
-    expect(seen.size).toBe(4);
-  });
-
   test('of bits as bits, without a message', async () => {
     const { sent, received, sending, receiving, choices, length } = await batch();
     const { factors, shares } = sendBits(sending, sent);

@@ -82,8 +82,6 @@ export interface KernelFunctions {
   clear_low_bits(x: number, n: number): void;
   low_bits(x: number, n: number, out: number): void;
   xor_offset(x: number, offset: number, out: number, n: number): void;
-  gilboa_send(zero: number, one: number, lane: number, a: number, n: number, message: number, share: number): void;
-  gilboa_receive(chosen: number, pads: number, lane: number, message: number, n: number, share: number): void;
   bit_products_send(zero: number, one: number, factors: number, n: number, message: number, share: number): void;
   sixteen_send(zero: number, one: number, n: number, out: number): void;
   sixteen_receive(chosen: number, pads: number, n: number, out: number): void;
@@ -107,6 +105,28 @@ export interface KernelFunctions {
     out: number,
   ): number;
   join_build(slots: number, from: number, to: number, width: number, table: number, bits: number): number;
+  ntt_roots(root: number, p: number, n: number, roots: number): void;
+  ntt(x: number, n: number, p: number, roots: number): void;
+  ntt_inverse(x: number, n: number, p: number, roots: number, factor: number): void;
+  combine(terms: number, count: number, n: number, p: number, out: number): void;
+  multiply_add(x: number, y: number, z: number, n: number, p: number, inverse: number, out: number): void;
+  uniform(from: number, words: number, n: number, p: number, out: number): number;
+  shift_down(x: number, n: number, by: number): void;
+  binomial(from: number, n: number, ones: number, others: number): void;
+  ternary(from: number, n: number, ones: number, others: number): void;
+  halves(x: number, n: number, low: number, high: number): void;
+  above(x: number, n: number, bound: number, out: number): void;
+  quotients(x: number, count: number, n: number, primes: number, out: number): void;
+  garner(
+    x: number,
+    count: number,
+    n: number,
+    primes: number,
+    inverses: number,
+    places: number,
+    negate: number,
+    out: number,
+  ): void;
   join_probe(slots: number, width: number, table: number, bits: number, tags: number, n: number, found: number): void;
 }
 

@@ -26,7 +26,7 @@ import { fuse } from './fuse.ts';
 import { inputShare, readInputs, shareInputs } from './inputs.ts';
 import { Link } from './link.ts';
 import { open, outputBytes } from './outputs.ts';
-import { batchesOf, makeCorrelations, PREPROCESSING_ROUNDS } from './preprocessing.ts';
+import { makeCorrelations, preprocessingOf } from './preprocessing.ts';
 import { Supply } from './supply.ts';
 
 const LOCAL: readonly GateOperation[] = [
@@ -55,7 +55,7 @@ async function runSeat(context: SeatContext): Promise<SeatOutput> {
 
 /**
  * The same for a circuit that is not, or not only, the plan's. The plan is bound into the session all the same.
- * Rounds: those of the schedule, one before and one after, and three more where the circuit takes correlations.
+ * Rounds: those of the schedule, one before and one after, and those of `preprocessing.ts`.
  */
 export async function runAdditiveCircuit(circuit: Circuit, context: SeatContext): Promise<SeatOutput> {
   const { plan, sid, seat, roles, signal } = context;
@@ -111,14 +111,14 @@ export async function runOnShares(
   const planned = schedule(circuit, ROUND_COSTS);
   const link = new Link(context, ADDITIVE_SEMI_HONEST.id, binding);
   const demand = demandOf(circuit);
-  const batches = batchesOf(demand, binding);
-  const steps = planned.rounds + batches + 2;
+  const preprocessing = preprocessingOf(demand, binding);
+  const steps = planned.rounds + preprocessing.steps + 2;
   await link.begin();
   let done = 1;
   const advance = () => onProgress?.(done++, steps);
   advance();
   const simd = await loadSimd();
-  const correlations = await makeCorrelations(context, { link, binding, simd, onBatch: advance }, demand);
+  const correlations = await makeCorrelations(context, { link, binding, simd, onStep: advance }, demand);
   const engine = new AdditiveEngine(seat, new Supply(correlations), simd, input, context.rng);
   const shares = await execute(circuit, planned, engine, (round) => link.exchange(round), advance);
   const transcript = await link.agree();
@@ -130,7 +130,7 @@ export async function runOnShares(
       return share;
     }),
   );
-  return { outputs, transcript, rounds: planned.rounds + 2 + (batches > 0 ? PREPROCESSING_ROUNDS : 0) };
+  return { outputs, transcript, rounds: planned.rounds + 2 + preprocessing.rounds };
 }
 
 /** @throws {NodeError} `MPC_UNSUPPORTED` naming the operation, and the line where the plan has one of that name. */

@@ -6,9 +6,9 @@ export const ADDITIVE_SEMI_HONEST: ProtocolCard = {
   title: 'Additive secret sharing between two seats, semi-honest',
   reference:
     'Goldreich, Micali, Wigderson: How to Play any Mental Game, STOC 1987; Beaver: Efficient Multiparty Protocols Using ' +
-    'Circuit Randomization, CRYPTO 1991 (triples); Gilboa: Two Party RSA Key Generation, CRYPTO 1999, §4.1 (products from ' +
-    'transfers); Boyle et al.: Efficient Two-Round OT Extension and Silent Non-Interactive Secure Computation, CCS 2019 ' +
-    '(transfers)',
+    'Circuit Randomization, CRYPTO 1991 (triples); Rathee, Schneider, Shukla: Improved Multiplication Triple Generation ' +
+    'over Rings via RLWE-based AHE, CANS 2019 (products of words); Boyle et al.: Efficient Two-Round OT Extension and ' +
+    'Silent Non-Interactive Secure Computation, CCS 2019 (transfers, for bits)',
   security: 'semi-honest',
   threshold: 1,
   seats: 2,
@@ -22,9 +22,11 @@ export const ADDITIVE_SEMI_HONEST: ProtocolCard = {
       'correlations are made can learn more.',
   ],
   deviations: [
-    'Triples are made before the first gate, in the number that the circuit takes, from silent correlated transfers: code ' +
-      'ExConv7x24 with regular noise of weight 256 over GF(2); the security of the code rests on an estimate of its ' +
-      'minimum distance by its authors.',
+    'Triples are made before the first gate, in the number that the circuit takes. Those of words come from ring-LWE ' +
+      'encryption (degree 8192, modulus of 186 bits): what it shows of factors is below 2^-52 a product, and a product is ' +
+      'wrong with a probability below 2^-54.',
+    'Those of bits come from silent correlated transfers: code ExConv7x24 with regular noise of weight 256 over GF(2); the ' +
+      'security of the code rests on an estimate of its minimum distance by its authors.',
     'Pads of transfers are AES_k(x) ⊕ x under a key of the session: correlation robust in the ideal-cipher model.',
     'A sign is the carry of the two shares, found from those of four bits at a time, each read from a table by one transfer ' +
       'of sixteen (after Rathee et al., CrypTFlow2, CCS 2020, §3.1; Naor and Pinkas, STOC 1999).',

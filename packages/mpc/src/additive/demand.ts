@@ -66,15 +66,14 @@ export function demandOf({ gates }: Circuit): Demand {
   return demand;
 }
 
-export type Portion =
-  | { kind: 'words' | 'bits' | 'choices' | 'carries' | 'crossWords'; transfers: number }
-  | { kind: 'matrix'; shape: MatrixShape; transfers: number };
+export interface Portion {
+  kind: 'bits' | 'choices' | 'carries' | 'crossWords';
+  transfers: number;
+}
 
 /** What the transfers from one seat to the other are for, in their order; each portion a multiple of 128. */
-export function portionsOf({ words, bits, choices, carries, crossWords, matrices }: Demand, from: number): Portion[] {
+export function portionsOf({ bits, choices, carries, crossWords }: Demand, from: number): Portion[] {
   const portions: Portion[] = [
-    { kind: 'words', transfers: 64 * words },
-    ...matrices.map((shape) => ({ kind: 'matrix' as const, shape, transfers: 64 * shape.inner * shape.columns })),
     { kind: 'bits', transfers: bits },
     { kind: 'choices', transfers: choices },
   ];

@@ -25,7 +25,7 @@ type LinkContext = Pick<SeatContext, 'seat' | 'sid' | 'channels' | 'crypto' | 's
 export class Link {
   readonly #context: LinkContext;
   readonly #binding: Hash;
-  readonly #peer: number;
+  readonly peer: number;
   readonly #channel: Channel;
   /** The same channel, with every frame hashed. */
   readonly #logged: TranscriptChannel;
@@ -39,7 +39,7 @@ export class Link {
     }
     this.#context = context;
     this.#binding = binding;
-    this.#peer = peer;
+    this.peer = peer;
     this.#channel = channel;
     this.#logged = new TranscriptChannel(channel, crypto, { protocol, sid, self: seat, peer });
   }
@@ -52,7 +52,7 @@ export class Link {
     const { seat } = this.#context;
     throw new NodeError(
       'MPC_SCHEDULE_MISMATCH',
-      `seats ${seat} and ${this.#peer} are about to run different computations`,
+      `seats ${seat} and ${this.peer} are about to run different computations`,
       {
         fault: 'peer',
         fix: 'Run the same version of the software at both seats, and check that they fetched the same plan and roster.',
@@ -112,7 +112,7 @@ export class Link {
     signal.throwIfAborted();
     const frame = await channel.receive({ signal });
     if (frame.length !== expect) {
-      throw new NodeError('MPC_BAD_FRAME', `seat ${this.#peer} sent ${frame.length} bytes where ${expect} are due`, {
+      throw new NodeError('MPC_BAD_FRAME', `seat ${this.peer} sent ${frame.length} bytes where ${expect} are due`, {
         fault: 'peer',
       });
     }

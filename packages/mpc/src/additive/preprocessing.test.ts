@@ -10,8 +10,9 @@ import { type Demand, demandOf, portionsOf } from './demand.ts';
 import { AdditiveEngine, ROUND_COSTS } from './engine.ts';
 import { fuse } from './fuse.ts';
 import { Link } from './link.ts';
-import { batchesOf, directionOf, makeCorrelations, piecesOf } from './preprocessing.ts';
+import { makeCorrelations, preprocessingOf } from './preprocessing.ts';
 import { Supply } from './supply.ts';
+import { directionOf, piecesOf } from './transfers.ts';
 
 const BINDING = `0x${'cd'.repeat(32)}` as Hash;
 const NONE: Demand = { words: 0, bits: 0, carries: 0, crossWords: 0, choices: 0, matrices: [] };
@@ -25,19 +26,19 @@ const bitOf = (packed: Uint32Array, i: number) => BigInt((packed[i >> 5]! >>> (i
 /** Both seats in one process. */
 async function make(demand: Demand) {
   const channels = channelPair('0x1' as NodeId, '0x0' as NodeId);
-  let batches = 0;
+  let steps = 0;
   const [one, other] = await Promise.all(
     channels.map(async (channel, seat) => {
       const context = {
         ...{ plan: {} as Plan, sid: BINDING, seat, roles: {}, inputs: new Map(), rng: nodeRng, crypto: nodeCrypto },
         ...{ channels: new Map([[1 - seat, channel]]), signal: new AbortController().signal },
       };
-      const onBatch = () => void batches++;
+      const onStep = () => void steps++;
       const link = new Link(context, 'test', BINDING);
-      return makeCorrelations(context, { link, binding: BINDING, simd: await loadSimd(), onBatch }, demand);
+      return makeCorrelations(context, { link, binding: BINDING, simd: await loadSimd(), onStep }, demand);
     }),
   );
-  expect(batches).toBe(2 * batchesOf(demand, BINDING));
+  expect(steps).toBe(2 * preprocessingOf(demand, BINDING).steps);
   return { one: one!, other: other!, sent: channels.map(({ stats }) => stats.bytesSent) };
 }
 
@@ -64,7 +65,7 @@ describe('every correlation is right', () => {
         carries: 141,
         crossWords: 9_000,
         choices: 3_200,
-        matrices: [shapeOf(3, 40, 20)],
+        matrices: [shapeOf(3, 40, 20), shapeOf(1, 9, 1000)],
       },
     ],
   ])('%s', async (_, demand) => {
@@ -129,31 +130,40 @@ describe('what is sent', () => {
   /** By each seat, from the lengths that the transfers and the products state. */
   const expected = (demand: Demand) =>
     [0, 1].map((seat) => {
+      const products = demand.matrices.reduce((sum, { rows, inner, columns }) => sum + rows * inner * columns, 0);
+      const offered = 1_769_472 * Math.ceil((demand.words + products) / 8192);
       const lengths = [seat, 1 - seat].map((from) => {
-        const direction = directionOf(demand, from, BINDING)!;
+        const direction = directionOf(demand, from, BINDING);
+        if (direction === undefined) return { sender: 0, receiver: 0 };
         const { offer, answer, choice, correction } = silentOtMessageBytes(direction);
         return { sender: answer + direction.batches * correction, receiver: offer + choice };
       });
       const [out, back] = lengths as [(typeof lengths)[0], (typeof lengths)[0]];
-      return (
-        out.sender + back.receiver + 260 * demand.words + 8 * demand.choices + (seat === 0 ? 8 * demand.crossWords : 0)
-      );
+      return offered + out.sender + back.receiver + 8 * demand.choices + (seat === 0 ? 8 * demand.crossWords : 0);
     });
 
-  test('is 260 bytes a triple of words, 8 of seat 0 a product of bits as words, and the transfers’ own', async () => {
+  test('is 1.77 MB for 8192 products of words, 8 of seat 0 a product of bits as words, and the transfers’ own', async () => {
     for (const demand of [
-      { ...NONE, words: 1000 },
+      { ...NONE, words: 8193 },
+      { ...NONE, matrices: [shapeOf(3, 40, 20), shapeOf(2, 20, 70)] },
       { ...NONE, bits: 50_048, crossWords: 128, choices: 256, words: 2 },
     ]) {
       expect((await make(demand)).sent).toEqual(expected(demand));
     }
   });
 
-  test('comes to at most 282 bytes for one of many triples of words, and to 0.3 for one of bits', () => {
+  test('comes to 230 bytes or less for one of many triples of words, and to 0.3 for one of bits', () => {
     for (const words of [16_384, 100_000, 1_000_000]) {
-      for (const bytes of expected({ ...NONE, words })) expect(bytes / words).toBeLessThan(282);
+      for (const bytes of expected({ ...NONE, words })) expect(bytes / words).toBeLessThan(231);
     }
     for (const bytes of expected({ ...NONE, bits: 2 ** 20 })) expect(bytes / 2 ** 20).toBeLessThan(0.3);
+  });
+
+  test('takes a round for every four batches of products and one more, and three for transfers', () => {
+    const rounds = (demand: Partial<Demand>) => preprocessingOf({ ...NONE, ...demand }, BINDING).rounds;
+    expect([0, 1, 32_768, 32_769].map((words) => rounds({ words }))).toEqual([0, 2, 2, 3]);
+    expect(rounds({ words: 1, bits: 32 })).toBe(5);
+    expect(rounds({ bits: 32 })).toBe(3);
   });
 });
 
