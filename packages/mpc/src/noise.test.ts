@@ -152,9 +152,8 @@ describe('the law', () => {
           const one = 1n << (63n * BigInt(bits.length));
           const drawn = bits.reduce((all, t) => all * t);
           expect(drawn * (e.hi.under + e.hi.over) <= one * e.hi.under).toBe(true);
-          expect((drawn * (e.lo.under + e.lo.over)) << (slack + 5n) > one * e.lo.under * ((32n << slack) - 1n)).toBe(
-            true,
-          );
+          const least = one * e.lo.under * ((6n << slack) - 1n);
+          expect(drawn * (e.lo.under + e.lo.over) * (6n << slack) > least).toBe(true);
         }
         // 2 q^N ≤ η 2^-(r + 1)
         const count = BigInt(law.digits.length);
