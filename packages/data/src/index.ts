@@ -11,7 +11,7 @@ export {
 } from './contract/contract.ts';
 export { type DraftRequest, draftContract } from './contract/draft.ts';
 export { openContract } from './contract/server.ts';
-export { childEngine } from './engine/child-engine.ts';
+export { type ChildEngine, childEngine } from './engine/child-engine.ts';
 export {
   type AppendJob,
   type AppendType,

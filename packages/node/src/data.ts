@@ -15,6 +15,7 @@ import {
 import type { DatasetView } from '@2pm/core/api';
 import {
   Budget,
+  type ChildEngine,
   checkDataset,
   checkKey,
   childEngine,
@@ -58,6 +59,7 @@ export async function dataOf(options: { config: NodeConfig; clock: Clock; rng: R
       baseDir: dir,
     });
   let seen = fingerprint(dir);
+  if (seen !== '') engine.start();
   let holder = await open();
   let busy = 0;
   /** What a holder edits counts from the next task on, without a restart. */
@@ -267,7 +269,7 @@ function fingerprint(dir: string): string {
     .join('\n');
 }
 
-function engineIn(tempDirectory: string): Engine {
+function engineIn(tempDirectory: string): ChildEngine {
   return childEngine({ ...DEFAULT_LIMITS, tempDirectory });
 }
 

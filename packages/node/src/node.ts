@@ -94,6 +94,7 @@ export async function createNode(
 
     const psi = psiThread({ identityOf: (node) => peers.record(node)?.keys.tls });
     running.push(() => psi.close());
+    if (data.holder !== undefined) psi.start();
     const orgOf = (node: NodeId) => peers.record(node)?.org ?? (node === signer.id ? record.org : node.slice(0, 10));
     const tasks = new Tasks({
       env: { clock, rng, disk, backbone },

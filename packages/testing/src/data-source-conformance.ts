@@ -195,6 +195,7 @@ export function dataSourceConformance(name: string, driver: ConformanceDriver): 
           if (job.files.includes(file)) await once();
           return result;
         },
+        records: (job, options) => engine.records(job, options),
         append(job, batches, options) {
           const stream = async function* () {
             for await (const batch of batches) {

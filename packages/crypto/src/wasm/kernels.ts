@@ -104,6 +104,20 @@ export interface KernelFunctions {
     width: number,
     out: number,
   ): number;
+  /** Message i: `sizes[i]` bytes from `data + starts[i]` on. Digests cut to 16 bytes. */
+  sha256_messages(data: number, starts: number, sizes: number, n: number, out: number): void;
+  parse_records(
+    data: number,
+    size: number,
+    numbers: number,
+    texts: number,
+    longest: number,
+    most: number,
+    values: number,
+    starts: number,
+    sizes: number,
+    longer: number,
+  ): number;
   join_build(slots: number, from: number, to: number, width: number, table: number, bits: number): number;
   ntt_roots(root: number, p: number, n: number, roots: number): void;
   ntt(x: number, n: number, p: number, roots: number): void;

@@ -8,6 +8,7 @@ import { rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { NodeError } from '@2pm/core';
+import type { Records } from '@2pm/crypto/wasm';
 import type { Engine, EngineFailure, EngineLimits, ResultTable } from './engine.ts';
 import { engineError } from './engine.ts';
 
@@ -27,7 +28,13 @@ const died = (detail: string) =>
     privateDetail: detail,
   });
 
-export function childEngine(limits: EngineLimits): Engine & { readonly pid: number | undefined } {
+export interface ChildEngine extends Engine {
+  readonly pid: number | undefined;
+  /** Starts the process now, so that the first job need not wait until it has loaded. */
+  start(): void;
+}
+
+export function childEngine(limits: EngineLimits): ChildEngine {
   let child: ChildProcess | undefined;
   let nextId = 1;
   let closed = false;
@@ -127,10 +134,16 @@ export function childEngine(limits: EngineLimits): Engine & { readonly pid: numb
     get pid() {
       return child?.pid;
     },
+    start: () => void warm(),
     query: ({ statements, files }, { signal }) =>
       enqueue(
         signal,
         (process) => exchange(process, { kind: 'query', limits, files, statements }) as Promise<ResultTable[]>,
+      ),
+    records: ({ statement, shape, files }, { signal }) =>
+      enqueue(
+        signal,
+        (process) => exchange(process, { kind: 'records', limits, files, statement, shape }) as Promise<Records>,
       ),
     append: ({ columns, target }, batches, { signal }) =>
       enqueue(signal, async (process) => {

@@ -1,9 +1,10 @@
 /**
  * The child process: one job at a time, by messages over IPC in structured-clone form, so that results travel as raw
- * typed arrays. Requests: `query`, `append-begin`, `append-batch`, `append-end`, `abandon`, `interrupt`.
+ * typed arrays. Requests: `query`, `records`, `append-begin`, `append-batch`, `append-end`, `abandon`, `interrupt`.
  * @module
  */
 // @ts-check
+import { loadRecords } from './records.js';
 import { failureOf, openSession } from './session.js';
 
 /** @type {import('./engine.ts').Session | undefined} */
@@ -14,6 +15,9 @@ function drop() {
   session = undefined;
 }
 
+// Not awaited: most jobs need none.
+loadRecords().catch(() => undefined);
+
 /** @param {any} request */
 async function serve(request) {
   switch (request.kind) {
@@ -21,6 +25,13 @@ async function serve(request) {
       session = await openSession(request.limits, request.files);
       try {
         return await session.query(request.statements);
+      } finally {
+        drop();
+      }
+    case 'records':
+      session = await openSession(request.limits, request.files);
+      try {
+        return await session.records(request.statement, request.shape);
       } finally {
         drop();
       }
@@ -51,7 +62,7 @@ process.on('message', async (/** @type {any} */ request) => {
     const value = await serve(request);
     process.send?.({ id: request.id, value });
   } catch (error) {
-    if (request.kind !== 'query') drop();
+    if (request.kind !== 'query' && request.kind !== 'records') drop();
     process.send?.({ id: request.id, failure: failureOf(error) });
   }
 });

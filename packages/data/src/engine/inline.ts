@@ -45,6 +45,8 @@ export function inlineEngine(limits: EngineLimits): Engine {
 
   return {
     query: (job, { signal }) => withSession(job.files, signal, (session) => session.query(job.statements)),
+    records: (job, { signal }) =>
+      withSession(job.files, signal, (session) => session.records(job.statement, job.shape)),
     append: (job, batches, { signal }) =>
       withSession([job.target], signal, async (session) => {
         await session.appendBegin(job.columns);

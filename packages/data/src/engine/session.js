@@ -4,6 +4,7 @@
  */
 // @ts-check
 import * as duck from '@duckdb/node-api';
+import { rowsOf } from './records.js';
 
 /** @typedef {import('./engine.ts').ResultColumn} ResultColumn */
 
@@ -57,6 +58,16 @@ export async function openSession(limits, files) {
       for (const statement of statements) tables.push(await readTable(connection, statement, limits.maxRows));
       return tables;
     },
+    async records(statement, shape) {
+      const blobs = [];
+      const result = await connection.stream(statement);
+      for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; ) {
+        const vector = /** @type {duck.DuckDBBlobVector} */ (chunk.getColumnVector(0));
+        for (let i = 0; i < chunk.rowCount; i++) blobs.push(vector.getItem(i)?.bytes ?? new Uint8Array());
+        chunk = await result.fetchChunk();
+      }
+      return rowsOf(blobs, shape, limits.maxRows);
+    },
     async appendBegin(columns) {
       appendColumns = columns;
       await connection.run(
@@ -70,6 +81,12 @@ export async function openSession(limits, files) {
       for (let from = 0; from < rows; from += 2_048) {
         const chunk = duck.DuckDBDataChunk.create(types, Math.min(2_048, rows - from));
         for (const [index, column] of batch.entries()) {
+          if (column instanceof BigInt64Array) {
+            const vector = /** @type {any} */ (chunk.getColumnVector(index));
+            vector.items.set(column.subarray(from, from + 2_048));
+            vector.flush();
+            continue;
+          }
           const part = column.slice(from, from + 2_048).map((value) => appendValue(value, appendColumns[index]?.type));
           chunk.setColumnValues(index, /** @type {duck.DuckDBValue[]} */ (part));
         }
@@ -145,14 +162,6 @@ function readColumn(name, typeId, chunks, index, rows) {
       // Typed copy without boxing; the slot of a null holds garbage, which `valid` covers.
       /** @type {any} */ (values).set(vector.items.subarray(0, count), at);
       for (let i = 0; i < count; i++) valid[at + i] = vector.validity.itemValid(i) ? 1 : 0;
-    } else if (typeId === duck.DuckDBTypeId.UUID) {
-      const bytes = /** @type {Uint8Array} */ (values);
-      const { buffer, byteOffset } = vector.dataView;
-      copyUuids(new Uint8Array(buffer, byteOffset, 16 * count), bytes.subarray(16 * at, 16 * (at + count)));
-      for (let i = 0; i < count; i++) {
-        if (vector.validity.itemValid(i)) valid[at + i] = 1;
-        else bytes.fill(0, 16 * (at + i), 16 * (at + i + 1));
-      }
     } else {
       for (let i = 0; i < count; i++) {
         const item = vector.getItem(i);
@@ -164,19 +173,6 @@ function readColumn(name, typeId, chunks, index, rows) {
     at += count;
   }
   return { name, values, valid };
-}
-
-/**
- * The engine holds a UUID as a signed 128-bit integer, little-endian, its sign bit flipped so that it sorts as text does.
- *
- * @param {Uint8Array} from
- * @param {Uint8Array} to
- */
-function copyUuids(from, to) {
-  for (let at = 0; at < from.length; at += 16) {
-    for (let i = 0; i < 16; i++) to[at + i] = /** @type {number} */ (from[at + 15 - i]);
-    to[at] = /** @type {number} */ (to[at]) ^ 0x80;
-  }
 }
 
 /**
@@ -193,8 +189,6 @@ function allocate(typeId, rows) {
       return new Float64Array(rows);
     case duck.DuckDBTypeId.BOOLEAN:
       return new Uint8Array(rows);
-    case duck.DuckDBTypeId.UUID:
-      return new Uint8Array(16 * rows);
     case duck.DuckDBTypeId.VARCHAR:
       return new Array(rows).fill('');
     default:

@@ -11,7 +11,7 @@ import type { TableBinding } from '../plan-sql.ts';
 import { identifier, literal } from '../sql.ts';
 import type { KeyedTable } from './keyed.ts';
 
-const BATCH = 8_192;
+const BATCH = 65_536;
 
 /** Rows of the snapshot for ascending rows of the keyed table. @throws {NodeError} `DATA_BAD_ROWS`. */
 export function positionsOf(table: Pick<KeyedTable, 'rows' | 'positions'>, rows: Uint32Array): BigInt64Array {
@@ -19,7 +19,9 @@ export function positionsOf(table: Pick<KeyedTable, 'rows' | 'positions'>, rows:
   if (!ascending) {
     throw new NodeError('DATA_BAD_ROWS', 'the rows to keep are not ascending rows of the table', { fault: 'node' });
   }
-  return BigInt64Array.from(rows, (row) => table.positions[row] as bigint);
+  const positions = new BigInt64Array(rows.length);
+  for (let i = 0; i < rows.length; i++) positions[i] = table.positions[rows[i] as number] as bigint;
+  return positions;
 }
 
 export async function writeRows(
@@ -76,8 +78,7 @@ export async function writeRows(
 
 function* batches(vectors: readonly BigInt64Array[]): Generator<ColumnBatch> {
   const rows = vectors[0]?.length ?? 0;
-  for (let from = 0; from < rows; from += BATCH)
-    yield vectors.map((vector) => [...vector.subarray(from, from + BATCH)]);
+  for (let from = 0; from < rows; from += BATCH) yield vectors.map((vector) => vector.subarray(from, from + BATCH));
 }
 
 /** Names of the delivered columns that are not among the own ones: the engine takes capitals for small letters. */

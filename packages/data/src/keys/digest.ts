@@ -1,5 +1,5 @@
 /**
- * Digests of keys, computed inside the engine: identifiers never become JavaScript values row by row.
+ * Digests of keys, computed in the process of the engine: identifiers never become JavaScript values row by row.
  *
  * A digest is the first 16 bytes of SHA-256 over netstrings (`<bytes>:<text>,`) of a domain tag and, for each field, of its
  * rule and its normalised value. Netstrings are self-delimiting, so that no two lists of fields give the same bytes; rule
@@ -11,6 +11,7 @@
  * @module
  */
 import type { KeyField, KeyType, PhysicalType } from '@2pm/core';
+import type { RecordShape } from '@2pm/crypto/wasm';
 import { literal } from '../sql.ts';
 import { ruleSteps } from './rules.ts';
 
@@ -25,18 +26,24 @@ const DAYS = 5;
 /** A column `k<pass>_<field>` for each field of the key, before its rule. */
 export const fieldName = (pass: number, field: number) => `k${pass}_${field}`;
 
+/** Rows whose records leave the engine as one blob. */
+const BLOCK = 8_192;
+/** What waits in memory for a range of rows is bounded by it. */
+const LONGEST = 256;
+
 /**
- * A statement over rows (`from`: `row_number`, `whole`, the fields as `fieldName` says, and `carried` columns) that gives
- * `row_number`, the carried columns, and for each pass `state` (INTEGER; `STATE`, or the digits that count the values
- * that the key could have) and `digest` (UUID: 16 bytes; null where the row has no key).
+ * A statement over rows (`from`: `row_number`, `whole`, the fields as `fieldName` says, and `carried` BIGINT columns) that gives
+ * them as records (`readRecords`): `row_number`, the carried columns (0 for null), and for each pass its state
+ * (`STATE`, or the digits that count the values that the key could have); then for each pass the text of its key, empty where
+ * the row has none.
  * @throws {NodeError} `DATA_KEY_TYPE`.
  */
-export function digestSql(
+export function recordsOf(
   from: string,
   carried: readonly string[],
   key: KeyType,
   physical: (field: KeyField) => PhysicalType,
-): string {
+): { statement: string; shape: RecordShape } {
   const fields = key.flatMap((pass, p) =>
     pass.map((field, f) => ({ name: fieldName(p, f), steps: ruleSteps(field, physical(field)) })),
   );
@@ -47,8 +54,22 @@ export function digestSql(
   }
   const states = key.map((pass, p) => `${stateSql(pass, p)} AS state${p}`);
   rows = `(SELECT *, ${states.join(', ')} FROM ${rows})`;
-  const passes = key.flatMap((pass, p) => [`state${p}`, `${digestOf(pass, p)} AS digest${p}`]);
-  return `SELECT ${['row_number', ...carried, ...passes].join(', ')} FROM ${rows}`;
+  const texts = key.map((pass, p) => `CASE WHEN state${p} >= 0 THEN ${textOf(pass, p)} ELSE '' END AS text${p}`);
+  rows = `(SELECT row_number, ${[...carried, ...key.map((_, p) => `state${p}`), ...texts].join(', ')} FROM ${rows})`;
+  const parts = [
+    ...['row_number', ...carried.map((name) => `coalesce(${name}, 0)`), ...key.map((_, p) => `state${p}`)].map(
+      (number) => `${number}, ' '`,
+    ),
+    ...key.map((_, p) => {
+      const text = `text${p}`;
+      return `strlen(${text}), ':', CASE WHEN strlen(${text}) > ${LONGEST} THEN sha256(${text}) ELSE ${text} END`;
+    }),
+  ];
+  // In whatever order: a record says which row it is.
+  return {
+    statement: `SELECT encode(string_agg(concat(${parts.join(', ')}), '')) FROM ${rows} GROUP BY row_number // ${BLOCK}`,
+    shape: { numbers: 1 + carried.length + key.length, texts: key.length, longest: LONGEST },
+  };
 }
 
 function stateSql(pass: readonly KeyField[], p: number): string {
@@ -65,7 +86,8 @@ function stateSql(pass: readonly KeyField[], p: number): string {
   );
 }
 
-function digestOf(pass: readonly KeyField[], p: number): string {
+/** The text whose digest is the key: the same bytes for the same key at every holder. */
+function textOf(pass: readonly KeyField[], p: number): string {
   let constant = netstring(KEY_DOMAIN);
   const parts: string[] = [];
   for (const [f, { rule }] of pass.entries()) {
@@ -74,8 +96,7 @@ function digestOf(pass: readonly KeyField[], p: number): string {
     constant = ',';
   }
   // One call and not a chain of ||, each of which would write the text anew.
-  const text = `concat(${[...parts, literal(',')].join(', ')})`;
-  return `CASE WHEN state${p} >= 0 THEN CAST(left(sha256(${text}), 32) AS UUID) END`;
+  return `concat(${[...parts, literal(',')].join(', ')})`;
 }
 
 /** Of ASCII text. */

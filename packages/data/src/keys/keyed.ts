@@ -7,10 +7,11 @@
  * @module
  */
 import { type KeyedRows, type KeyReport, type KeyType, NodeError, type PlanNode } from '@2pm/core';
-import type { Engine, ResultTable } from '../engine/engine.ts';
+import type { Records } from '@2pm/crypto/wasm';
+import type { Engine } from '../engine/engine.ts';
 import { type Lineage, malformed } from '../lineage.ts';
 import { keyedRowsSql, type TableBinding } from '../plan-sql.ts';
-import { digestSql, fieldName, MANY, STATE } from './digest.ts';
+import { fieldName, MANY, recordsOf, STATE } from './digest.ts';
 
 /** Rows that one statement reads: what is in memory twice, in the engine and on the way, is bounded by it. */
 const RANGE = 1 << 19;
@@ -50,28 +51,19 @@ export async function keyedTable(
   signal: AbortSignal,
 ): Promise<KeyedTable> {
   const { node, table, name, key } = keyOf(lineage, index);
-  const { columns: names = [], capacity = 0, duplicates = 'error' } = node.attrs;
-  const rows = await scan(
-    engine,
-    keyedSql(lineage, index, key, binding),
-    snapshotRows,
-    signal,
-    key.length,
-    names.length,
-  );
+  const { capacity = 0, duplicates = 'error' } = node.attrs;
+  const rows = await scan(engine, keyedSql(lineage, index, key, binding), snapshotRows, signal);
   const passes = key.map((_, pass) => passOf(rows, pass, duplicates === 'drop'));
   const report: KeyReport = {
     node: index,
     table,
     key: name,
     rows: rows.count,
-    lacking: rows.count === 0 ? 0 : count(rows.states[0] as Int32Array, STATE.lacking),
+    lacking: passes[0]?.lacking ?? 0,
     passes: passes.map(({ report: found }) => found),
     keyed: 0,
     capacity,
-    warnings: key.flatMap((_, pass) =>
-      warnings(rows.states[pass] as Int32Array, passes[pass]?.report.distinct ?? 0, pass),
-    ),
+    warnings: passes.flatMap(({ digits, report: { distinct } }, pass) => warnings(digits, distinct, pass)),
   };
   const shared = passes.map(({ report: found }) => found.duplicates);
   if (duplicates === 'error' && shared.some((found) => found > 0)) {
@@ -96,14 +88,14 @@ export async function keyedTable(
   return {
     rows: taking.length,
     digests: passes.map(({ present }, pass) => pickDigests(rows.digests[pass] as Uint8Array, present, taking)),
-    present: passes.map(({ present }) => Uint8Array.from(taking, (row) => present[row] as number)),
+    present: passes.map(({ present }) => pick(present, taking)),
     columns: rows.columns.map((column) => pick(column, taking)),
     positions: pick(rows.positions, taking),
     report,
   };
 }
 
-/** One table of every row under the node: `row_number`, its columns, then state and digest of each pass. */
+/** Every row under the node, a range at a time: `row_number`, its columns, then state and digest of each pass. */
 function keyedSql(lineage: Lineage, index: number, key: KeyType, binding: TableBinding) {
   const { node } = keyOf(lineage, index);
   const source = (column: string) => {
@@ -123,11 +115,12 @@ function keyedSql(lineage: Lineage, index: number, key: KeyType, binding: TableB
   const carried = (node.attrs.columns ?? []).map((_, i) => `v${i}`);
   return {
     file: binding.file,
-    /** Built first and read then: a result that streams is computed by one thread. */
+    columns: carried.length,
+    passes: key.length,
     range: (from: number) => {
-      const rows = `(SELECT * FROM ${picked.from} WHERE row_number BETWEEN ${from} AND ${from + RANGE - 1})`;
-      const digests = digestSql(rows, carried, key, ({ column }) => source(column).physical);
-      return [`CREATE TEMP TABLE keyed AS ${picked.with} ${digests}`, 'SELECT * FROM keyed ORDER BY row_number'];
+      const range = `(SELECT * FROM ${picked.from} WHERE row_number BETWEEN ${from} AND ${from + RANGE - 1})`;
+      const { statement, shape } = recordsOf(range, carried, key, ({ column }) => source(column).physical);
+      return { statement: `${picked.with} ${statement}`, shape };
     },
   };
 }
@@ -137,40 +130,38 @@ interface Scanned {
   positions: BigInt64Array;
   columns: BigInt64Array[];
   /** By pass. */
-  states: Int32Array[];
+  states: BigInt64Array[];
   digests: Uint8Array[];
 }
 
 async function scan(
   engine: Engine,
-  sql: { file: string; range(from: number): string[] },
+  sql: ReturnType<typeof keyedSql>,
   snapshotRows: number,
   signal: AbortSignal,
-  passes: number,
-  columns: number,
 ): Promise<Scanned> {
-  const parts: ResultTable[] = [];
+  const parts: Records[] = [];
   for (let from = 0; from < snapshotRows; from += RANGE) {
-    const results = await engine.query({ statements: sql.range(from), files: [sql.file] }, { signal });
-    parts.push(results[1] as ResultTable);
+    parts.push(await engine.records({ ...sql.range(from), files: [sql.file] }, { signal }));
   }
-  const total = parts.reduce((sum, part) => sum + part.rows, 0);
-  const joined = <T extends BigInt64Array | Int32Array | Uint8Array>(target: T, column: number, width = 1): T => {
+  const count = parts.reduce((sum, part) => sum + part.rows, 0);
+  const joined = <T extends BigInt64Array | Uint8Array>(all: T, of: (part: Records) => T | undefined): T => {
     let at = 0;
     for (const part of parts) {
-      const values = part.columns[column]?.values as T;
-      (target as Uint8Array).set(values as Uint8Array, at);
-      at += part.rows * width;
+      const values = of(part) as T;
+      (all as Uint8Array).set(values as Uint8Array, at);
+      at += values.length;
     }
-    return target;
+    return all;
   };
-  const from = 1 + columns;
+  const number = (at: number) => joined(new BigInt64Array(count), (part) => part.numbers[at]);
+  const { columns, passes } = sql;
   return {
-    count: total,
-    positions: joined(new BigInt64Array(total), 0),
-    columns: Array.from({ length: columns }, (_, i) => joined(new BigInt64Array(total), 1 + i)),
-    states: Array.from({ length: passes }, (_, p) => joined(new Int32Array(total), from + 2 * p)),
-    digests: Array.from({ length: passes }, (_, p) => joined(new Uint8Array(16 * total), from + 2 * p + 1, 16)),
+    count,
+    positions: number(0),
+    columns: Array.from({ length: columns }, (_, i) => number(1 + i)),
+    states: Array.from({ length: passes }, (_, p) => number(1 + columns + p)),
+    digests: Array.from({ length: passes }, (_, p) => joined(new Uint8Array(16 * count), (part) => part.digests[p])),
   };
 }
 
@@ -179,20 +170,25 @@ function passOf(
   { count: rows, states, digests }: Scanned,
   pass: number,
   drop: boolean,
-): { present: Uint8Array; report: KeyReport['passes'][number] } {
-  const state = states[pass] as Int32Array;
+): { present: Uint8Array; lacking: number; digits: number; report: KeyReport['passes'][number] } {
+  // Values of a state fit the lower word.
+  const state = new Int32Array((states[pass] as BigInt64Array).buffer);
   const words = new Int32Array((digests[pass] as Uint8Array).buffer);
   const present = new Uint8Array(rows);
   // Open addressing over the first word of the digest, which is as good as random; a slot holds a row plus 1.
   const slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * rows + 2)));
   const mask = slots.length - 1;
-  const report = { nulls: 0, invalid: 0, duplicates: 0, distinct: 0 };
+  let [absent, invalid, lacking, duplicates, distinct, digits] = [0, 0, 0, 0, 0, 0];
   const shared: number[] = [];
   for (let row = 0; row < rows; row++) {
-    const of = state[row] as number;
-    if (of === STATE.absent) report.nulls++;
-    else if (of === STATE.invalid) report.invalid++;
-    if (of < 0) continue;
+    const of = state[2 * row] as number;
+    if (of < 0) {
+      if (of === STATE.absent) absent++;
+      else if (of === STATE.invalid) invalid++;
+      else lacking++;
+      continue;
+    }
+    if (of > digits) digits = of;
     let slot = (words[4 * row] as number) & mask;
     let first = slots[slot] as number;
     while (first !== 0 && !equal(words, row, first - 1)) {
@@ -202,14 +198,14 @@ function passOf(
     if (first === 0) {
       slots[slot] = row + 1;
       present[row] = 1;
-      report.distinct++;
+      distinct++;
     } else {
-      report.duplicates++;
+      duplicates++;
       if (drop) shared.push(first - 1);
     }
   }
   for (const row of shared) present[row] = 0;
-  return { present, report };
+  return { present, lacking, digits, report: { nulls: absent, invalid, duplicates, distinct } };
 }
 
 function equal(words: Int32Array, a: number, b: number): boolean {
@@ -221,19 +217,32 @@ function equal(words: Int32Array, a: number, b: number): boolean {
 function takingPart(present: readonly Uint8Array[], rows: number): Uint32Array {
   const taking = new Uint32Array(rows);
   let found = 0;
-  for (let row = 0; row < rows; row++) if (present.some((pass) => pass[row] === 1)) taking[found++] = row;
+  for (let row = 0; row < rows; row++) {
+    for (let pass = 0; pass < present.length; pass++) {
+      if (present[pass]?.[row] !== 1) continue;
+      taking[found++] = row;
+      break;
+    }
+  }
   return taking.subarray(0, found);
 }
 
-function pick(column: BigInt64Array, rows: Uint32Array): BigInt64Array {
+/** By loops: what typed arrays do with functions takes as long as the rest of a row together. */
+function pick<T extends BigInt64Array | Uint8Array>(column: T, rows: Uint32Array): T {
   if (rows.length === column.length) return column;
+  if (column instanceof Uint8Array) {
+    const bytes = new Uint8Array(rows.length);
+    for (let i = 0; i < rows.length; i++) bytes[i] = column[rows[i] as number] as number;
+    return bytes as T;
+  }
   const picked = new BigInt64Array(rows.length);
   for (let i = 0; i < rows.length; i++) picked[i] = column[rows[i] as number] as bigint;
-  return picked;
+  return picked as T;
 }
 
 /** Zero where the row has no key: of the later of two rows with one key nothing must remain. */
 function pickDigests(digests: Uint8Array, present: Uint8Array, rows: Uint32Array): Uint8Array {
+  if (16 * rows.length === digests.length && !present.includes(0)) return digests;
   const picked = new Uint8Array(16 * rows.length);
   const [from, to] = [new Int32Array(digests.buffer), new Int32Array(picked.buffer)];
   for (let i = 0; i < rows.length; i++) {
@@ -244,19 +253,11 @@ function pickDigests(digests: Uint8Array, present: Uint8Array, rows: Uint32Array
   return picked;
 }
 
-function warnings(states: Int32Array, distinct: number, pass: number): string[] {
-  let digits = 0;
-  for (const state of states) if (state > digits) digits = state;
+function warnings(digits: number, distinct: number, pass: number): string[] {
   const domain = 10 ** digits;
   if (digits === 0 || digits >= MANY || domain > SMALL_DOMAIN) return [];
   const most = distinct > domain / 2 ? '; more than half of them occur here, so that a match says little' : '';
   return [
     `pass ${pass + 1}: its keys can take at most ${domain.toLocaleString('en')} values, which anyone can try through${most}; match by another field as well`,
   ];
-}
-
-function count(states: Int32Array, wanted: number): number {
-  let found = 0;
-  for (const state of states) if (state === wanted) found++;
-  return found;
 }

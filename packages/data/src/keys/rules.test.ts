@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS, type Engine } from '../engine/engine.ts';
 import { inlineEngine } from '../engine/inline.ts';
 import { literal } from '../sql.ts';
-import { digestSql, STATE } from './digest.ts';
+import { recordsOf, STATE } from './digest.ts';
 import { digest, type Normalised, normalise } from './reference.ts';
 import { ruleSteps } from './rules.ts';
 
@@ -444,10 +444,14 @@ describe('digests of keys', () => {
       (row, i) => `(${i}, true, ${row.map((v) => (v === null ? 'NULL' : literal(v))).join(', ')})`,
     );
     const from = `(VALUES ${values.join(', ')}, (9, false, 'a@example.org', 'Ann', 'x')) AS t(row_number, whole, k0_0, k1_0, k1_1)`;
-    const sql = `${digestSql(from, [], key, () => 'text')} ORDER BY row_number`;
-    const [result] = await engine.query({ statements: [sql], files: [] }, {});
-    const [, state0, digest0, state1, digest1] = result?.columns ?? [];
-    const at = (column: typeof digest0, row: number) => column?.values.slice(16 * row, 16 * row + 16) as Uint8Array;
+    const { numbers, digests } = await engine.records({ ...recordsOf(from, [], key, () => 'text'), files: [] }, {});
+    const [, state0, state1] = numbers;
+    const [digest0, digest1] = digests;
+    const at = (bytes: Uint8Array | undefined, row: number) => bytes?.slice(16 * row, 16 * row + 16) as Uint8Array;
+    const passes = [
+      [state0, digest0],
+      [state1, digest1],
+    ] as const;
     for (const [row, [a = null, b = null, c = null]] of rows.entries()) {
       const expected = [
         digest([{ field: { rule: 'email/v1' }, raw: a }]),
@@ -456,17 +460,14 @@ describe('digests of keys', () => {
           { field: { rule: 'exact/v1' }, raw: c },
         ]),
       ];
-      for (const [pass, [state, bytes]] of [
-        [state0, digest0],
-        [state1, digest1],
-      ].entries()) {
+      for (const [pass, [state, bytes]] of passes.entries()) {
         const { is, digest: wanted } = expected[pass] as ReturnType<typeof digest>;
         expect(Buffer.from(at(bytes, row))).toEqual(Buffer.from(wanted ?? new Uint8Array(16)));
-        const code = Number(state?.values[row]);
+        const code = Number(state?.[row]);
         expect(Math.min(code, 0)).toBe(is === 'key' ? 0 : is === 'null' ? STATE.absent : STATE.invalid);
       }
     }
-    expect([state0?.values[4], state1?.values[4]]).toEqual([STATE.lacking, STATE.lacking]);
+    expect([state0?.[4], state1?.[4]]).toEqual([STATE.lacking, STATE.lacking].map(BigInt));
     expect(at(digest0, 4)).toEqual(new Uint8Array(16));
   });
 

@@ -19,6 +19,8 @@ export interface PsiThreadOptions {
 export interface PsiThread {
   /** @throws {NodeError} `PSI_THREAD_DIED` (retryable), those of the protocol and of the channels; or the signal's reason. */
   intersect: Intersector;
+  /** Starts the thread before the first intersection needs it. */
+  start(): void;
   /** Ends the thread, and with it what runs there. */
   close(): Promise<void>;
 }
@@ -58,7 +60,16 @@ export function psiThread({ identityOf = () => undefined, idleMs = IDLE_MS }: Ps
     await ending?.terminate();
   }
 
+  function rest(thread: Worker): void {
+    thread.unref();
+    clearTimeout(idle);
+    idle = setTimeout(() => void close(), idleMs).unref();
+  }
+
   return {
+    start() {
+      if (runs.size === 0) rest(started());
+    },
     async intersect(request) {
       request.signal.throwIfAborted();
       clearTimeout(idle);
@@ -70,10 +81,7 @@ export function psiThread({ identityOf = () => undefined, idleMs = IDLE_MS }: Ps
         return await run.result;
       } finally {
         runs.delete(run);
-        if (runs.size === 0) {
-          thread.unref();
-          idle = setTimeout(() => void close(), idleMs).unref();
-        }
+        if (runs.size === 0) rest(thread);
       }
     },
     close,
