@@ -16,7 +16,7 @@ if (name === undefined || !names.includes(name)) {
   process.exitCode = 2;
 } else {
   // Protocols of more than two parties have a file of their own.
-  const nparty = name === 'psi' && args[args.indexOf('--protocol') + 1] === 'nparty';
+  const nparty = name === 'psi' && ['nparty', 'threshold'].includes(args[args.indexOf('--protocol') + 1]);
   const file = nparty ? 'psi-nparty' : name;
   spawn(process.execPath, [`${HERE}${file}.js`, ...args], { stdio: 'inherit' }).on('exit', (code) => {
     process.exitCode = code ?? 1;

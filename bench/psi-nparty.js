@@ -2,6 +2,7 @@
  * PSI of several parties, each a process of its own, over loopback sockets between all pairs.
  *
  *   node bench/psi-nparty.js [--n 1048576] [--parties 5] [--kept] [--warm [--again]] [--phases] [--json]
+ *   node bench/psi-nparty.js --protocol threshold [--n 65536] [--parties 5] [--at-least 2] [--warm [--again]] [--json]
  *
  * All sets have n random items of 16 bytes. Half are common to all; of the leader's others each is lacked by one member
  * only. The result is checked. `wall_ms` runs from all parties being ready to the leader having its answer, `cpu_ms` is
@@ -9,6 +10,10 @@
  * processes run their first code unoptimised; with --warm each party has run sets of 2^14 before, with --again of n, in the
  * memory that this run uses. With --kept the leader and each member have made their base transfers before (`setup_ms`).
  * --phases gives wall and CPU ms of each phase on stderr.
+ *
+ * threshold: the leader learns which of its items are in so many of the sets, its own included, as a task with
+ * psi(…, { atLeast }) computes it; the first three parties are the seats. Of the leader's items the i-th is in 1 + i mod parties
+ * sets.
  */
 import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -16,16 +21,18 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { channelClosed, emptyStats, Inbox } from '@2pm/core';
+import { channelClosed, circuitExits, circuitMatch, emptyStats, Inbox } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
 import { KernelPool } from '@2pm/crypto/wasm';
-import { npartyLeader, npartyMember, rr22ReceiverSetup, rr22SenderSetup } from '@2pm/psi';
+import { rep3SemiHonest } from '@2pm/mpc';
+import { circuitInput, npartyLeader, npartyMember, rowsInSlots, rr22ReceiverSetup, rr22SenderSetup } from '@2pm/psi';
 
 const { values } = parseArgs({
   options: {
-    n: { type: 'string', default: '1048576' },
+    n: { type: 'string' },
     parties: { type: 'string', default: '5' },
     protocol: { type: 'string', default: 'nparty' },
+    'at-least': { type: 'string', default: '2' },
     kept: { type: 'boolean', default: false },
     warm: { type: 'boolean', default: false },
     again: { type: 'boolean', default: false },
@@ -34,10 +41,13 @@ const { values } = parseArgs({
     party: { type: 'string' },
   },
 });
-const n = Number(values.n);
+const counted = values.protocol === 'threshold';
+const n = Number(values.n ?? (counted ? 2 ** 16 : 2 ** 20));
+const atLeast = Number(values['at-least']);
 const parties = Number(values.parties);
 const common = Math.floor(n / 2);
 const WARM = 2 ** 14;
+const SEATS = 3;
 const round = (value) => Math.round(value * 10) / 10;
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
@@ -61,8 +71,9 @@ async function measure() {
   const bytes = sum(results.map((result) => result.bytes));
   const result = {
     name: 'psi',
-    protocol: 'nparty',
+    protocol: values.protocol,
     parties,
+    ...(counted ? { at_least: atLeast } : {}),
     n,
     ...(values.kept ? { setup: 'kept', setup_ms: round(Math.max(...results.map((result) => result.setup))) } : {}),
     wall_ms: round(results[0].wall),
@@ -85,6 +96,7 @@ async function party(number) {
   const setups = values.kept ? { setups: await keep(number, channels, sidOf('5c')) } : {};
   const setup = performance.now() - start;
   const run = (sid, size, own, onPhase) => {
+    if (counted) return threshold(number, channels, sidOf(sid), size, own, onPhase);
     const capacities = Array.from({ length: parties }, () => size);
     const secrets = { rng: nodeRng, crypto: nodeCrypto, pool, ...setups };
     const options = { channels, sid: sidOf(sid), capacities, items: own, ...secrets, onPhase };
@@ -115,6 +127,59 @@ async function party(number) {
   for (const channel of channels.values()) channel.close();
 }
 
+/** The plan of a task in which p0 learns which of its rows are in so many sets. */
+function planOf(capacity) {
+  const names = Array.from({ length: parties }, (_, number) => `p${number}`);
+  const nodes = names.flatMap((role, number) => [
+    { op: 'input/1', args: [], attrs: { table: 't' }, type: { kind: 'table', role, table: 't' }, line: 0 },
+    {
+      op: 'keyed/1',
+      args: [2 * number],
+      attrs: { key: 'id', columns: [], capacity, duplicates: 'error' },
+      type: { kind: 'keyed', role, table: 't', key: 'id', length: capacity },
+      line: 0,
+    },
+  ]);
+  const args = names.map((_, number) => 2 * number + 1);
+  const attrs = { name: 'some', to: 'p0', atLeast };
+  nodes.push({ op: 'intersect/1', args, attrs, type: { kind: 'held', role: 'p0' }, line: 0 });
+  const keys = { id: [[{ column: 'id', rule: 'exact/v1' }]] };
+  return {
+    ...{ v: 1, language: '2pm/1', name: 'bench', recipients: ['analyst'], nodes, result: {} },
+    tables: { t: { maxRows: capacity, columns: {}, keys } },
+    roles: Object.fromEntries(names.map((role) => [role, { min: 1, max: 1, tables: ['t'] }])),
+  };
+}
+
+/** As a worker does it: the stores, shares to the seats, their run, and shares of the bits to the leader. */
+async function threshold(number, channels, sid, size, own, onPhase) {
+  const plan = planOf(size);
+  const [exit] = circuitExits(plan);
+  const rows = { rows: own.length / 16, digests: [own], present: [], columns: [] };
+  const secrets = { sid, rng: nodeRng, crypto: nodeCrypto };
+  const match = circuitMatch(plan, exit);
+  const { words, rowOf } = await circuitInput({ ...secrets, match, self: number, rows, channels });
+  onPhase?.('stores');
+  const mine = rep3SemiHonest.shareInputs([words], secrets);
+  for (let seat = 0; seat < SEATS; seat++) if (seat !== number) await channels.get(seat).send(mine[seat]);
+  if (number >= SEATS) return undefined;
+  const roles = Object.fromEntries(Object.keys(plan.roles).map((role) => [role, 1]));
+  const inputs = new Map();
+  for (let party = 0; party < parties; party++) {
+    inputs.set(`p${party}`, [party === number ? mine[number] : await channels.get(party).receive()]);
+  }
+  const seats = new Map([...channels].filter(([other]) => other < SEATS));
+  const { outputs } = await rep3SemiHonest.runSeat({
+    ...{ ...secrets, plan, seat: number, roles, inputs, matchers: new Map(), channels: seats },
+    signal: new AbortController().signal,
+  });
+  onPhase?.('circuit');
+  if (number > 0) return channels.get(0).send(outputs.get(exit));
+  const shares = [outputs.get(exit)];
+  for (let seat = 1; seat < SEATS; seat++) shares.push(await channels.get(seat).receive());
+  return rowsInSlots(rowOf, rep3SemiHonest.open(plan, roles, exit, shares));
+}
+
 /** Base transfers between the leader and every member. */
 async function keep(number, channels, sid) {
   const setups = new Map();
@@ -135,6 +200,10 @@ function sample(number) {
   const items = list('leader');
   if (number === 0) return items;
   const own = list(number);
+  if (counted) {
+    for (let i = 0; i < n; i++) if (i % parties < number) items.set(own.subarray(16 * i, 16 * i + 16), 16 * i);
+    return items;
+  }
   for (let i = common + number - 1; i < n; i += parties - 1) {
     items.set(own.subarray(16 * i, 16 * i + 16), 16 * i);
   }
@@ -142,6 +211,11 @@ function sample(number) {
 }
 
 function check(found) {
+  if (counted) {
+    const meant = Uint32Array.from({ length: n }, (_, i) => i).filter((i) => 1 + (i % parties) >= atLeast);
+    if (found.length !== meant.length || found.some((index, i) => index !== meant[i])) throw new Error('wrong rows');
+    return;
+  }
   if (found.length !== common || found.some((index, i) => index !== i)) throw new Error('wrong intersection');
 }
 

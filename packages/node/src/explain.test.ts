@@ -56,3 +56,17 @@ test('tells what an intersection takes before anybody runs it', async () => {
   ]);
   expect(intersections[0]?.bytes).toBeGreaterThan(25_000 * 30);
 });
+
+test('tells what a match in a circuit takes, and that nobody learns how many match', async () => {
+  const { intersections, learns, cost } = explainPlan(await traced('06-common-suspects'), {});
+  const told = { protocol: 'psi-circuit-semi-honest/1', bytes: intersections[0]?.bytes };
+  expect(intersections.map(({ name, to, protocol, bytes }) => ({ name, to, protocol, bytes }))).toEqual([
+    { ...told, name: 'common', to: 'asking' },
+    { ...told, name: 'join of asking, second, third, fourth', to: undefined },
+  ]);
+  // Three stores of 3 · 2,000 elements of 8 bytes, and a set-up with each of the three.
+  expect(intersections[0]?.bytes).toBeGreaterThan(3 * (6_000 * 8 + 400_000));
+  expect(learns.join(' ')).toContain('matched in a circuit');
+  expect(learns.join(' ')).not.toContain('matching seat');
+  expect(cost?.holderBytes['asking']).toBeGreaterThan(16 * 3 * 2_000);
+});

@@ -1,5 +1,5 @@
 /** Rows matched by keys, from the program's text over two files to what a holder would keep. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -78,3 +78,21 @@ export default defineTask({
   const learns = simulation.learns.join(' ');
   expect([learns.includes('in 2 or more of 3 sets'), learns.includes('nor how many do')]).toEqual([true, true]);
 });
+
+test('four banks find common suspects, as the example has it', async () => {
+  // Account i is on the list of bank b where b divides i; bank 1 asks.
+  const lists = [1, 2, 3, 5].map((bank) => Array.from({ length: 60 }, (_, i) => i).filter((i) => i % bank === 0));
+  const banks = await Promise.all(
+    lists.map(async (list, bank) => {
+      const suspects = join(folder, `suspects-${bank}.csv`);
+      await writeFile(suspects, `iban,loss\n${list.map((i) => `DE${i},${i}`).join('\n')}\n`);
+      return { suspects };
+    }),
+  );
+  const text = await readFile(new URL('../../../../examples/06-common-suspects.ts', import.meta.url), 'utf8');
+  const { result, kept } = await simulate({ program: text, holders: banks, signal: AbortSignal.timeout(60_000) });
+  const common = (lists[0] ?? []).filter((i) => lists.slice(1).some((list) => list.includes(i)));
+  const mean = common.reduce((sum, i) => sum + i, 0) / common.length;
+  expect(result).toEqual({ accounts: common.length, meanLoss: mean });
+  expect(kept).toEqual([{ name: 'common', role: 'asking', rows: common.length, delivered: [] }]);
+}, 60_000);
