@@ -30,6 +30,7 @@ import { createServer, connect as dial } from 'node:net';
 import process, { argv, hrtime } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import { channelClosed, emptyStats, Inbox, taggedHash } from '@2pm/core';
 import { nodeCrypto } from '@2pm/crypto/node';
 import * as mpc from '@2pm/mpc';
@@ -47,6 +48,8 @@ const BACKENDS = {
   'rep3-malicious': { shared: mpc.rep3Malicious, run: mpc.runCircuitMalicious },
 };
 
+// As in packages/node/src/cli/main.ts.
+setFlagsFromString('--heap-growing-percent=300');
 if (process.send === undefined) await main();
 else await seatProcess();
 

@@ -56,7 +56,7 @@ export type GateOperation =
   | 'join'
   /** Words in [-2^(constant-1), 2^(constant-1)), constant ≤ 32, to rows of 64 bits that `radix` and `ranks` understand. */
   | 'sortable'
-  /** Such rows, those with a 0 in bit `constant` before those with a 1, else in the order that they had. */
+  /** Such rows by the number that bits `constant` and `constant` + 1 make, else in the order that they had. */
   | 'radix'
   /** For each word that `sortable` took, where its row is now. */
   | 'ranks'

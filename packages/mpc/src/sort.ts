@@ -6,7 +6,7 @@ export const MOST_SORT_BITS = 32;
 
 /**
  * For each element its place in ascending order; equal ones keep theirs. Elements in [-2^(bits-1), 2^(bits-1)).
- * 10 + 6 bits rounds.
+ * 10 + 7 ⌈bits / 2⌉ rounds.
  */
 export function ranks(b: CircuitBuilder, key: number, bits: number): number {
   if (!Number.isInteger(bits) || bits < 1 || bits > MOST_SORT_BITS) throw new RangeError(`cannot sort by ${bits} bits`);
@@ -14,7 +14,7 @@ export function ranks(b: CircuitBuilder, key: number, bits: number): number {
   const step = (op: 'sortable' | 'radix', arg: number, constant: number) =>
     b.add({ op, args: [arg], form: 'bits', length: 64 * length, constant: BigInt(constant) });
   let rows = step('sortable', b.asWords(key), bits);
-  for (let bit = 0; bit < bits; bit++) rows = step('radix', rows, bit);
+  for (let bit = 0; bit < bits; bit += 2) rows = step('radix', rows, bit);
   return b.words('ranks', length, [rows]);
 }
 

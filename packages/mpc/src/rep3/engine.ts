@@ -35,15 +35,16 @@ import {
   xorTo,
 } from './kernels.ts';
 import type { Masks } from './masks.ts';
+import { digitPlaces } from './radix.ts';
 import { type BitShare, bytesOf, packedLength, type Share, toPacked, toWords, type WordShare } from './share.ts';
 import { shuffle } from './shuffle.ts';
 import { narrow, narrowBytes, type Simd } from './simd.ts';
-import { bitOfRows, origins, partition, placeRows, xoredWords } from './sort.ts';
+import { bitOfRows, origins, placeRows, xoredWords } from './sort.ts';
 
 /** Rounds of the interactive operations. */
 export const ROUND_COSTS = {
   ...{ mul: 1, dot: 1, matmul: 1, truncate: 2, and: 1, zero: 7, negative: 8, inject: 2 },
-  ...{ shuffle: 2, join: 3, sortable: 7, radix: 6, ranks: 3, place: 3 },
+  ...{ shuffle: 2, join: 3, sortable: 7, radix: 7, ranks: 3, place: 3 },
 } as const;
 
 export class Rep3Engine implements Engine<Share> {
@@ -342,7 +343,8 @@ export class Rep3Engine implements Engine<Share> {
 
   /**
    * Rows of 64 bits: from the lowest on those of d = (d0 + d1) + d2 modulo 2^32, by prefixes of carries (Kogge and Stone),
-   * with bit `bits` - 1 turned so that two's complement integers order like naturals; from bit 32 on the place of the row.
+   * with bit `bits` - 1 turned so that two's complement integers order like naturals, and none above it; from bit 32 on the
+   * place of the row.
    */
   *#sortable(d: WordShare, bits: number): Interactive<BitShare> {
     const [size, seat] = [d.a.length, this.#seat];
@@ -365,8 +367,9 @@ export class Rep3Engine implements Engine<Share> {
     const rows = (part: Uint32Array, isFirst: boolean) => {
       const out = new Uint32Array(2 * size);
       const turned = isFirst ? 2 ** (bits - 1) : 0;
+      const below = 2 ** bits - 1;
       for (let i = 0; i < size; i++) {
-        out[2 * i] = part[i]! ^ turned;
+        out[2 * i] = (part[i]! & below) ^ turned;
         if (isFirst) out[2 * i + 1] = i;
       }
       return out;
@@ -375,14 +378,16 @@ export class Rep3Engine implements Engine<Share> {
   }
 
   *#radix(rows: BitShare, bit: number): Interactive<BitShare> {
-    const packed: BitShare = { form: 'bits', a: bitOfRows(rows.a, bit), b: bitOfRows(rows.b, bit) };
-    const b = yield* this.#inject(packed, rows.a.length / 2);
-    const [ofA, ofB] = [partition(b.a, this.#seat === 0), partition(b.b, this.#seat === 2)];
-    const moved = yield* this.#multiply(b, { form: 'words', a: ofA.change, b: ofB.change });
-    const places = pairwise({ form: 'words', a: ofA.zero, b: ofB.zero }, moved, add);
+    const height = rows.a.length / 2;
+    const [b0, b1] = [bit, bit + 1].map((place): BitShare => {
+      return { form: 'bits', a: bitOfRows(rows.a, place), b: bitOfRows(rows.b, place) };
+    }) as [BitShare, BitShare];
+    const both = yield* this.and(b0, b1);
+    const digits = { a: [b0.a, b1.a, both.a], b: [b0.b, b1.b, both.b] };
+    const places = yield* digitPlaces(this.#seat, this.#keys, digits, height);
     const [sorted] = yield* placeRows(this.#seat, this.#keys, places, [xoredWords(rows)]);
-    const { a, b: next } = words(sorted);
-    return { form: 'bits', a: halves(a), b: halves(next) };
+    const { a, b } = words(sorted);
+    return { form: 'bits', a: halves(a), b: halves(b) };
   }
 
   *#ranks(rows: BitShare): Interactive<WordShare> {

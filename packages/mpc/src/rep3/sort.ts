@@ -1,12 +1,11 @@
 /**
- * Sorts rows by a shared key, bit by bit from the lowest, without comparisons: each step is a stable partition.
+ * Sorts rows by a shared key, two bits at a time from the lowest on, without comparisons: each step is a stable partition.
  * Reference: Asharov, Hamada, Ikarashi, Kikuchi, Nof, Pinkas, Takahashi, Tomida: Efficient Secure Three-Party Sorting with
  * Applications to Data Analysis and Heavy Hitters, CCS 2022; after Hamada et al., IACR ePrint 2014/121.
  *
  * `sortable` turns words into rows of 64 bits, which are xored shares: the key, and from bit 32 on the place of the row.
- * `radix` moves rows by one bit of the key. With s the inclusive prefix sums of the bits b and n rows, of which S have a 1,
- * row i goes to i - s(i) if b = 0 and to n - S + s(i) - 1 if b = 1: one product. These places are shuffled together with
- * the rows, opened, and the rows are put there.
+ * `radix` moves rows by two bits of the key: radix.ts computes where to. These places are shuffled together with the rows,
+ * opened, and the rows are put there.
  * `ranks` shuffles the rows with their places after all steps, opens where they came from, and puts the places there.
  * `place` shuffles columns with the places where they belong, opens these, and puts the columns there.
  *
@@ -14,7 +13,7 @@
  * every seat (shuffle.ts): it is uniform, whatever the keys are. Leakage: none beyond rows, columns and bits of the key.
  * Deviation: the seat that leads the shuffle learns the permutation first, and tells the others, who check that it is one.
  * Deviation: rows carry their bits through the steps, which spares the inverse of each shuffle.
- * Rounds: sortable 7, radix 6 for each bit, ranks 3, place 3.
+ * Rounds: sortable 7, radix 7 for each two bits, ranks 3, place 3.
  * @module
  */
 import { assert, NodeError } from '@2pm/core';
@@ -95,31 +94,4 @@ export function bitOfRows(part: Uint32Array, bit: number): Uint32Array {
   const out = new Uint32Array(Math.ceil(rows / 32));
   for (let i = 0; i < rows; i++) out[i >>> 5] = out[i >>> 5]! | (((part[2 * i]! >>> bit) & 1) << (i & 31));
   return out;
-}
-
-/** For the words b of bits, of which this is an additive component: i - s(i), and what a 1 adds to that. In halves. */
-export function partition(b: BigUint64Array, isFirst: boolean): { zero: BigUint64Array; change: BigUint64Array } {
-  const [zero, change] = [new BigUint64Array(b.length), new BigUint64Array(b.length)];
-  const [bits, z, c] = [halves(b), halves(zero), halves(change)];
-  const place = isFirst ? 1 : 0;
-  let [low, high] = [0, 0];
-  for (let i = 0; i < bits.length; i += 2) {
-    low += bits[i]!;
-    high = (high + bits[i + 1]! + (low > 0xffffffff ? 1 : 0)) >>> 0;
-    low >>>= 0;
-    const difference = (place * i) / 2 - low;
-    z[i] = difference;
-    z[i + 1] = -high - (difference < 0 ? 1 : 0);
-    c[i] = low;
-    c[i + 1] = high;
-  }
-  // n - S - 1 + 2 s(i) - i, with s(i) in `change`.
-  const rest = BigInt.asUintN(64, BigInt(place * (b.length - 1)) - (change[b.length - 1] ?? 0n));
-  const [restLow, restHigh] = [Number(rest & 0xffffffffn), Number(rest >> 32n)];
-  for (let i = 0; i < bits.length; i += 2) {
-    const sum = restLow + 2 * c[i]! - (place * i) / 2;
-    c[i] = sum;
-    c[i + 1] = restHigh + 2 * c[i + 1]! + Math.floor(sum / 2 ** 32);
-  }
-  return { zero, change };
 }
