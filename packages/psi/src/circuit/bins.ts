@@ -37,7 +37,8 @@ export async function placeInBins(options: {
   const r = rng.fill(new Uint8Array(32));
   const held = placeItems(positionsOf(crypto, binKey(r), items, bins), bins);
   const keys = rng.fill(new Uint8Array(ITEM_BYTES * bins));
-  for (const [bin, number] of held.entries()) if (number >= 0) putKey(keys, bin, items, number);
+  const [names, own] = [new Uint32Array(keys.buffer), new Uint32Array(items.buffer)];
+  for (const [bin, number] of held.entries()) if (number >= 0) putKey(names, bin, own, number);
   return { r, keys, itemOf: held.map((number) => (number < 0 ? -1 : Math.floor(number / BIN_POSITIONS))) };
 }
 
@@ -46,12 +47,14 @@ export function binKey(r: Uint8Array): Uint8Array {
   return sha256Bytes(new TextEncoder().encode('2pm/psi-circuit/bins/1\0'), r).slice(0, 16);
 }
 
-/** Writes the name of an item at one of its positions: items are digests, so that no two names are equal. */
-export function putKey(out: Uint8Array, at: number, items: Uint8Array, number: number): void {
+/**
+ * Writes the name of an item at one of its positions: items are digests, so that no two names are equal. Items and names have
+ * four words each.
+ */
+export function putKey(out: Uint32Array, at: number, items: Uint32Array, number: number): void {
   const item = Math.floor(number / BIN_POSITIONS);
-  out.set(items.subarray(ITEM_BYTES * item, ITEM_BYTES * (item + 1)), ITEM_BYTES * at);
-  const last = ITEM_BYTES * at + ITEM_BYTES - 1;
-  out[last] = out[last]! ^ (number % BIN_POSITIONS);
+  for (let word = 0; word < 4; word++) out[4 * at + word] = items[4 * item + word]!;
+  out[4 * at + 3] = out[4 * at + 3]! ^ ((number % BIN_POSITIONS) << 24);
 }
 
 /** No store would notice: equal items may stand in different bins, under different positions. */

@@ -28,7 +28,11 @@ export async function opprfSender(options: OpprfOptions, own: MemberRows): Promi
   }
   // Copies, fixed before the first frame: stores are sound only for sets that do not follow from r.
   const items = paddedItems(own.items, options.capacity.sender, rng);
-  const columns = own.columns.map((column) => column.slice());
+  const columns = own.columns.map((column) => {
+    const padded = new BigInt64Array(options.capacity.sender);
+    padded.set(column);
+    return new Uint32Array(padded.buffer);
+  });
   const { parameters, channel, vole: context } = await openSession(options, columns.length);
   const { kernels, session } = context;
   const { bins, query, hint, widths, vole: sizes } = parameters;
@@ -44,7 +48,8 @@ export async function opprfSender(options: OpprfOptions, own: MemberRows): Promi
   const positions = positionsOf(crypto, binKey(r), items, bins);
   const n = positions.length;
   const keys = new Uint8Array(ITEM_BYTES * n);
-  for (let number = 0; number < n; number++) putKey(keys, number, items, number);
+  const [names, digests] = [new Uint32Array(keys.buffer), new Uint32Array(items.buffer)];
+  for (let number = 0; number < n; number++) putKey(names, number, digests, number);
   const rows = okvsRows(kernels, forItems(query, n), r, keys);
   const [values, slots] = [kernels.alloc(ITEM_BYTES * n), kernels.alloc(ITEM_BYTES * n)];
   okvsValues(kernels, rows, values);
@@ -74,35 +79,40 @@ export async function opprfSender(options: OpprfOptions, own: MemberRows): Promi
 
   // The target of each bin, and the pads.
   const random = [0, ...columns].map(() => new BigUint64Array(rng.fill(new Uint8Array(8 * bins)).buffer));
-  const wordOf = (word: number, number: number): bigint => {
-    const drawn = random[word]?.[positions[number]!] ?? 0n;
-    if (word === 0 || word > columns.length) return drawn;
-    return BigInt.asUintN(64, (columns[word - 1]?.[Math.floor(number / BIN_POSITIONS)] ?? 0n) - drawn);
-  };
+  const drawn = random.map((words) => new Uint32Array(words.buffer));
   const store = okvsRows(kernels, hint, r, keys);
-  const storeOrder = okvsOrder(kernels, store);
+  const rowOf = new Uint32Array(n);
+  for (const [row, number] of okvsOrder(kernels, store).entries()) rowOf[number] = row;
   for (const [index, width] of widths.entries()) {
-    const hashed = kernels.mark();
+    const before = kernels.mark();
     const at = kernels.alloc(ITEM_BYTES * n);
     kernels.bytes(at, ITEM_BYTES * n).set(kernels.bytes(slots, ITEM_BYTES * n));
     outputTags(kernels, crypto, storeSession(session, index), at, n);
-    // What each key is to decode to, in the order of the keys: its function's value and what the bin's item should give.
-    const programmed = new BigUint64Array(2 * n);
-    const functions = new BigUint64Array(kernels.bytes(at, ITEM_BYTES * n).slice().buffer);
-    for (const [row, number] of order.entries()) {
-      for (const half of [0, 1]) {
-        programmed[2 * number + half] = functions[2 * row + half]! ^ wordOf(2 * index + half, number);
+    // What each key is to decode to: its function's value and what the bin's item should give.
+    const functions = kernels.words(at, 4 * n).slice();
+    const programmed = kernels.words(at, 4 * n);
+    for (let half = 0; half < 2; half++) {
+      const [mask, column] = [drawn[2 * index + half], columns[2 * index + half - 1]];
+      for (let row = 0; row < n; row++) {
+        const number = order[row]!;
+        const from = 4 * row + 2 * half;
+        const to = 4 * rowOf[number]! + 2 * half;
+        const bin = 2 * positions[number]!;
+        let low = mask === undefined ? 0 : mask[bin]!;
+        let high = mask === undefined ? 0 : mask[bin + 1]!;
+        if (column !== undefined) {
+          const item = 2 * Math.floor(number / BIN_POSITIONS);
+          low = column[item]! - low;
+          high = column[item + 1]! - high - (low < 0 ? 1 : 0);
+        }
+        programmed[to] = functions[from]! ^ low;
+        programmed[to + 1] = functions[from + 1]! ^ high;
       }
     }
-    const inOrder = new BigUint64Array(2 * n);
-    for (const [row, number] of storeOrder.entries()) {
-      inOrder.set(programmed.subarray(2 * number, 2 * number + 2), 2 * row);
-    }
-    kernels.bytes(at, ITEM_BYTES * n).set(new Uint8Array(inOrder.buffer));
     okvsAssign(kernels, store, at);
     const vector = encodeDistinct(() => okvsEncode(kernels, rng, store));
     await sendBlocks(channel, kernels, vector, okvsLength(hint), width);
-    kernels.release(hashed);
+    kernels.release(before);
   }
   onPhase?.('encode');
   await channel.receiveFrame(0);
