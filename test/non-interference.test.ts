@@ -3,7 +3,7 @@
  * frames, of the same lengths, in the same order between every two seats, and the same rounds. NON_INTERFERENCE sets how
  * many programs.
  */
-import { type Hash, hashValue, keyedColumns, type Plan, type RoleSizes } from '@2pm/core';
+import { circuitMatch, circuitWords, type Hash, hashValue, keyedColumns, type Plan, type RoleSizes } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
 import { additiveSemiHonest, rep3Malicious, rep3SemiHonest, simulateSeats } from '@2pm/mpc';
 import { expect, test } from 'vitest';
@@ -11,12 +11,19 @@ import { anyHonest, picks, type Run, traced } from './programs.ts';
 
 const PROGRAMS = Number(process.env['NON_INTERFERENCE'] ?? 16);
 
-/** Vectors for every input of every member, anywhere within their declared bounds; of equal tags there may be any number. */
+/** Vectors for every input of every member, anywhere within their declared bounds; any number of rows may match. */
 function database(plan: Plan, roles: RoleSizes, seed: string): Map<string, BigInt64Array[][]> {
   const pick = picks(seed);
   const within = (lo: bigint, hi: bigint) => lo + (BigInt(pick(2 ** 31)) % (hi - lo + 1n));
-  const vector = (node: number): BigInt64Array => {
+  const vector = (role: string, node: number): BigInt64Array => {
     const { type, args } = plan.nodes[node] ?? { type: undefined, args: [] };
+    const match = circuitMatch(plan, node);
+    if (match !== undefined) {
+      const side = match.sides.findIndex((one) => one.role === role);
+      const few = 1 + pick(9);
+      const words = Array.from({ length: circuitWords(match, side) }, () => BigInt(pick(few)));
+      return BigInt64Array.from(words, (word) => (side === 0 ? word : -word));
+    }
     if (type?.kind === 'keyed') {
       const { capacity, passes, columns } = keyedColumns(plan, node);
       const few = 1 + pick(2 * capacity);
@@ -30,7 +37,7 @@ function database(plan: Plan, roles: RoleSizes, seed: string): Map<string, BigIn
   return new Map(
     Object.entries(roles).map(([role, members]) => [
       role,
-      Array.from({ length: members }, () => rep3SemiHonest.inputNodes(plan, role).map(vector)),
+      Array.from({ length: members }, () => rep3SemiHonest.inputNodes(plan, role).map((node) => vector(role, node))),
     ]),
   );
 }
@@ -72,7 +79,7 @@ test.each([
       try {
         backend.check(plan);
       } catch {
-        continue; // Joins need three seats.
+        continue; // Joins by tags need three seats.
       }
       ran++;
       const [one, other] = [await observed(backend, plan, program, 'a'), await observed(backend, plan, program, 'b')];

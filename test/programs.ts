@@ -37,6 +37,7 @@ export function honest(context: Context, pick: Pick, place: number) {
     const both = join(
       each('left', (t) => t.visits.by('person', { columns: ['days', 'ward'], capacity: 100 + 40 * place + pick(40) })),
       each('right', (t) => t.visits.by('person', { columns: ['days'], capacity: 300 + 40 * place + pick(40) })),
+      pick(2) === 0 ? {} : { matching: 'circuit' },
     );
     const kept = pick(2) === 0 ? both : both.whereIs('left', 'ward', 'b');
     const days = kept.column(pick(2) === 0 ? 'left' : 'right', 'days');

@@ -1,5 +1,5 @@
 /** A task in plain words, for the person who decides. @module */
-import { deliveredColumns, nodesOf, type Plan, slice, type TaskSpec } from '@2pm/core';
+import { circuitMatch, deliveredColumns, nodesOf, type Plan, slice, type TaskSpec } from '@2pm/core';
 import { type Contract, tableOf } from '../contract/contract.ts';
 import type { Lineage } from '../lineage.ts';
 import { usedColumns } from '../usage.ts';
@@ -20,6 +20,12 @@ export function describeTask(
       .filter(({ name }) => columns.has(name))
       .map(({ name, classification }) => (classification === undefined ? name : `${name} (${classification})`));
     lines.push(`Reads from ${contract.id}: ${shown.join(', ') || 'the number of rows only'}`);
+  }
+  for (const join of nodesOf(plan, 'join/1')) {
+    const match = circuitMatch(plan, join);
+    if (match === undefined) continue;
+    const sides = match.sides.map(({ role, capacity }) => `up to ${capacity} rows of ${role}`).join(' and ');
+    lines.push(`Matched so that nobody learns which match, or how many: ${sides} (line ${lineage.node(join).line})`);
   }
   for (const intersection of nodesOf(plan, 'intersect/1')) {
     const { args, attrs, line } = lineage.node(intersection);

@@ -7,7 +7,7 @@ import { judgeTask } from './judge.ts';
 const id = (n: number) => `0x${String(n).padStart(40, '0')}` as NodeId;
 const [BANK, SHOP, HELPER, ANALYST, COORDINATOR] = [id(1), id(2), id(3), id(8), id(9)];
 
-const contract = (reveals: string, limits = '{}') =>
+const contract = (reveals: string, limits = '{}', approval = 'auto') =>
   parseContract(`apiVersion: v3.1.0
 kind: DataContract
 id: urn:2pm:accounts
@@ -29,7 +29,7 @@ customProperties:
           columns: any
           limits: ${limits}
           thresholds: { minParties: 1, minGroupSize: 20 }
-          approval: auto
+          approval: ${approval}
       prohibit: []
       defaults: deny
 `);
@@ -86,7 +86,9 @@ class Matches {
     this.add('intersect/1', [...this.sides], { kind: 'held', role: to }, attrs);
   }
 
-  judge(options: { reveals?: string; limits?: string; spec?: Partial<TaskSpec>; self?: NodeId } = {}) {
+  judge(
+    options: { reveals?: string; limits?: string; approval?: string; spec?: Partial<TaskSpec>; self?: NodeId } = {},
+  ) {
     const key = [[{ column: 'email', rule: 'email/v1' as const }]];
     const balance = { type: 'int' as const, min: '0', max: '1000', nullable: false };
     const plan: Plan = {
@@ -116,7 +118,7 @@ class Matches {
       ...{ plan, spec, self: options.self ?? BANK, nowMs: Date.UTC(2026, 10, 22) },
       ...{ tasksToday: () => 0, epsilonSpent: () => 0 },
       contractOf: (table) =>
-        table === 'accounts' ? contract(options.reveals ?? '[aggregate]', options.limits) : undefined,
+        table === 'accounts' ? contract(options.reveals ?? '[aggregate]', options.limits, options.approval) : undefined,
     });
   }
 }
@@ -193,6 +195,11 @@ describe('what is computed from a join', () => {
     const m = new Matches(SLOTS, 'circuit');
     m.reveal(m.count(), [m.count()]);
     expect(m.judge({ spec: { seats: [BANK, SHOP] } })).toEqual({ verdict: 'allow' });
+    const asked = m.judge({ approval: 'manual' });
+    expect(asked).toMatchObject({
+      verdict: 'ask',
+      question: expect.stringContaining('nobody learns which match, or how many: up to 50 rows of bank'),
+    });
     const slots = new Matches(SLOTS, 'circuit');
     slots.reveal(slots.balance(), []);
     expect(slots.judge({ reveals: '[aggregate, rows]' })).toMatchObject({ code: 'POLICY_REVEAL' });

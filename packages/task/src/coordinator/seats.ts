@@ -43,7 +43,7 @@ export function chooseSeats(options: {
   if (chosen.size < count) {
     throw new NodeError('TASK_SEATS', `${chosen.size} of the ${count} organisations needed to compute are there`, {
       fault: 'caller',
-      fix: `${count} seats of distinct organisations are needed: invite more, or name seats with --seats`,
+      fix: `${count} seats of distinct organisations are needed: invite more, or name two with --seats, who compute most programs as well`,
     });
   }
   return [...chosen.values()].sort();
