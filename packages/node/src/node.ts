@@ -92,7 +92,10 @@ export async function createNode(
     });
     await known(peers, signer.id, starting);
 
-    const psi = psiThread({ identityOf: (node) => peers.record(node)?.keys.tls });
+    const psi = psiThread({
+      identityOf: (node) => peers.record(node)?.keys.tls,
+      scratch: { dir: join(config.layout.state, 'psi'), memoryBytes: config.psi.memoryMb * 2 ** 20 },
+    });
     running.push(() => psi.close());
     if (data.holder !== undefined) psi.start();
     const orgOf = (node: NodeId) => peers.record(node)?.org ?? (node === signer.id ? record.org : node.slice(0, 10));
@@ -108,7 +111,7 @@ export async function createNode(
       data: data.holder,
       backends: sharedBackends,
       crypto: nodeCrypto,
-      intersector: psi.intersect,
+      intersector: psi,
       strip: async (source) => encoder.encode(await stripTypes(encoder.encode(source))),
       trace: (program, signal) => sandbox.traceProgram(program, { signal }),
       peers: () =>

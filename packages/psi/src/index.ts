@@ -32,6 +32,7 @@ export {
   intersectWithPayloads,
   type PayloadIntersection,
   payloadCard,
+  type SetSizes,
 } from './intersect.ts';
 export { circuitCost, type IntersectionCost, intersectionCost } from './intersection-cost.ts';
 export { type IntersectionRequest, type Intersector, intersector } from './intersector.ts';

@@ -84,7 +84,7 @@ test('against malicious parties two sets of any size, and no more than two', asy
 
 test('large sets go through in buckets', async () => {
   expect(intersectionCard([2 ** 21 + 1, 10], 'semi-honest').id).toContain('buckets');
-  await run([3_000, 4_000], 1, 700, 'semi-honest', { small: 512, large: 2_048 });
+  await run([3_000, 4_000], 1, 700, 'semi-honest', { small: 512, large: 2_048, bucket: 1_000 });
 });
 
 test.each(['semi-honest', 'malicious'] as const)(

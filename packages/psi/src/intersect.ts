@@ -3,6 +3,7 @@ import {
   type Channel,
   type CryptoProvider,
   type Hash,
+  isNodeError,
   NodeError,
   type ProtocolCard,
   type Rng,
@@ -12,7 +13,7 @@ import type { KernelPool } from '@2pm/crypto/wasm';
 import { bucketsCard } from './buckets/card.ts';
 import { bucketMatches, rr22BucketsReceiver } from './buckets/receiver.ts';
 import { rr22BucketsSender } from './buckets/sender.ts';
-import { memoryBucketStore } from './buckets/store.ts';
+import { type BucketStore, memoryBucketStore, storeOfSet } from './buckets/store.ts';
 import { ecdhCard } from './ecdh/card.ts';
 import { ecdhReceiver } from './ecdh/receiver.ts';
 import { ecdhSender } from './ecdh/sender.ts';
@@ -43,6 +44,11 @@ export interface Intersection {
   kept?: KeptPairs;
   /** Working memory of earlier runs, as of `Rr22Options`. */
   pool?: KernelPool;
+  /**
+   * For sets that go in buckets: the session with which a later run goes on where this one stopped. It names the parties and
+   * what they bring, so that both have the same sets in it; the peers give the same. `store`: where, in place of memory.
+   */
+  resume?: { sid: Hash; store?: BucketStore };
   /** Called when a bucket is through, where the sets go in buckets. */
   onProgress?: (done: { buckets: number; of: number }) => void;
 }
@@ -53,13 +59,16 @@ const SIZES = {
   small: 512,
   /** Beyond, RR22 is faster in buckets that fit the caches than in one piece. */
   large: 2 ** 21,
+  /** Items of a bucket. */
+  bucket: 2 ** 19,
 };
+export type SetSizes = typeof SIZES;
 
 /** The protocol that `intersect` runs. @throws {NodeError} `PSI_UNSUPPORTED`. */
 export function intersectionCard(
   capacities: readonly number[],
   security: SecurityModel,
-  { small, large } = SIZES,
+  { small, large }: Pick<SetSizes, 'small' | 'large'> = SIZES,
 ): ProtocolCard {
   if (capacities.length > 2) {
     if (security === 'semi-honest') return npartyCard(capacities.length);
@@ -94,11 +103,19 @@ export async function intersect(options: Intersection, sizes = SIZES): Promise<U
   return overKept(options, [{ channel, ...link }], async ([setup]) => {
     const over = { ...run, ...(setup === undefined ? {} : { setup }) };
     if (card.id !== bucketsCard.id) return receives ? rr22Receiver(over) : noResult(rr22Sender(over));
-    const store = memoryBucketStore();
-    const cut = { ...over, store, items: () => [items] };
-    if (!receives) return noResult(rr22BucketsSender(cut));
-    await rr22BucketsReceiver(cut);
-    return ascending(bucketMatches(store));
+    const { sid: session, store: kept } = options.resume ?? { sid, store: undefined };
+    const store = kept === undefined ? memoryBucketStore() : storeOfSet(kept, items, crypto);
+    const buckets = Math.ceil(Math.max(capacity.receiver, capacity.sender) / sizes.bucket);
+    const cut = { ...over, sid: session, store, buckets, items: () => [items] };
+    try {
+      if (!receives) return await noResult(rr22BucketsSender(cut));
+      await rr22BucketsReceiver(cut);
+      return await ascending(bucketMatches(store));
+    } catch (error) {
+      // Another run would meet it again.
+      if (isNodeError(error, 'PSI_STORE_DAMAGED')) await store.clear();
+      throw error;
+    }
   });
 }
 

@@ -10,7 +10,7 @@ import { tagBytesFor } from './capacity.ts';
 import { circuitCard } from './circuit/card.ts';
 import { opprfParameters } from './circuit/parameters.ts';
 import { ecdhCard } from './ecdh/card.ts';
-import { intersectionCard, payloadCard } from './intersect.ts';
+import { intersectionCard, payloadCard, type SetSizes } from './intersect.ts';
 import { rr22Parameters } from './rr22/parameters.ts';
 
 export interface IntersectionCost {
@@ -66,11 +66,14 @@ export function intersectionCost(
   security: SecurityModel = 'semi-honest',
   /** Of each item of the one who does not receive. */
   payloadBytes = 0,
+  sizes?: SetSizes,
 ): IntersectionCost {
   const own = capacities[receiver] ?? 0;
   const others = capacities.filter((_, party) => party !== receiver);
   const card =
-    payloadBytes > 0 ? payloadCard([own, ...others], security, payloadBytes) : intersectionCard(capacities, security);
+    payloadBytes > 0
+      ? payloadCard([own, ...others], security, payloadBytes)
+      : intersectionCard(capacities, security, sizes);
   const all = capacities.reduce((sum, capacity) => sum + capacity, 0);
   if (others.length > 1) {
     const bytes = others.reduce(

@@ -84,6 +84,8 @@ export async function taskNetwork(options: {
   seed?: number;
   /** What the members wait for. */
   finality?: FinalityLevel;
+  /** What runs the intersections of each node, by its number; without it, this thread. Made anew at each start. */
+  intersector?: (node: number) => NonNullable<ConstructorParameters<typeof Tasks>[0]['intersector']>;
   /** Stands between a node and the network, so that it may lie; see `lyingChannel`. */
   wrap?: MemoryNetworkOptions['wrap'];
   /** What the analyst's node takes the programs for, where that differs from what the others do. */
@@ -147,6 +149,7 @@ export async function taskNetwork(options: {
         data: data === undefined ? undefined : dataOf(node),
         backends: sharedBackends,
         crypto: nodeCrypto,
+        ...(options.intersector === undefined ? {} : { intersector: options.intersector(index) }),
         strip: async (source) => new TextEncoder().encode(source),
         trace: async (program) => {
           const plans = index === 0 ? (options.analystPlans ?? options.plans) : options.plans;

@@ -48,6 +48,21 @@ export const ConfigFile = z
       .strictObject({ dir: z.string().min(1).default('data') })
       .prefault({})
       .describe('Directory of the dataset contracts (*.odcs.yaml)'),
+    psi: z
+      .strictObject({
+        memoryMb: z
+          .number()
+          .int()
+          .min(0)
+          .max(1_048_576)
+          .default(1_024)
+          .describe(
+            'Memory that one intersection may take, in MiB. Sets that need more, of two parties and without payloads, are cut into ' +
+              'files below `state/psi` until their task has ended; a later attempt goes on with them',
+          ),
+      })
+      .prefault({})
+      .describe('Intersections'),
     finality: z
       .enum(['seen', 'safe', 'final'])
       .optional()

@@ -1,22 +1,30 @@
 /** The thread in which intersections run: their arithmetic blocks it for a second and more, and nothing else of the node. @module */
-import { type MessagePort, parentPort } from 'node:worker_threads';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type Channel, emptyStats, type NodeId } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
-import { intersector } from '@2pm/psi';
+import { intersector, type SetSizes } from '@2pm/psi';
+import { fileBucketStore } from '../psi-buckets/file-store.ts';
 import { type FromThread, fromWire, type Job, type ToThread, toWire } from './messages.ts';
 
 /** Frames on their way to the sockets. More wait: the sockets take them no faster. */
 const WINDOW = 16;
 
-const run = intersector({ rng: nodeRng, crypto: nodeCrypto, now: () => performance.now() });
+const { sizes } = workerData as { sizes: SetSizes | undefined };
+const own = intersector({
+  ...{ rng: nodeRng, crypto: nodeCrypto, now: () => performance.now() },
+  ...(sizes === undefined ? {} : { sizes }),
+});
 
 parentPort?.on('message', (job: Job) => void serve(job));
 
-async function serve({ request, parties, port }: Job): Promise<void> {
+async function serve({ request, scratch, parties, port }: Job): Promise<void> {
   const calls = new Calls(port);
   try {
-    const result = await run({
+    const { resume } = request;
+    const store = scratch === undefined ? {} : { store: fileBucketStore(scratch) };
+    const result = await own.intersect({
       ...request,
+      ...(resume === undefined ? {} : { resume: { ...resume, ...store } }),
       parties: parties.map(({ peer, capacity, identity }, party) => ({
         capacity,
         ...(peer === undefined ? {} : { channel: calls.channel(party, peer) }),

@@ -9,6 +9,8 @@ import type { IntersectionRequest, MatchedPayloads } from '@2pm/psi';
 
 export interface Job {
   request: Omit<IntersectionRequest, 'parties' | 'signal' | 'onProgress'>;
+  /** Where to cut sets into files. */
+  scratch: string | undefined;
   /** `peer`: of the others. */
   parties: { capacity: number; peer?: NodeId; identity?: string }[];
   port: MessagePort;

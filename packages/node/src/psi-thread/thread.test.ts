@@ -41,8 +41,8 @@ function begin({ intersectors, n = 3_000, more = {}, own = [], wrap = (channel) 
     }
   }
   const sid = toHex(random(32)) as Hash;
-  const runs = intersectors.map((intersect, self) => {
-    const run = intersect({
+  const runs = intersectors.map((one, self) => {
+    const run = one.intersect({
       ...{ sid, security: 'semi-honest', receiver: 0, signal: signal(), ...more, ...own[self] },
       parties: intersectors.map((_, party) => {
         const channel = channels[self]?.get(party);
@@ -64,7 +64,7 @@ test.each([
   ['small sets', 2, 30],
   ['three parties', 3, 300],
 ])('finds what it finds elsewhere: %s', async (_name, parties, n) => {
-  const { runs, expected } = begin({ intersectors: Array.from({ length: parties }, () => start().intersect), n });
+  const { runs, expected } = begin({ intersectors: Array.from({ length: parties }, () => start()), n });
   const [found, ...others] = await Promise.all(runs);
   expect([...(found?.matches ?? [])]).toEqual(expected);
   expect(others).toEqual(others.map(() => undefined));
@@ -75,8 +75,8 @@ test('speaks with one that has no thread, delivers payloads, and leaves the item
   const payloads = random(8 * n);
   const kept = payloads.slice();
   for (const intersectors of [
-    [start().intersect, inline()],
-    [inline(), start().intersect],
+    [start(), inline()],
+    [inline(), start()],
   ]) {
     const own = [{}, { payloads }];
     const { runs, expected } = begin({ intersectors, n, more: { payloadBytes: 8 }, own });
@@ -90,7 +90,7 @@ test('speaks with one that has no thread, delivers payloads, and leaves the item
 test('runs at once share a thread; later ones its base transfers, unless a peer is known by another key', async () => {
   let key = 'first';
   const [a, b] = [start({ identityOf: () => key }), start()];
-  const intersectors = [a.intersect, b.intersect];
+  const intersectors = [a, b];
   const first = begin({ intersectors, n: 600 });
   await Promise.all(first.runs);
   const both = [begin({ intersectors, n: 600 }), begin({ intersectors, n: 600 })];
@@ -105,7 +105,7 @@ test('runs at once share a thread; later ones its base transfers, unless a peer 
 
 test('this thread goes on while the other computes', async () => {
   const n = 2 ** 17;
-  const { runs } = begin({ intersectors: [start().intersect, start().intersect], n });
+  const { runs } = begin({ intersectors: [start(), start()], n });
   let turns = 0;
   const timer = setInterval(() => turns++, 1);
   await Promise.all(runs);
@@ -119,16 +119,14 @@ test('who cancels is told at once, with the reason, and the thread serves the ne
   const stop = new AbortController();
   const reason = new NodeError('TASK_TIMEOUT', 'the attempt took too long', { fault: 'peer', retryable: true });
   // The peer says nothing, so that the run waits.
-  const silent: Intersector = () => new Promise(() => undefined);
-  const { runs } = begin({ intersectors: [thread.intersect, silent], own: [{ signal: stop.signal }] });
+  const silent: Intersector = { intersect: () => new Promise(() => undefined), retain: async () => undefined };
+  const { runs } = begin({ intersectors: [thread, silent], own: [{ signal: stop.signal }] });
   const cancelled = expect(runs[0]).rejects.toBe(reason);
   await new Promise((resolve) => setTimeout(resolve, 50));
   stop.abort(reason);
   await cancelled;
-  await expect(
-    begin({ intersectors: [thread.intersect, silent], own: [{ signal: stop.signal }] }).runs[0],
-  ).rejects.toBe(reason);
-  const next = begin({ intersectors: [thread.intersect, inline()] });
+  await expect(begin({ intersectors: [thread, silent], own: [{ signal: stop.signal }] }).runs[0]).rejects.toBe(reason);
+  const next = begin({ intersectors: [thread, inline()] });
   expect([...((await next.runs[0])?.matches ?? [])]).toEqual(next.expected);
 });
 
@@ -182,13 +180,13 @@ test('errors cross with code, fault, fix and cause; those of a channel come back
 
 test('a thread that ends takes its runs with it, and another begins with the next', async () => {
   const thread = start({ idleMs: 1 });
-  const silent: Intersector = () => new Promise(() => undefined);
-  const { runs } = begin({ intersectors: [thread.intersect, silent] });
+  const silent: Intersector = { intersect: () => new Promise(() => undefined), retain: async () => undefined };
+  const { runs } = begin({ intersectors: [thread, silent] });
   const died = expect(runs[0]).rejects.toMatchObject({ code: 'PSI_THREAD_DIED', retryable: true });
   await thread.close();
   await died;
   for (let run = 0; run < 2; run++) {
-    const next = begin({ intersectors: [thread.intersect, inline()], n: 600 });
+    const next = begin({ intersectors: [thread, inline()], n: 600 });
     expect([...((await next.runs[0])?.matches ?? [])]).toEqual(next.expected);
     // Idle for longer than it may.
     await new Promise((resolve) => setTimeout(resolve, 50));

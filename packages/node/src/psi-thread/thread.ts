@@ -7,18 +7,21 @@
 import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { type Channel, NodeError, type NodeId } from '@2pm/core';
-import type { IntersectionRequest, Intersector, MatchedPayloads } from '@2pm/psi';
+import type { IntersectionRequest, Intersector, MatchedPayloads, SetSizes } from '@2pm/psi';
+import { retainScratch, type ScratchOptions, scratchOf } from '../psi-buckets/scratch.ts';
 import { type FromThread, fromWire, type Job, type ToThread, toWire } from './messages.ts';
 
 export interface PsiThreadOptions {
   /** What else a peer is known by: base transfers are kept as long as it is the same. */
   identityOf?: (peer: NodeId) => string | undefined;
   idleMs?: number;
+  /** For sets that do not fit into memory; without it they have to. */
+  scratch?: ScratchOptions;
+  sizes?: SetSizes;
 }
 
-export interface PsiThread {
-  /** @throws {NodeError} `PSI_THREAD_DIED` (retryable), those of the protocol and of the channels; or the signal's reason. */
-  intersect: Intersector;
+/** `intersect` throws `PSI_THREAD_DIED` (retryable), errors of the protocol and of the channels, or the signal's reason. */
+export interface PsiThread extends Intersector {
   /** Starts the thread before the first intersection needs it. */
   start(): void;
   /** Ends the thread, and with it what runs there. */
@@ -32,7 +35,8 @@ const CHILD = new URL(
 );
 const IDLE_MS = 600_000;
 
-export function psiThread({ identityOf = () => undefined, idleMs = IDLE_MS }: PsiThreadOptions = {}): PsiThread {
+export function psiThread(options: PsiThreadOptions = {}): PsiThread {
+  const { identityOf = () => undefined, idleMs = IDLE_MS, scratch, sizes } = options;
   let worker: Worker | undefined;
   let idle: NodeJS.Timeout | undefined;
   const runs = new Set<Run>();
@@ -40,7 +44,7 @@ export function psiThread({ identityOf = () => undefined, idleMs = IDLE_MS }: Ps
   function started(): Worker {
     if (worker !== undefined) return worker;
     // Nothing in the node's environment is its business.
-    const fresh = new Worker(fileURLToPath(CHILD), { name: 'psi', env: {}, execArgv: [] });
+    const fresh = new Worker(fileURLToPath(CHILD), { name: 'psi', env: {}, execArgv: [], workerData: { sizes } });
     let cause: unknown;
     fresh.on('error', (error) => {
       cause = error;
@@ -74,7 +78,8 @@ export function psiThread({ identityOf = () => undefined, idleMs = IDLE_MS }: Ps
       request.signal.throwIfAborted();
       clearTimeout(idle);
       const thread = started();
-      const run = new Run(thread, request, identityOf);
+      const folder = scratch === undefined ? undefined : scratchOf(scratch, request, sizes);
+      const run = new Run(thread, request, folder, identityOf);
       runs.add(run);
       thread.ref();
       try {
@@ -83,6 +88,9 @@ export function psiThread({ identityOf = () => undefined, idleMs = IDLE_MS }: Ps
         runs.delete(run);
         if (runs.size === 0) rest(thread);
       }
+    },
+    async retain(tasks) {
+      if (scratch !== undefined) await retainScratch(scratch, tasks);
     },
     close,
   };
@@ -101,7 +109,12 @@ class Run {
   readonly #errors = new Map<number, unknown>();
   readonly #onProgress: IntersectionRequest['onProgress'];
 
-  constructor(thread: Worker, request: IntersectionRequest, identityOf: (peer: NodeId) => string | undefined) {
+  constructor(
+    thread: Worker,
+    request: IntersectionRequest,
+    scratch: string | undefined,
+    identityOf: (peer: NodeId) => string | undefined,
+  ) {
     const { parties, signal, onProgress, ...rest } = request;
     const { port1, port2 } = new MessageChannel();
     this.thread = thread;
@@ -135,7 +148,7 @@ class Run {
           ...(identity === undefined ? {} : { identity }),
         };
       }),
-      port: port2,
+      ...{ port: port2, scratch },
     };
     thread.postMessage(job, [port2, items.buffer, ...(payloads === undefined ? [] : [payloads.buffer])]);
   }

@@ -1,4 +1,7 @@
 /** Where a party keeps its cut set and, the receiver, its results. @module */
+import { type CryptoProvider, concatBytes, equalBytes } from '@2pm/core';
+
+const utf8 = new TextEncoder();
 
 /**
  * One session's bytes at one party. Calls come one after another, but for `read`, which may overlap with any other.
@@ -20,6 +23,25 @@ export interface BucketStore {
   result(bucket: number): Promise<Uint8Array | undefined>;
   /** The buckets that have results. */
   finished(): Promise<readonly number[]>;
+}
+
+/**
+ * The same for one set alone: what was sealed for another one is as if it were not there. `set`: the items, in their order.
+ */
+export function storeOfSet(store: BucketStore, set: Uint8Array, crypto: CryptoProvider): BucketStore {
+  const hash = crypto.sha256();
+  hash.update(utf8.encode('2pm/psi/buckets/set\0'));
+  hash.update(set);
+  const name = hash.digest();
+  return {
+    ...store,
+    async sealed() {
+      const bytes = await store.sealed();
+      const same = bytes !== undefined && equalBytes(bytes.subarray(0, name.length), name);
+      return same ? bytes.slice(name.length) : undefined;
+    },
+    seal: (seal) => store.seal(concatBytes(name, seal)),
+  };
 }
 
 /** In memory, for sets that fit and should be worked on in pieces that fit the caches; nothing of it survives the process. */

@@ -22,17 +22,25 @@ export interface IntersectContext {
   onProgress: (phase: string, message: string, done?: number, of?: number) => void;
 }
 
-/** `session`: a name that no other run has. `rows`: own ones. Empty for all but the receiver. */
+export interface IntersectOperation {
+  operation: number;
+  session: Hash;
+  lasting: Hash;
+  sides: readonly Side[];
+  rows: KeyedRows;
+}
+
+/** `session`: a name that no other run has; `lasting`: one for all attempts. `rows`: own ones. Empty for all but the receiver. */
 export async function intersectRows(
   { request, data, channels, intersector, signal, onProgress }: IntersectContext,
-  { operation, session, sides, rows }: { operation: number; session: Hash; sides: readonly Side[]; rows: KeyedRows },
+  { operation, session, lasting, sides, rows }: IntersectOperation,
 ): Promise<KeptRows[]> {
   const { plan, self, signed } = request;
   const { name = '', to = '' } = plan.nodes[operation]?.attrs ?? {};
   const own = sides.find(({ holder }) => holder === self);
   const delivered = deliveredColumns(plan, operation);
   const brings = delivered !== undefined && own?.node === delivered.node;
-  const found = await intersector({
+  const found = await intersector.intersect({
     sid: session,
     security: signed.spec.security,
     parties: sides.map(({ node, holder }) => ({
@@ -43,6 +51,7 @@ export async function intersectRows(
     items: rows.digests[0] ?? new Uint8Array(),
     ...(delivered === undefined ? {} : { payloadBytes: WORD_BYTES * delivered.columns.length }),
     ...(brings ? { payloads: columnPayloads(rows) } : {}),
+    resume: { task: request.taskId, sid: lasting },
     signal,
     onProgress: ({ buckets, of }) => onProgress('matching', 'matching rows in buckets', buckets, of),
   });

@@ -62,6 +62,8 @@ export async function matchRows(context: MatchContext): Promise<MatchedRows> {
     const sides = sidesOf(plan, roster, operation);
     const own = sides.find(({ holder }) => holder === self);
     if (own === undefined) continue;
+    // The roster holds the consents, and they the commitments to the snapshots: who brings what, in every attempt.
+    const lasting = hashValue('2pm/match-lasting/1', [request.taskId, roster.hash, operation]) as Hash;
     const session = hashValue('2pm/match-session/1', [sid, operation]) as Hash;
     const others = sides.filter(({ holder }) => holder !== self);
     context.onProgress('matching', `matching rows with ${others.map(({ role }) => role).join(' and ')}`);
@@ -76,7 +78,7 @@ export async function matchRows(context: MatchContext): Promise<MatchedRows> {
       const { rng, crypto } = context;
       shared.set(own.node, joinInput({ plan, node: own.node, rows: mine, key, rng, crypto }));
     } else {
-      kept.push(...(await intersectRows(context, { operation, session, sides, rows: mine })));
+      kept.push(...(await intersectRows(context, { operation, session, lasting, sides, rows: mine })));
     }
   }
   return { shared, rowOf, kept };

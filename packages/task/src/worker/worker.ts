@@ -96,6 +96,7 @@ export class Worker {
 
   /** Takes up what was left open when the node went down. */
   resume(): void {
+    this.#forgetEnded();
     for (const task of this.#tasks.values()) {
       if (task.ended !== undefined) continue;
       this.#watchDeadlines(task);
@@ -495,12 +496,20 @@ export class Worker {
     this.#running
       .get(taskId)
       ?.abort.abort(new NodeError('TASK_ENDED', `the task has ended: ${end.status}`, { fault: 'peer' }));
+    const running = this.#running.get(taskId)?.done;
     this.#background(this.#options.data?.release(taskId) ?? Promise.resolve());
+    this.#background((running ?? Promise.resolve()).finally(() => this.#forgetEnded()));
     this.#say(
       taskId,
       end.status,
       end.reason === '' ? `the task is ${end.status}` : `the task is ${end.status}: ${end.reason}`,
     );
+  }
+
+  /** What intersections keep for another attempt serves open tasks alone. */
+  #forgetEnded(): void {
+    const open = this.list().filter(({ ended }) => ended === undefined);
+    this.#background(this.#intersector.retain(open.map(({ taskId }) => taskId)));
   }
 
   #log(taskId: TaskId, event: WorkerEvent): void {
