@@ -56,9 +56,9 @@ export const Permit = z.strictObject({
   /**
    * `aggregate`: totals over all holders, protected by the minimum group size; `per-holder`: one value for each holder,
    * protected likewise; `rows`: single rows, and anything computed from them; `intersection`: another holder learns which
-   * of its own rows are here as well, and with `rows` what the program delivers of them; `private`: anything under noise
-   * that hides one row, paid for from the budget in `privacy`. What other kinds reveal of the dataset is not counted there,
-   * nor is its noise any good against them.
+   * of its own rows are here as well, and with `rows` what the program delivers of them, or single slots of a match in a
+   * circuit; `private`: anything under noise that hides one row, paid for from the budget in `privacy`. What other kinds
+   * reveal of the dataset is not counted there, nor is its noise any good against them.
    */
   reveals: z.array(z.enum(['aggregate', 'per-holder', 'rows', 'intersection', 'private'])).min(1),
   columns: z.union([z.literal('any'), Columns]),
