@@ -30,6 +30,11 @@ export interface CryptoProvider {
   /** AES-128-ECB without padding over whole blocks. */
   aes128Ecb(key: Uint8Array, blocks: Uint8Array): Uint8Array;
   sha256(): { update(bytes: Uint8Array): void; digest(): Uint8Array };
+  /**
+   * GMAC with AES-128 (NIST SP 800-38D): 16 bytes that whoever lacks the key can foretell of no second message, but with a chance
+   * of 2^-128 for each block of 16 bytes. A pair of key (16 bytes) and nonce (12 bytes) serves for one message.
+   */
+  gmac128(key: Uint8Array, nonce: Uint8Array): { update(bytes: Uint8Array): void; digest(): Uint8Array };
 }
 
 /** What a seat hands out: one output share for each reveal node and each of `circuitExits`, and the digest of everything it saw. */

@@ -45,6 +45,48 @@ test('the counter mode and block cipher are those of NIST SP 800-38A', () => {
   expect(nodeCrypto.aes128Ecb(key, plain.subarray(0, 16))).toEqual(fromHex('0x3ad77bb40d7a3660a89ecaf32466ef97'));
 });
 
+/** NIST SP 800-38D, §6.3 to §7.1, with nothing to encrypt: bit by bit, over GF(2^128) with the first bit highest. */
+function gmac(key: Uint8Array, nonce: Uint8Array, message: Uint8Array): string {
+  const block = (bytes: Uint8Array) => BigInt(`0x${Buffer.from(bytes).toString('hex')}`);
+  const times = (x: bigint, y: bigint) => {
+    let [z, v] = [0n, y];
+    for (let bit = 127n; bit >= 0n; bit--) {
+      if ((x >> bit) & 1n) z ^= v;
+      v = v & 1n ? (v >> 1n) ^ (0xe1n << 120n) : v >> 1n;
+    }
+    return z;
+  };
+  const h = block(nodeCrypto.aes128Ecb(key, new Uint8Array(16)));
+  const padded = new Uint8Array(16 * Math.ceil(message.length / 16));
+  padded.set(message);
+  let sum = 0n;
+  for (let at = 0; at < padded.length; at += 16) sum = times(sum ^ block(padded.subarray(at, at + 16)), h);
+  sum = times(sum ^ (BigInt(8 * message.length) << 64n), h);
+  const first = nodeCrypto.aes128Ecb(key, Uint8Array.of(...nonce, 0, 0, 0, 1));
+  return (sum ^ block(first)).toString(16).padStart(32, '0');
+}
+
+test('the message authentication code is that of NIST SP 800-38D, however the message is cut', () => {
+  const tag = (key: Uint8Array, nonce: Uint8Array, ...parts: Uint8Array[]) => {
+    const mac = nodeCrypto.gmac128(key, nonce);
+    for (const part of parts) mac.update(part);
+    return Buffer.from(mac.digest()).toString('hex');
+  };
+  // Origin: McGrew, Viega: The Galois/Counter Mode of Operation (public domain), test case 1.
+  expect(tag(new Uint8Array(16), new Uint8Array(12))).toBe('58e2fccefa7e3061367f1d57a4e7455a');
+  const rng = seededRng(3);
+  for (const length of [1, 16, 17, 300]) {
+    const [key, nonce, message] = [16, 12, length].map((size) => rng.fill(new Uint8Array(size))) as Uint8Array[];
+    if (key === undefined || nonce === undefined || message === undefined) throw new Error('no message');
+    const expected = gmac(key, nonce, message);
+    expect(tag(key, nonce, message)).toBe(expected);
+    expect(tag(key, nonce, message.subarray(0, 5), message.subarray(5))).toBe(expected);
+  }
+  expect(() => nodeCrypto.gmac128(seed, new Uint8Array(16))).toThrow(
+    expect.objectContaining({ code: 'CRYPTO_BAD_NONCE' }),
+  );
+});
+
 test('long streams, longer than one call of the cipher, are one stream', () => {
   const long = nodeCrypto.aes128Ctr(seed, new Uint8Array(8), 0n, 400_000);
   const tail = nodeCrypto.aes128Ctr(seed, new Uint8Array(8), 20_000n, 80_000);

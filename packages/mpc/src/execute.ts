@@ -21,7 +21,7 @@ export interface Exchange {
    * sent to has to say. That comes behind the answer.
    */
   back?: { send: Uint8Array; expect: number };
-  /** Whether a third seat vouches for `send` by a hash that goes the logged way, so that it need not enter transcripts. */
+  /** Whether a third seat vouches for `send` by a tag that goes the logged way, so that it need not enter transcripts. */
   vouched?: true;
 }
 

@@ -45,6 +45,19 @@ export const nodeCrypto: CryptoProvider = {
       digest: () => new Uint8Array(hash.digest()),
     };
   },
+
+  gmac128(key, nonce) {
+    if (nonce.length !== 12) throw new NodeError('CRYPTO_BAD_NONCE', 'a nonce has 12 bytes', { fault: 'node' });
+    // Galois/counter mode with nothing to encrypt.
+    const cipher = createCipheriv('aes-128-gcm', key, nonce);
+    return {
+      update: (bytes) => void cipher.setAAD(bytes),
+      digest() {
+        cipher.final();
+        return plain(cipher.getAuthTag());
+      },
+    };
+  },
 };
 
 /** A Buffer's `slice` is a view where a Uint8Array's is a copy: callers must get the latter. */

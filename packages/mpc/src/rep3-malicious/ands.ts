@@ -7,15 +7,16 @@
  * buckets, so that triples are never verified among themselves.
  *  1. T = N B + B blocks of triples: a and b from the pairwise streams, c = a ∧ b by the protocol that is to be checked.
  *  2. Coin; it permutes the triples. The last B are opened and looked at. Each of the N blocks of ANDs gets B others.
- *  3. ρ = x ⊕ a and σ = y ⊕ b are opened: the next seat sends the missing component, the previous one a hash of it.
+ *  3. ρ = x ⊕ a and σ = y ⊕ b are opened: the next seat sends the missing component, the previous one a tag of it, which is GMAC
+ *     under a key that the two share for this once.
  *  4. z ⊕ c ⊕ ρ b ⊕ σ a ⊕ ρ σ must share 0: each seat sends the next the hash of what the third component then has to be.
  *
  * Malicious seat, one of three. It fixes, before the coin, in which g ≥ 1 blocks of ANDs and in which triples to err. It is not
  * found only if every wrong block meets B wrong triples and every other block and the last B none: the g B positions of the wrong
  * triples are then determined, which a random order hits with 1 / C(T, g B) ≤ 1 / C(T, B), as B ≤ g B ≤ T - B. N (by blocks of zeros)
  * and B are chosen so that this is at most 2^-(41 + 2 ⌈log2 k⌉) in the k-th check of a session, 2^-40 in all.
- * Leakage: none. ρ and σ are masked by triples that serve once; a wrong opening fails against the other seat's hash before
- * anything that depends on it is sent; an error in z or c is known to who made it.
+ * Leakage: none. ρ and σ are masked by triples that serve once; a wrong opening fails, but for a chance below 2^-100,
+ * against the other seat's tag, whose key its sender does not know, before anything that depends on it is sent; an error in z or c is known to who made it.
  * Bytes sent by a seat: 3 B bits an AND, with B = 3 from 10^6 ANDs on; rounds: 1, coin, 1, 1.
  * @module
  */
@@ -30,6 +31,7 @@ import { BLOCK_WORDS, type Kernels } from './kernels.ts';
 import type { Ands } from './record.ts';
 
 const MOST_TRIPLES = 41;
+const TAG_KEY_BYTES = 16;
 
 export interface Buckets {
   /** Blocks of ANDs, those added included. */
@@ -74,6 +76,8 @@ export class AndCheck {
   readonly #gates: { x: BitShare; y: BitShare; z: BitShare };
   readonly #a: BitShare;
   readonly #b: BitShare;
+  /** Keys of the tags from the previous seat and to the next one. */
+  readonly #tagKeys: { previous: Uint8Array; next: Uint8Array };
   #c: BitShare = { form: 'bits', a: new Uint32Array(0), b: new Uint32Array(0) };
   #verdict: { own: Uint8Array; expected: Uint8Array } | undefined;
 
@@ -83,6 +87,8 @@ export class AndCheck {
     this.#buckets = bucketsFor(Math.ceil(ands.length / BLOCK_WORDS), bits);
     this.#gates = ands.take(BLOCK_WORDS * this.#buckets.blocks);
     [this.#a, this.#b] = [this.#random(), this.#random()];
+    const key = (masks: Masks) => masks.bytes(TAG_KEY_BYTES).slice();
+    this.#tagKeys = { previous: key(context.keys.a), next: key(context.keys.b) };
   }
 
   get #triples(): number {
@@ -105,11 +111,11 @@ export class AndCheck {
     const { seat, crypto } = this.#context;
     const order = uniformOrder(coin, this.#triples);
     const own = { a: this.#openings('a', order), b: this.#openings('b', order) };
-    const digest = hashOf(crypto, own.a);
-    const back = { send: digest, expect: digest.length };
+    const tag = tagOf(crypto, this.#tagKeys.next, own.a);
+    const back = { send: tag, expect: tag.length };
     const answer = yield { send: bytesOf(own.b), expect: own.b.byteLength, back };
     const missing = toPacked(answer.subarray(0, own.b.byteLength));
-    if (!equalBytes(hashOf(crypto, missing), answer.subarray(own.b.byteLength))) {
+    if (!equalBytes(tagOf(crypto, this.#tagKeys.previous, missing), answer.subarray(own.b.byteLength))) {
       throw checkFailed(`seats ${(seat + 1) % 3} and ${(seat + 2) % 3} opened different shares of the same bits`);
     }
     const opened = new Uint32Array(missing.length);
@@ -192,4 +198,10 @@ function hashOf(crypto: CryptoProvider, words: Uint32Array): Uint8Array {
   const hash = crypto.sha256();
   hash.update(bytesOf(words));
   return hash.digest();
+}
+
+function tagOf(crypto: CryptoProvider, key: Uint8Array, words: Uint32Array): Uint8Array {
+  const mac = crypto.gmac128(key, new Uint8Array(12));
+  mac.update(bytesOf(words));
+  return mac.digest();
 }

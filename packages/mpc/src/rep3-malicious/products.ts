@@ -11,15 +11,16 @@
  *  1. Left and prover draw A, B from their key. The prover sends left the high words of m, and c = Σ A y_(i+1) + B x_(i+1)
  *     less a mask γ that it shares with right.
  *  2. All toss a coin: a 64-bit weight χ for each result.
- *  3. Left sends right D = χ x_i - A, E = χ y_i - B and V = Σ χ (m - f - Σ x_i y_i) - (c - γ); the prover sends right a hash of
- *     D and E. Right compares the hash first, and then V with Σ (D y_(i+1) + E x_(i+1)) - Σ χ g + γ.
+ *  3. Left sends right D = χ x_i - A, E = χ y_i - B and V = Σ χ (m - f - Σ x_i y_i) - (c - γ); the prover sends right a tag of
+ *     D and E: GMAC under a key that the two share for this once. Right compares the tag first, and then V with Σ (D y_(i+1) + E x_(i+1)) - Σ χ g + γ.
  * A matrix product has χ = β_row γ_column; then D and E are as long as the factors, not as the number of products.
  *
  * Malicious seat, one of three. As prover: let e be what m and its high word are off by, as chosen before the coin, and δ
  * what c is off by. If the low word of any e is wrong, e is not 0 mod 2^64, and Σ χ e = δ mod 2^128 holds for at most one of
  * the 2^64 weights of that result: 2^-64. With χ = β γ: Σ_k 2^-(k+1) 2^-(65-k) over the zeros k that the sum over columns
- * gains: below 2^-59. As left: D and E are uniform to right, and a wrong one does not meet the prover's hash, whatever the
- * data: it tells nothing, as does a wrong V. As right: it sees what it could compute. So no failure depends on a secret.
+ * gains: below 2^-59. As left: D and E are uniform to right, and a wrong one meets the prover's tag, whose
+ * key left does not know, with a chance below 2^-100, whatever the data: it tells nothing, as does a wrong V. A prover who sends a
+ * wrong tag makes the check fail, which it can have anyway. As right: it sees what it could compute. So no failure depends on a secret.
  * Not detected for certain: a wrong high word whose low word is right. It changes nothing.
  * Bytes sent by a seat: 8 for a result and 16 for each element of either factor; rounds: 1, coin, then 1 for every 2^18 of
  * these elements, and 1. Leakage: none beyond lengths.
@@ -37,6 +38,9 @@ const MESSAGE = 1 << 18;
 /** Elements whose masks are drawn at a time. */
 const PIECE = 1 << 12;
 const WIDE_BYTES = 16;
+const TAG_KEY_BYTES = 16;
+/** The nonce of a key that serves once. */
+const ONCE = new Uint8Array(12);
 
 interface Context {
   seat: number;
@@ -66,6 +70,8 @@ export class ProductCheck {
   readonly #seeds: { prover: Uint8Array; left: Uint8Array };
   /** γ: as prover, and as right of the previous seat. */
   readonly #gamma: { prover: bigint; right: bigint };
+  /** Key of the tag of D and E: as prover, and as right of the previous seat. */
+  readonly #tagKeys: { prover: Uint8Array; right: Uint8Array };
   /** A and B as prover, as they were drawn. */
   #drawn: BigUint64Array[] = [];
   /** c - γ of the next seat. */
@@ -82,6 +88,7 @@ export class ProductCheck {
     this.#seeds = { prover: a.bytes(SEED_BYTES).slice(), left: b.bytes(SEED_BYTES).slice() };
     const right = a.bytes(WIDE_BYTES);
     this.#gamma = { prover: wideOf(b.bytes(WIDE_BYTES)), right: wideOf(right) };
+    this.#tagKeys = { prover: b.bytes(TAG_KEY_BYTES).slice(), right: a.bytes(TAG_KEY_BYTES).slice() };
   }
 
   /** Step 1: what this seat says as prover, and how to read what the next one said. */
@@ -127,13 +134,13 @@ export class ProductCheck {
   *verify(coin: Masks): Generator<Exchange, void, Uint8Array> {
     const { seat, crypto, kernels } = this.#context;
     const weights = this.#products.map((product) => drawWeights(coin, product));
-    const proof = crypto.sha256();
+    const proof = crypto.gmac128(this.#tagKeys.prover, ONCE);
     const drawn = this.#drawn.values();
     const proofMask = () => drawn.next().value ?? new BigUint64Array(0);
     for (const piece of this.#opened('a', weights, proofMask)) proof.update(bytesOf(piece));
     this.#drawn = [];
 
-    const received = crypto.sha256();
+    const received = crypto.gmac128(this.#tagKeys.right, ONCE);
     let sum = this.#gamma.right;
     const factors = this.#products.flatMap(({ x, y }) => [y.a, x.a]);
     const masks = this.#masks(this.#seeds.left);
@@ -174,8 +181,8 @@ export class ProductCheck {
       sum -= this.#results(of, product.f, high.f);
     }
 
-    const digest = proof.digest();
-    const back = { send: digest, expect: digest.length };
+    const tag = proof.digest();
+    const back = { send: tag, expect: tag.length };
     const last = yield { send: bytesOfWide(value), expect: WIDE_BYTES, back };
     const [prover, left] = [(seat + 2) % 3, (seat + 1) % 3];
     const matches = equalBytes(last.subarray(WIDE_BYTES), received.digest());
