@@ -58,12 +58,12 @@ const THIRD = rows([
 
 async function settle(
   program: Plan,
-  data: readonly KeyedRows[],
-  options: { protocol?: string; wrap?: Parameters<typeof taskNetwork>[0]['wrap'] } = {},
+  data: readonly (KeyedRows | undefined)[],
+  options: { protocol?: string; seats?: number[]; wrap?: Parameters<typeof taskNetwork>[0]['wrap'] } = {},
 ) {
   net = await taskNetwork({
     plans: { p: program },
-    holders: data.map((keyed) => ({ vectors: {}, keyed, kept: new Map() })),
+    holders: data.map((keyed) => (keyed === undefined ? undefined : { vectors: {}, keyed, kept: new Map() })),
     ...(options.wrap === undefined ? {} : { wrap: options.wrap }),
   });
   const ids = net.holders.map(({ id }) => id);
@@ -72,7 +72,7 @@ async function settle(
     program: 'p',
     purpose: 'test',
     roles: Object.fromEntries(Object.keys(program.roles).map((role, holder) => [role, [ids[holder]]])),
-    seats: ids,
+    seats: options.seats?.map((seat) => ids[seat]) ?? ids,
     ...(options.protocol === undefined ? {} : { protocol: options.protocol }),
   });
   const taskId = await tasks.submit(request);
@@ -133,6 +133,34 @@ test('three holders, all of them seats, match by thresholds; the one that asks k
     { name: 'intersection_bank', file: 'intersection_bank', rows: 4 },
   ]);
 }, 60_000);
+
+test.each([
+  [ADDITIVE_SEMI_HONEST.id, [1, 3]],
+  ['rep3-semi-honest/1', [1, 2, 3]],
+] as const)(
+  'with %s the holder that asks need not be a seat to learn its rows',
+  async (protocol, seats) => {
+    const some = plan(
+      ({ each, psi }) => {
+        const [shop, third] = [
+          each('shop', (t) => t.accounts.by('email')),
+          each('third', (t) => t.accounts.by('email')),
+        ];
+        psi(
+          each('bank', (t) => t.accounts.by('email')),
+          shop,
+          third,
+          { atLeast: 2, to: 'bank' },
+        );
+      },
+      ['bank', 'shop', 'third'],
+    );
+    const { view, result } = await settle(some, [BANK, SHOP, THIRD, undefined], { protocol, seats: [...seats] });
+    expect([view.phase, view.error, result]).toEqual(['settled', undefined, {}]);
+    expect(kept()).toEqual([{ intersection: [0, 2, 3, 4] }, {}, {}, {}]);
+  },
+  60_000,
+);
 
 test('it is refused where seats may do as they like, before anything is published', async () => {
   const third = plan(

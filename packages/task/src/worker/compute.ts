@@ -162,7 +162,8 @@ async function compute(context: AttemptContext): Promise<AttemptOutcome> {
     const kept = [...matching.kept, ...opened];
     const cost = costOf(channels, output);
     // A holder without a seat waits until every seat has its shares: the seats close the channel when they are done.
-    if (mySeat < 0) await Promise.all([...channels.values()].map((channel) => drained(channel, signal)));
+    // Another holder may wait just like this one, and closes nothing before.
+    if (mySeat < 0) await Promise.all(seats.map((seat) => drained(channels.get(seat), signal)));
     return { output, cost, kept };
   } finally {
     signal.removeEventListener('abort', onAbort);
@@ -228,8 +229,8 @@ function receiveInput(channel: Channel | undefined, member: NodeId, signal: Abor
   return Promise.reject(new NodeError('TASK_NO_CHANNEL', `no channel to ${member}`, { fault: 'node' }));
 }
 
-async function drained(channel: Channel, signal: AbortSignal): Promise<void> {
-  await channel.receive({ signal }).then(
+async function drained(channel: Channel | undefined, signal: AbortSignal): Promise<void> {
+  await channel?.receive({ signal }).then(
     () => undefined,
     (error) => {
       if (signal.aborted) throw error;
