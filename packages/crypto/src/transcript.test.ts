@@ -45,6 +45,42 @@ test('frames joined, split, dropped, altered or added between the ends give othe
   expect(new Set(digests).size).toBe(digests.length);
 });
 
+test('under a key, too, the ends agree on what they saw in each direction and on nothing else', async () => {
+  const [first, second] = [1, 2].map((byte) => new Uint8Array(16).fill(byte)) as [Uint8Array, Uint8Array];
+  const [a, b] = ends();
+  await a.send(frame(7));
+  await b.receive();
+  for (const end of [a, b]) end.keyed(first);
+  await a.send(frame(1, 2));
+  await b.send(frame(3));
+  expect(await b.receive()).toEqual(frame(1, 2));
+  expect(await a.receive()).toEqual(frame(3));
+  const [ofA, ofB] = [a.digests(), b.digests()];
+  expect(ofA.sent).toBe(ofB.received);
+  expect(ofA.received).toBe(ofB.sent);
+
+  const sent = async (before: Uint8Array[], key: Uint8Array, after: Uint8Array[]) => {
+    const [c] = ends();
+    for (const one of before) await c.send(one);
+    c.keyed(key);
+    for (const one of after) await c.send(one);
+    return c.digests().sent;
+  };
+  expect(await sent([frame(7)], first, [frame(1, 2)])).toBe(ofA.sent);
+  const others = await Promise.all([
+    sent([frame(8)], first, [frame(1, 2)]),
+    sent([frame(7)], second, [frame(1, 2)]),
+    sent([frame(7)], first, [frame(1), frame(2)]),
+    sent([frame(7)], first, [frame(1, 3)]),
+    sent([frame(7)], first, []),
+    sent([frame(7), frame(1, 2)], first, []),
+  ]);
+  expect(new Set([ofA.sent, ...others]).size).toBe(1 + others.length);
+  const [c] = ends();
+  c.keyed(first);
+  expect(() => c.keyed(first)).toThrow(expect.objectContaining({ code: 'TRANSCRIPT_KEYED' }));
+});
+
 test('the session is part of the digest', async () => {
   const [a, b] = ends([ZERO_HASH, OTHER_SID]);
   expect(a.digests().sent).not.toBe(b.digests().received);

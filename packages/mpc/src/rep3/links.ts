@@ -1,7 +1,8 @@
 /**
  * A seat's links to the other two: set-up, rounds, and the comparison of transcripts at the end.
  * Set-up, one frame each way: hash of what is about to run, and to the previous seat also a fresh seed and digests of
- * the input shares held in common. End, one frame each way: the digests of all four message streams of a seat.
+ * the input shares held in common. What follows enters transcripts under a key from the pair's stream: who can alter it unseen
+ * has broken the channel's TLS and read the seed. End, one frame each way: the digests of all four message streams of a seat.
  * @module
  */
 import {
@@ -24,6 +25,7 @@ const FRAME_BYTES = 1 << 20;
 /** What is computed at a time: operands, masks and results stay in cache. */
 const PIECE_BYTES = 1 << 17;
 const DIGEST_BYTES = 32;
+const KEY_BYTES = 16;
 
 interface Link {
   seat: number;
@@ -81,10 +83,12 @@ export class Links {
     }
     const theirs = fromNext.subarray(binding.length + SEED_BYTES);
     compareDigests(inputs, shared, theirs, `seats ${seat} and ${this.#next.seat}`);
-    return {
-      a: new Masks(crypto, seed, sid),
-      b: new Masks(crypto, fromNext.slice(binding.length, binding.length + SEED_BYTES), sid),
-    };
+    const [a, b] = [seed, fromNext.slice(binding.length, binding.length + SEED_BYTES)].map(
+      (from) => new Masks(crypto, from, sid),
+    ) as [Masks, Masks];
+    this.#previous.logged.keyed(a.bytes(KEY_BYTES).slice());
+    this.#next.logged.keyed(b.bytes(KEY_BYTES).slice());
+    return { a, b };
   }
 
   /**
