@@ -1,7 +1,9 @@
 /** The thread in which intersections run: their arithmetic blocks it for a second and more, and nothing else of the node. @module */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type Channel, emptyStats, type NodeId } from '@2pm/core';
+import { loadGroup } from '@2pm/crypto/group';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
+import { loadKernels } from '@2pm/crypto/wasm';
 import { intersector, type SetSizes } from '@2pm/psi';
 import { fileBucketStore } from '../psi-buckets/file-store.ts';
 import { type FromThread, fromWire, type Job, type ToThread, toWire } from './messages.ts';
@@ -16,6 +18,8 @@ const own = intersector({
 });
 
 parentPort?.on('message', (job: Job) => void serve(job));
+// Ahead of the first run; what fails here fails there again, and is reported.
+Promise.all([loadGroup(), loadKernels()]).catch(() => undefined);
 
 async function serve({ request, scratch, parties, port }: Job): Promise<void> {
   const calls = new Calls(port);
