@@ -20,7 +20,7 @@ test.skipIf(!hasCompiler())('the committed module is what the sources build to',
   } finally {
     rmSync(folder, { recursive: true });
   }
-});
+}, 60_000);
 
 test('what is released is handed out again, and an impossible size is refused with a code', async () => {
   const kernels = await loadKernels();
