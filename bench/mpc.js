@@ -15,6 +15,9 @@
  * Functions of n values with 16 fraction bits (mpc/src/numeric): reciprocal sqrt log of 2^-12 to 16, exp sigmoid of ±8; max,
  * the greatest of n; noise, discrete Laplace for ε = 1 and a sensitivity of 1 to each of n values.
  *
+ * logistic: a step of the library's logistic regression on n rows of 100 features; the figure is that of 50 steps over 50, in
+ * which the sharing out of columns and the opening of the weights stand as well.
+ *
  * Rows: shuffle (n rows of 4 columns), join (two relations of n rows, half of which match, with a tag of two words and a
  * column each; the columns of matched rows are summed up), sort (n rows of two columns by keys of 32 bits). The sums, and
  * what stands at a place of the order, are compared in the same way.
@@ -34,6 +37,7 @@ import { setFlagsFromString } from 'node:v8';
 import { channelClosed, emptyStats, Inbox, taggedHash } from '@2pm/core';
 import { nodeCrypto } from '@2pm/crypto/node';
 import * as mpc from '@2pm/mpc';
+import * as program from '@2pm/program';
 
 const WARM_UP = 2;
 const EDGE = 2n ** 61n;
@@ -41,6 +45,7 @@ const SMALL = 2n ** 30n;
 const FRACTION_BITS = 16;
 const FIXED = ['fixmul', 'trunc', 'matmul'];
 const FUNCTIONS = ['reciprocal', 'sqrt', 'exp', 'log', 'sigmoid'];
+const [STEPS, FEATURES] = [50, 100];
 const CIRCUITS = [...FIXED, 'shuffle', 'join', 'sort'];
 const BACKENDS = {
   rep3: { shared: mpc.rep3SemiHonest, run: mpc.runCircuit },
@@ -65,7 +70,7 @@ async function main() {
   });
   const task = { op: values.op, n: Number(values.n), backend: values.backend, runs: Number(values.runs) };
   const { card } = backendOf(task).shared;
-  if (!CIRCUITS.includes(task.op)) planFor(task);
+  if (!CIRCUITS.includes(task.op) && task.op !== 'logistic') planFor(task);
   const seats = Array.from({ length: card.seats }, (_, seat) =>
     fork(fileURLToPath(import.meta.url), [JSON.stringify({ ...task, seat })]),
   );
@@ -75,7 +80,7 @@ async function main() {
   for (const seat of seats) seat.send(ports);
   const measured = await reports;
   const slowest = (field) => median(measured[0].map((_, run) => Math.max(...measured.map((seat) => seat[run][field]))));
-  const count = task.op === 'matmul' ? task.n ** 3 : task.n;
+  const count = { matmul: task.n ** 3, logistic: STEPS }[task.op] ?? task.n;
   const bytes = measured.reduce((sum, seat) => sum + seat[0].bytes, 0) / card.seats;
   const result = {
     name: 'mpc',
@@ -84,7 +89,7 @@ async function main() {
     backend: card.id,
     ns_per_op: round((slowest('protocolMs') * 1e6) / count),
     cpu_ns_per_op: round((slowest('cpuMs') * 1e6) / count),
-    rounds: measured[0][0].rounds,
+    rounds: task.op === 'logistic' ? round(measured[0][0].rounds / STEPS) : measured[0][0].rounds,
     bytes_per_op: round(bytes / count),
     protocol_ms: round(slowest('protocolMs')),
     wall_ms: round(slowest('wallMs')),
@@ -102,7 +107,7 @@ async function seatProcess() {
   const task = JSON.parse(argv[2]);
   const { shared, run: runCircuit } = backendOf(task);
   const channels = await connectSeats(task.seat, shared.card.seats);
-  const { plan, values, circuit, exact } = CIRCUITS.includes(task.op) ? circuitFor(task) : planFor(task);
+  const { plan, values, circuit, exact } = inputsFor(task);
   const roles = { holder: 1 };
   const reports = [];
   for (let run = 0; run < task.runs + WARM_UP; run++) {
@@ -161,6 +166,36 @@ async function worstError(seat, channels, output, exact) {
     else if (-error > worst) worst = -error;
   }
   return Number(worst) / 2 ** FRACTION_BITS;
+}
+
+function inputsFor(task) {
+  if (task.op === 'logistic') return logisticFor(task);
+  return CIRCUITS.includes(task.op) ? circuitFor(task) : planFor(task);
+}
+
+function logisticFor({ n }) {
+  const names = Array.from({ length: FEATURES }, (_, j) => `x${j}`);
+  const feature = program.int({ min: -(2 ** FRACTION_BITS), max: 2 ** FRACTION_BITS });
+  const columns = Object.fromEntries(names.map((name) => [name, feature]));
+  const people = program.table({ ...columns, y: program.int({ min: 0, max: 1 }) }, { maxRows: n });
+  const task = program.defineTask({
+    ...{ name: 'logistic', tables: { people }, roles: { holder: { min: 1, max: 1, tables: ['people'] } } },
+    run({ each, reveal }) {
+      const stacked = each('holder', (t) => t.people.rows([...names, 'y'], { capacity: n })).stack();
+      const columns = new program.SharedMatrix(stacked.unstack(), n).transpose();
+      const features = names.map((_, j) => columns.row(1 + j).div(2 ** FRACTION_BITS));
+      const model = program.logisticRegression(features, columns.row(1 + FEATURES).eq(1), { iterations: STEPS });
+      return reveal({ model }, { to: 'analyst', minGroupSize: 2 });
+    },
+  });
+  const random = repeatable(253).fill(new Uint8Array(4 * n * FEATURES));
+  const bounded = new Int32Array(random.buffer).map((word) => word >> (31 - FRACTION_BITS));
+  const rows = BigInt64Array.from({ length: n * (FEATURES + 2) }, (_, at) => {
+    const [i, j] = [Math.floor(at / (FEATURES + 2)), at % (FEATURES + 2)];
+    if (j === 0) return 1n;
+    return j > FEATURES ? BigInt(i % 2) : BigInt(bounded[i * FEATURES + j - 1]);
+  });
+  return { plan: program.trace(task), values: [rows, BigInt64Array.of(BigInt(n))] };
 }
 
 function backendOf({ backend }) {

@@ -277,7 +277,7 @@ export const Attributes = z.strictObject({
   category: z.string().max(256).optional(),
   categories: z.array(z.string().max(256)).min(1).max(4096).optional(),
   edges: z.array(Integer).min(2).max(4097).optional(),
-  columns: z.array(Name).max(64).optional(),
+  columns: z.array(Name).max(256).optional(),
   capacity: z
     .number()
     .int()
@@ -309,7 +309,7 @@ export type Attributes = z.infer<typeof Attributes>;
 
 export const PlanNode = z.strictObject({
   op: z.enum(OPERATIONS),
-  args: z.array(Index).max(64),
+  args: z.array(Index).max(256),
   attrs: Attributes,
   type: ValueType,
   /** Line of the analyst's program, so that every refusal can point at it. */

@@ -117,7 +117,7 @@ test('a model of fewer rows than are asked for is withheld', () => {
   expect(clearly(program(2, 0, HOLDERS * ROWS + 1))).toEqual({ model: [null, null, null], said: null, known: null });
 });
 
-test('seats come to the weights of the clear computation, in 35 rounds an iteration at most', async () => {
+test('seats come to the weights of the clear computation, in 19 rounds an iteration at most', async () => {
   const [plan, longer] = [program(6), program(7)];
   const run = async (of: Plan) =>
     simulateSeats(rep3SemiHonest, {
@@ -128,7 +128,7 @@ test('seats come to the weights of the clear computation, in 35 rounds an iterat
   const { model } = finish(plan, opened) as never as Result;
   for (const [j, value] of clearly(plan).model.entries()) expect(model[j]).toBeCloseTo(value, 3);
   const more = (await run(longer)).seats[0]?.rounds ?? 0;
-  expect(more - (seats[0]?.rounds ?? 0)).toBeLessThanOrEqual(35);
+  expect(more - (seats[0]?.rounds ?? 0)).toBeLessThanOrEqual(19);
   expect(longer.nodes.length).toBe(plan.nodes.length);
   expect(nodesOf(plan, 'sigmoid/1')).toHaveLength(3);
 });

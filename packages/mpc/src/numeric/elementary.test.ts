@@ -96,10 +96,10 @@ describe('within the stated error, over the whole declared range', () => {
       sigmoid,
       (x) => 1 / (1 + Math.exp(-x)),
       over,
-      () => 2 + 2 ** (over.to - 23),
+      () => 2 + 2 ** (over.to - 19),
     );
     expect(excess).toBeLessThanOrEqual(0);
-    expect(rounds).toBeLessThanOrEqual(30);
+    expect(rounds).toBeLessThanOrEqual(13);
   });
 });
 

@@ -9,7 +9,7 @@
  *   sqrt         x ≥ 0      bit lengths of the range   30       2 + value · 2^-27
  *   log          x ≥ 1      bit lengths of the range   27       2 + 2^(to-26)
  *   exp          any        one for each ln 2          25       2 + value · 2^-27
- *   sigmoid      any        one for each 2, to ±17     23       2 + 2^(to-23)
+ *   sigmoid      any        22, to ±16                 13       2 + 2^(to-19)
  *
  * Normalisation by bit length after Catrina, Saxena: Secure Computation with Fixed-Point Numbers, FC 2010, §4; without
  * their bit decomposition. Nothing leaks: all is made of gates that leak nothing, and lengths are public.
@@ -143,58 +143,75 @@ export function exp(b: CircuitBuilder, x: number, range: Range): number {
   return scaledBack(b, power, beyond, bounded ? halves : [undefined, ...halves]);
 }
 
-/** 1 / (1 + e^-x). Beyond ±17 it is 0 or 1. */
-export function sigmoid(b: CircuitBuilder, x: number, range: Range): number {
+/**
+ * 1 / (1 + e^-x): 0 or 1 beyond ±16, and a polynomial of x / 16 on each piece between. The powers are of x itself and not of
+ * what x is within its piece, so that they are made while it is compared. Beyond ±16 they are anything, times 0.
+ */
+export function sigmoid(b: CircuitBuilder, x: number, { lo, hi, from, to }: Range): number {
   const { length } = b.at(x);
-  const [degree, far] = [8, 17];
-  const one = 1n << BigInt(range.from);
-  const clamp = (limit: bigint) => (limit < -far ? -far : limit > far ? far : Number(limit));
-  const [low, high] = [floorDiv(range.lo, one) < -far, range.hi >= BigInt(far) * one];
-  // Pieces are 2 wide and have odd ends: the one in the middle is [-1, 1).
-  const odd = (limit: bigint) => 2 * Math.floor((clamp(limit) + 1) / 2) - 1;
-  const [first, last] = [odd(floorDiv(range.lo, one)), odd(floorDiv(range.hi, one))];
-  const flat = (value: bigint) => [value, ...new Array<bigint>(degree).fill(0n)];
-  const below = { start: -far - 2, centre: 0, inside: 0n, table: flat(0n) as readonly bigint[] };
-  const pieces = low ? [below] : [];
-  for (let start = first; start <= last && start < far; start += 2) {
-    const table = sigmoidPiece(start, degree);
-    pieces.push({ start, centre: start + 1, inside: 1n, table });
-  }
-  if (high) pieces.push({ start: far, centre: 0, inside: 0n, table: flat(1n << BigInt(COEFFICIENT)) });
-  const beyond = located(
-    b,
-    x,
-    pieces.slice(1).map(({ start }) => BigInt(start) * one),
-  );
-  const centres = pieces.map(({ centre }) => BigInt(centre) << BigInt(FRACTION));
-  const wide = b.words('sub', length, [atFraction(b, x, range.from), byPiece(b, beyond, centres, length)]);
-  // Outside the pieces t is made 0, so that its powers stay within their range.
-  const inside = pieces.map((piece) => piece.inside);
-  const t = inside.includes(0n) ? b.words('mul', length, [wide, byPiece(b, beyond, inside, length)]) : wide;
-  const known = powers(b, t, degree);
+  const pieces = sigmoidPieces().filter(({ start, end }) => at(start, from) <= hi && at(end, from) > lo);
+  const starts = pieces.slice(1).map(({ start }) => at(start, from));
+  const beyond = located(b, x, starts);
+  const known = powers(b, atFraction(b, x, from + 4), SIGMOID_DEGREE);
   const coefficient = (m: number) =>
     byPiece(
       b,
       beyond,
-      pieces.map(({ table }) => table[m] ?? 0n),
+      pieces.map(({ coefficients }) => coefficients[m] ?? 0n),
       length,
     );
   let sum = b.words('scale', length, [coefficient(0)], 1n << BigInt(FRACTION));
   for (const [m, power] of known.entries()) {
     sum = b.words('add', length, [sum, b.words('mul', length, [power, coefficient(m + 1)])]);
   }
-  return b.truncate(sum, FRACTION + COEFFICIENT - range.to);
+  return b.truncate(sum, FRACTION + COEFFICIENT - to);
 }
 
-/** Coefficients on [start, start + 2), around its middle. A training asks for the same again and again. */
-function sigmoidPiece(start: number, degree: number): readonly bigint[] {
-  const known = sigmoidPieces.get(start);
-  if (known !== undefined) return known;
-  const piece = interpolate((t) => 1 / (1 + expOf(-(t + start + 1))), 1, degree).map((c) => toFixed(c, COEFFICIENT));
-  sigmoidPieces.set(start, piece);
-  return piece;
+/** The least integer with `from` fraction bits that is not below so many sixteenths; beyond all words for infinity. */
+function at(sixteenths: number, from: number): bigint {
+  if (!Number.isFinite(sixteenths)) return sixteenths < 0 ? -(2n ** 64n) : 2n ** 64n;
+  return -((-BigInt(sixteenths) << BigInt(from)) >> 4n);
 }
-const sigmoidPieces = new Map<number, readonly bigint[]>();
+
+const SIGMOID_DEGREE = 4;
+/** Where pieces begin above 0, and below it likewise, in sixteenths: as wide as an error of 2^-22 lets them be. */
+const SIGMOID_STARTS = [4, 14, 24, 34, 47, 65, 83, 105, 134, 179, 256];
+
+interface SigmoidPiece {
+  /** In sixteenths. */
+  start: number;
+  end: number;
+  /** Of 1, x / 16, (x / 16)², …, with COEFFICIENT fraction bits. */
+  coefficients: readonly bigint[];
+}
+
+/** A training asks for them again and again. */
+function sigmoidPieces(): readonly SigmoidPiece[] {
+  if (knownPieces.length > 0) return knownPieces;
+  const starts = [...SIGMOID_STARTS.map((start) => -start).reverse(), ...SIGMOID_STARTS];
+  const [least = 0, greatest = 0, one] = [starts[0], starts.at(-1), 1n << BigInt(COEFFICIENT)];
+  knownPieces.push({ start: Number.NEGATIVE_INFINITY, end: least, coefficients: [] });
+  for (const [i, start] of starts.slice(0, -1).entries()) {
+    const end = starts[i + 1] ?? greatest;
+    const [centre, half] = [(start + end) / 2 / 16, (end - start) / 2 / 16];
+    const around = interpolate((t) => 1 / (1 + expOf(-(t + centre))), half, SIGMOID_DEGREE);
+    const coefficients = recentred(around, centre).map((c, m) => toFixed(c * 16 ** m, COEFFICIENT));
+    knownPieces.push({ start, end, coefficients });
+  }
+  knownPieces.push({ start: greatest, end: Number.POSITIVE_INFINITY, coefficients: [one] });
+  return knownPieces;
+}
+const knownPieces: SigmoidPiece[] = [];
+
+/** The coefficients of p(x - centre), by Horner's scheme. */
+function recentred(p: readonly number[], centre: number): number[] {
+  const out: number[] = [];
+  for (const c of [...p].reverse()) {
+    for (let m = out.length; m >= 0; m--) out[m] = (m > 0 ? (out[m - 1] ?? 0) : 0) - centre * (out[m] ?? 0);
+    out[0] = (out[0] ?? 0) + c;
+  }
+  return out.slice(0, p.length);
+}
 
 /**
  * x = c · 2^j with c in [½, 1): t = 4c - 3 in [-1, 1) and, for each piece, its j. Where x is 0, j and t are 0.

@@ -45,8 +45,10 @@ export function elementaryBounds(op: Elementary, { lo, hi }: Bounds, from: numbe
       const [below, above] = [Math.min(bitLength(lo) - 1 - from, 0), Math.max(bitLength(hi) - from, 0)];
       return widened(BigInt(below) * one, BigInt(above) * one);
     }
-    case 'sigmoid/1':
-      return widened(0n, one);
+    case 'sigmoid/1': {
+      const error = 2n + (one >> 18n);
+      return { lo: -error, hi: one + error };
+    }
   }
 }
 

@@ -269,8 +269,8 @@ export class LocalTableMethods<C extends ColumnSpecs, Of extends string, K exten
     if (!['error', 'first', 'drop'].includes(duplicates)) {
       fail('PROGRAM_CONSTANT', "duplicates is one of 'error', 'first' and 'drop'");
     }
-    if (columns.length > 64 || new Set(columns).size !== columns.length) {
-      fail('PROGRAM_CONSTANT', 'by() takes at most 64 columns, each once');
+    if (columns.length > 256 || new Set(columns).size !== columns.length) {
+      fail('PROGRAM_CONSTANT', 'by() takes at most 256 columns, each once');
     }
     for (const name of columns) {
       if (!Object.hasOwn(this.#columns, name)) fail('PROGRAM_NAME', `the table has no column "${String(name)}"`);
@@ -287,7 +287,7 @@ export class LocalTableMethods<C extends ColumnSpecs, Of extends string, K exten
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > 1_000_000) {
       fail('PROGRAM_CONSTANT', 'capacity must be a whole number from 1 to 1,000,000');
     }
-    if (columns.length < 1 || columns.length > 64) fail('PROGRAM_CONSTANT', 'rows() takes 1 to 64 columns');
+    if (columns.length < 1 || columns.length > 256) fail('PROGRAM_CONSTANT', 'rows() takes 1 to 256 columns');
     let bounds: Bounds = BIT;
     for (const name of columns) {
       const type = Object.hasOwn(this.#columns, name) ? this.#columns[name]?.type : undefined;

@@ -78,7 +78,7 @@ export function dotEach(x: Ints, ys: readonly Ints[]): Ints {
 }
 
 function alike(vectors: readonly Ints[], oneLength = true): Ref[] {
-  if (vectors.length === 0 || vectors.length > 63) fail('PROGRAM_LENGTH', 'expected 1 to 63 vectors');
+  if (vectors.length === 0 || vectors.length > 255) fail('PROGRAM_LENGTH', 'expected 1 to 255 vectors');
   const refs = vectors.map(intRef);
   const [first] = refs as [Ref];
   for (const ref of refs) {

@@ -73,7 +73,11 @@ const RANGES: Readonly<Record<Elementary, (x: Bounds, from: number, to: number) 
     const [least, most] = [Math.min(0, bitLength(lo) - 1 - from), Math.max(0, bitLength(hi) - from)];
     return outwards(BigInt(least) << BigInt(to), BigInt(most) << BigInt(to));
   },
-  sigmoid: (_, _from, to) => outwards(0n, 2n ** BigInt(to)),
+  sigmoid(_, _from, to) {
+    const one = 2n ** BigInt(to);
+    const error = 2n + (one >> 18n);
+    return { lo: -error, hi: one + error };
+  },
 };
 
 /** Bits of the reciprocal of a value from `lo` on, before its fraction. */
@@ -159,7 +163,7 @@ export function sliced(ref: Ref, offset: number, length: number): Ref {
 /** Of vectors of one scale. */
 export function concatenated(parts: readonly Ref[]): Ref {
   const [first] = parts as readonly [Ref, ...Ref[]];
-  if (parts.length > 64) fail('PROGRAM_LENGTH', 'at most 64 vectors can be put together at once');
+  if (parts.length > 256) fail('PROGRAM_LENGTH', 'at most 256 vectors can be put together at once');
   const length = checkLength(parts.reduce((sum, part) => sum + lengthOf(part), 0));
   const bounds = parts.map(({ lo, hi }): Bounds => ({ lo, hi })).reduce(interval.hull);
   return first.trace.emit('concat/1', parts, numberLike(first, bitsOf(first), length), bounds);

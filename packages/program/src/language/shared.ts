@@ -42,7 +42,7 @@ export interface Precision {
 /**
  * A secret vector. Both sides of an operation have the same length, or one is a number or has a single entry.
  * `reciprocal`, `div`, `sqrt`, `exp`, `log` and `sigmoid` err by at most 2 units of the last place and by 2^-27 of the
- * value (`log`: by 2^-26, `sigmoid`: by 2^-23 in all; `div`: see there); they take about 30 rounds.
+ * value (`log`: by 2^-26, `sigmoid`: by 2^-19 in all; `div`: see there); they take about 30 rounds.
  */
 export class SharedVector<K extends SharedKind = SharedKind> extends Value {
   declare protected readonly holds: K;
