@@ -2,9 +2,9 @@
 /**
  * Cost of operations of a back-end: one process a seat, real TCP sockets on the loopback interface.
  *
- *   node bench/mpc.js --op mul --n 1000000 [--backend rep3] [--runs 5] [--json]
+ *   node bench/mpc.js --op mul --n 1000000 [--backend rep3] [--seats 2] [--runs 5] [--json]
  *
- * Back-ends: rep3, rep3-malicious (three seats), additive (two; base transfers and all correlations are part of every figure).
+ * Back-ends: rep3, rep3-malicious (three seats), additive (two, or --seats up to 8; all correlations are part of every figure).
  *
  * Operations: mul lt eq and select suppress dot (n elements at once), round (a chain of n dependent products of one
  * element); in fixed point with 16 fraction bits: fixmul (n products), trunc (n values up to ±2^44, rounded), matmul (two
@@ -64,14 +64,16 @@ async function main() {
       op: { type: 'string', default: 'mul' },
       n: { type: 'string', default: '100000' },
       backend: { type: 'string', default: 'rep3' },
+      seats: { type: 'string' },
       runs: { type: 'string', default: '5' },
       json: { type: 'boolean', default: false },
     },
   });
   const task = { op: values.op, n: Number(values.n), backend: values.backend, runs: Number(values.runs) };
   const { card } = backendOf(task).shared;
+  task.seats = Number(values.seats ?? card.seats);
   if (!CIRCUITS.includes(task.op) && task.op !== 'logistic') planFor(task);
-  const seats = Array.from({ length: card.seats }, (_, seat) =>
+  const seats = Array.from({ length: task.seats }, (_, seat) =>
     fork(fileURLToPath(import.meta.url), [JSON.stringify({ ...task, seat })]),
   );
   const answers = () => Promise.all(seats.map(async (seat) => (await once(seat, 'message'))[0]));
@@ -81,12 +83,13 @@ async function main() {
   const measured = await reports;
   const slowest = (field) => median(measured[0].map((_, run) => Math.max(...measured.map((seat) => seat[run][field]))));
   const count = { matmul: task.n ** 3, logistic: STEPS }[task.op] ?? task.n;
-  const bytes = measured.reduce((sum, seat) => sum + seat[0].bytes, 0) / card.seats;
+  const bytes = measured.reduce((sum, seat) => sum + seat[0].bytes, 0) / task.seats;
   const result = {
     name: 'mpc',
     op: task.op,
     n: task.n,
     backend: card.id,
+    seats: task.seats,
     ns_per_op: round((slowest('protocolMs') * 1e6) / count),
     cpu_ns_per_op: round((slowest('cpuMs') * 1e6) / count),
     rounds: task.op === 'logistic' ? round(measured[0][0].rounds / STEPS) : measured[0][0].rounds,
@@ -106,14 +109,16 @@ async function main() {
 async function seatProcess() {
   const task = JSON.parse(argv[2]);
   const { shared, run: runCircuit } = backendOf(task);
-  const channels = await connectSeats(task.seat, shared.card.seats);
+  const channels = await connectSeats(task.seat, task.seats);
   const { plan, values, circuit, exact } = inputsFor(task);
   const roles = { holder: 1 };
   const reports = [];
   for (let run = 0; run < task.runs + WARM_UP; run++) {
     const sid = taggedHash('bench/sid', new Uint8Array([run]));
     const rng = repeatable(run);
-    const inputs = new Map([['holder', [shared.shareInputs(values, { sid, rng, crypto: nodeCrypto })[task.seat]]]]);
+    const inputs = new Map([
+      ['holder', [shared.shareInputs(values, { sid, rng, crypto: nodeCrypto, seats: task.seats })[task.seat]]],
+    ]);
     await rendezvous(channels);
     const sent = () => [...channels.values()].reduce((sum, { stats }) => sum + stats.bytesSent, 0);
     const started = hrtime.bigint();

@@ -42,7 +42,7 @@ export const SubmitRequest = z.strictObject({
    * As many as the protocol has; left out, invited nodes of distinct organisations, then others. Where rows are joined,
    * one of them must bring no rows.
    */
-  seats: z.array(NodeId).min(2).max(3).optional(),
+  seats: z.array(NodeId).min(2).max(8).optional(),
   /** Id of the protocol between the seats; left out, the node's first that gives the security asked for. */
   protocol: z.string().max(64).optional(),
   /** The least that the protocol must withstand. */

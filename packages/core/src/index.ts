@@ -92,13 +92,15 @@ export {
   TableType,
   ValueType,
 } from './plan.ts';
-export type {
-  CryptoProvider,
-  ProtocolCard,
-  RoleSizes,
-  SeatContext,
-  SeatOutput,
-  SharedBackend,
+export {
+  admitsSeats,
+  type CryptoProvider,
+  type ProtocolCard,
+  type RoleSizes,
+  type SeatContext,
+  type SeatOutput,
+  type SharedBackend,
+  seatsOf,
 } from './protocol.ts';
 export {
   Consent,

@@ -13,14 +13,27 @@ export interface ProtocolCard {
   /** Paper and section, RFC, or spec. */
   reference: string;
   security: SecurityModel;
-  /** Parties that may be corrupted together. */
+  /** Parties that may be corrupted together; where the number of seats varies, of the least. */
   threshold: number;
+  /** How many compute, the least where it varies. */
   seats: number;
+  /** The most, where it varies. */
+  maxSeats?: number;
   /** What each kind of party learns beyond its output, in plain words. */
   learns: string[];
   /** And where the plan joins rows; absent where the protocol joins none. */
   learnsOfJoins?: string[];
   deviations: string[];
+}
+
+/** Whether so many seats can run the protocol. */
+export function admitsSeats({ seats, maxSeats = seats }: ProtocolCard, count: number): boolean {
+  return count >= seats && count <= maxSeats;
+}
+
+/** For people: `3`, or `2 to 8`. */
+export function seatsOf({ seats, maxSeats = seats }: ProtocolCard): string {
+  return seats === maxSeats ? `${seats}` : `${seats} to ${maxSeats}`;
 }
 
 /** Hash functions, bulk PRG and the like that a runtime does better than portable code. */
@@ -51,7 +64,7 @@ export type RoleSizes = Readonly<Record<string, number>>;
 export interface SeatContext {
   plan: Plan;
   sid: Hash;
-  /** 0, 1, 2. */
+  /** From 0 on; there is one more than there are channels. */
   seat: number;
   roles: RoleSizes;
   /** Input message of each member of each role, in roster order, as made by `shareInputs` for this seat. */
@@ -76,8 +89,14 @@ export interface SharedBackend {
    * which the role is a side (`circuitMatch`).
    */
   inputNodes(plan: Plan, role: string): number[];
-  /** Splits a holder's vectors (one for each input node, same order) into one message for each seat. */
-  shareInputs(values: readonly BigInt64Array[], context: { sid: Hash; rng: Rng; crypto: CryptoProvider }): Uint8Array[];
+  /**
+   * Splits a holder's vectors (one for each input node, same order) into one message for each seat: `seats` of them, or the
+   * card's number.
+   */
+  shareInputs(
+    values: readonly BigInt64Array[],
+    context: { sid: Hash; rng: Rng; crypto: CryptoProvider; seats?: number },
+  ): Uint8Array[];
   /** Runs one seat to the point where outputs may be released. Nothing has been opened to any seat. */
   runSeat(context: SeatContext): Promise<SeatOutput>;
   /**

@@ -19,7 +19,7 @@ export const TaskSpec = z.strictObject({
   /** Invited nodes by role of the plan; each list ascending, no node twice. */
   roles: z.record(z.string(), z.array(NodeId).min(1).max(64)),
   /** The computing parties, in seat order. */
-  seats: z.array(NodeId).min(2).max(3),
+  seats: z.array(NodeId).min(2).max(8),
   /** Protocol card id of the shared placement, e.g. `rep3-semi-honest/1`. */
   protocol: z.string().max(64),
   security: SecurityModel,

@@ -14,7 +14,7 @@ export interface Exchange {
    * they leave. Multiples of 8 but for the end.
    */
   prepare?: (from: number, to: number) => void;
-  /** Bytes of the answer: known from the plan, never from the data. */
+  /** Bytes of the answer, of each of the engine's peers: known from the plan, never from the data. */
   expect: number;
   /**
    * The same against the ring: bytes to the seat that usually answers, and the length of what the seat that is usually
@@ -31,6 +31,8 @@ export type Interactive<Share> = Generator<Exchange, Share, Uint8Array>;
 /** The primitive operations of a back-end on its own kind of shares. */
 export interface Engine<Share> {
   readonly costs: RoundCosts;
+  /** How many seats answer every exchange, one behind another; 1 where absent. */
+  readonly peers?: number;
   /** An operation without a cost. */
   local(gate: Gate, args: readonly Share[]): Share;
   /** An operation with a cost. All seats run their generators, and prepare their bytes, in one order. */
@@ -45,7 +47,7 @@ interface Running<Share> {
 
 /**
  * The shares of all gates that are outputs of the circuit, by gate index.
- * `exchange` sends a round's bytes and returns the answer, `expect` bytes long; called once a round.
+ * `exchange` sends a round's bytes and returns the answers, each `expect` bytes long; called once a round.
  */
 export async function execute<Share>(
   circuit: Circuit,
@@ -88,10 +90,12 @@ export async function execute<Share>(
     running.sort((a, b) => a.index - b.index);
     const whole = together(running.map((one) => one.exchange));
     const answer = await exchange(whole);
-    let [offset, behind] = [0, whole.expect];
+    const { peers = 1 } = engine;
+    let [offset, behind] = [0, whole.expect * peers];
     const next: Running<Share>[] = [];
     for (const { index, generator, exchange: mine } of running) {
-      const parts = [answer.subarray(offset, offset + mine.expect)];
+      const parts: Uint8Array[] = [];
+      for (let at = offset; parts.length < peers; at += whole.expect) parts.push(answer.subarray(at, at + mine.expect));
       offset += mine.expect;
       if (mine.back !== undefined && mine.back.expect > 0) {
         parts.push(answer.subarray(behind, behind + mine.back.expect));

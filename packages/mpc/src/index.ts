@@ -1,5 +1,6 @@
 export { additiveScheduleHash, additiveSemiHonest, runAdditiveCircuit, runOnShares } from './additive/backend.ts';
 export { ADDITIVE_SEMI_HONEST } from './additive/card.ts';
+export { type AdditiveTraffic, additiveTraffic } from './additive/traffic.ts';
 export { sharedBackends } from './backends.ts';
 export { REP3_SEMI_HONEST } from './card.ts';
 export { type Circuit, CircuitBuilder } from './circuit.ts';

@@ -18,6 +18,8 @@ export interface Simulation {
   plan: Plan;
   sid: Hash;
   roles: RoleSizes;
+  /** Where the protocol admits more than one number. */
+  seats?: number;
   inputs: PlainInputs;
   rng: Rng;
   crypto: CryptoProvider;
@@ -35,14 +37,15 @@ export interface SimulationResult {
 /** Shares the inputs, runs the seats, opens every reveal. The first failure closes all channels and is thrown. */
 export async function simulateSeats(backend: SharedBackend, simulation: Simulation): Promise<SimulationResult> {
   const { plan, sid, roles, inputs, rng, crypto, signal = new AbortController().signal } = simulation;
+  const { seats: count = backend.card.seats } = simulation;
   backend.check(plan);
-  const matchers = new Map(taggedJoins(plan).map((node) => [node, backend.card.seats - 1]));
-  const numbers = Array.from({ length: backend.card.seats }, (_, seat) => seat);
+  const matchers = new Map(taggedJoins(plan).map((node) => [node, count - 1]));
+  const numbers = Array.from({ length: count }, (_, seat) => seat);
   const messages = new Map<string, Uint8Array[][]>();
   for (const [role, members] of inputs) {
     messages.set(
       role,
-      members.map((values) => backend.shareInputs(values, { sid, rng, crypto })),
+      members.map((values) => backend.shareInputs(values, { sid, rng, crypto, seats: count })),
     );
   }
   const channels = connect(numbers, simulation.wrap ?? ((channel) => channel));

@@ -8,6 +8,7 @@ import { evaluatePlain } from '../plain.ts';
 import { type Simulation, simulateSeats } from '../simulate.ts';
 import { additiveSemiHonest, runAdditiveCircuit } from './backend.ts';
 import { open } from './outputs.ts';
+import { additiveTraffic } from './traffic.ts';
 
 const SID = `0x${'ab'.repeat(32)}` as Hash;
 const EDGE = 2n ** 62n;
@@ -59,13 +60,19 @@ async function runCircuit(circuit: Circuit, inputs: readonly bigint[], seed = 1,
       runSeat: (context) => runAdditiveCircuit(circuit, context),
       open: (_plan, _roles, node, shares) => {
         const { form, length } = widths[node] as Gate;
-        const [x, y] = shares.map((share) => share.slice().buffer);
+        const buffers = shares.map((share) => share.slice().buffer);
         if (form === 'bits') {
-          const [p, q] = [new Uint32Array(x ?? []), new Uint32Array(y ?? [])];
-          return Array.from({ length }, (_, i) => BigInt(((p[i >> 5]! ^ q[i >> 5]!) >>> (i & 31)) & 1));
+          const packed = buffers.map((buffer) => new Uint32Array(buffer));
+          const all = (i: number) => packed.reduce((sum, share) => sum ^ share[i >> 5]!, 0);
+          return Array.from({ length }, (_, i) => BigInt((all(i) >>> (i & 31)) & 1));
         }
-        const [p, q] = [new BigUint64Array(x ?? []), new BigUint64Array(y ?? [])];
-        return Array.from({ length }, (_, i) => BigInt.asIntN(64, p[i]! + q[i]!));
+        const words = buffers.map((buffer) => new BigUint64Array(buffer));
+        return Array.from({ length }, (_, i) =>
+          BigInt.asIntN(
+            64,
+            words.reduce((sum, share) => sum + share[i]!, 0n),
+          ),
+        );
       },
     },
     {
@@ -149,7 +156,11 @@ const word = fc.oneof(
 );
 
 describe('a run opens to what the circuit says in the clear', () => {
-  test('for random circuits of every exact gate', async () => {
+  test.each([
+    [2, 4],
+    [3, 2],
+    [4, 1],
+  ])('for random circuits of every exact gate, with %i seats', async (seats, numRuns) => {
     const step = fc.record({ op: fc.nat(), picks: fc.tuple(fc.nat(), fc.nat()), constant: word });
     const cases = fc.record({
       length: fc.integer({ min: 1, max: 70 }),
@@ -195,15 +206,15 @@ describe('a run opens to what the circuit says in the clear', () => {
           }
         });
         for (const { op } of circuit.gates) tried.add(op);
-        const { values: opened } = await runCircuit(circuit, values.slice(0, 2 * length), seed);
+        const { values: opened } = await runCircuit(circuit, values.slice(0, 2 * length), seed, { seats });
         expect(opened).toEqual(evaluate(circuit, values));
       }),
-      { numRuns: 4 },
+      { numRuns },
     );
-    expect(tried.size).toBeGreaterThan(15);
+    expect(tried.size).toBeGreaterThan(seats === 4 ? 12 : 15);
   });
 
-  test('for matrices of any shape', async () => {
+  test.each([2, 3])('for matrices of any shape, with %i seats', async (seats) => {
     const shapes = [
       [1, 1, 1],
       [2, 3, 4],
@@ -218,16 +229,35 @@ describe('a run opens to what the circuit says in the clear', () => {
       }
     });
     const inputs = fc.sample(word, { numRuns: 80, seed: 3 });
-    expect((await runCircuit(circuit, inputs)).values).toEqual(evaluate(circuit, inputs));
+    expect((await runCircuit(circuit, inputs, 1, { seats })).values).toEqual(evaluate(circuit, inputs));
   });
 
-  test('for the plan of a task', async () => {
-    const { result, expected } = simulate(PLAN, ROWS);
+  test.each([5])('for what turns words to bits and back, with %i seats', async (seats) => {
+    const edges = [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 32n, -(2n ** 32n), 3n];
+    const inputs = [...edges, ...fc.sample(word, { numRuns: 2, seed: seats })];
+    const { length } = inputs;
+    const circuit = circuitOf(length, (b, input) => {
+      const x = input(0, length);
+      b.bits('zero', length, [x]);
+      b.words('inject', length, [b.bits('negative', length, [x])]);
+    });
+    const { seats: ran, values } = await runCircuit(circuit, inputs, 1, { seats });
+    expect(values).toEqual(evaluate(circuit, inputs));
+    expect(new Set(ran.map(({ transcript }) => transcript)).size).toBe(1);
+  });
+
+  // Before and after 1 each; products 2, transfers 3, and 1 where pairs adjust their bits. Then a comparison and a choice.
+  test.each([
+    [2, 1 + 5 + 7 + 1],
+    [3, 1 + 6 + 11 + 1],
+    [4, 1 + 6 + 12 + 1],
+  ])('for the plan of a task, with %i seats', async (seatCount, rounds) => {
+    const { result, expected } = simulate(PLAN, ROWS, { seats: seatCount });
     const { opened, seats } = await result;
     expect(opened).toEqual(expected);
     expect([...opened.values()][0]).toEqual([null, 12n, -13n]);
-    expect(seats.map(({ rounds }) => rounds)).toEqual([14, 14]);
-    expect(seats[0]?.transcript).toBe(seats[1]?.transcript);
+    expect(seats.map((seat) => seat.rounds)).toEqual(seats.map(() => rounds));
+    expect(new Set(seats.map(({ transcript }) => transcript)).size).toBe(1);
   });
 
   test('without a transfer where no operation takes one', async () => {
@@ -240,44 +270,54 @@ describe('a run opens to what the circuit says in the clear', () => {
 });
 
 describe('truncation', () => {
-  test('rounds to a neighbour, never further, whatever is cut off', async () => {
-    const cuts = [1, 2, 13, 16, 31, 32, 40, 61, 62];
-    const inputs = [
-      ...[0n, 1n, -1n, EDGE - 1n, -EDGE, EDGE - 2n ** 16n, -EDGE + 1n, 2n ** 16n, -(2n ** 16n), 2n ** 61n],
-      ...fc.sample(fc.bigInt({ min: -EDGE, max: EDGE - 1n }), { numRuns: 190, seed: 1 }),
-    ];
-    const circuit = circuitOf(inputs.length, (b, input) => {
-      const x = input(0, inputs.length);
-      for (const bits of cuts) b.truncate(x, bits);
-      for (const bits of cuts)
-        b.truncate(b.words('add', inputs.length, [x, b.words('constant', inputs.length, [])]), bits);
-    });
-    const { values } = await runCircuit(circuit, inputs);
-    let rounded = 0;
-    for (const [index, { op, constant = 0n }] of circuit.gates.entries()) {
-      if (op !== 'truncate') continue;
-      for (const [i, value] of values[index]!.entries()) {
-        const error = (value << constant) - inputs[i]!;
-        expect(error > -(1n << constant) && error < 1n << constant, `${inputs[i]} cut by ${constant}`).toBe(true);
-        rounded++;
+  test.each([
+    [2, 190, [1, 2, 13, 16, 31, 32, 40, 61, 62]],
+    [3, 40, [1, 2, 16, 31, 62]],
+    [4, 10, [1, 33, 62]],
+  ] as const)(
+    'rounds to a neighbour, never further, whatever is cut off, with %i seats',
+    async (seats, numRuns, cuts) => {
+      const inputs = [
+        ...[0n, 1n, -1n, EDGE - 1n, -EDGE, EDGE - 2n ** 16n, -EDGE + 1n, 2n ** 16n, -(2n ** 16n), 2n ** 61n],
+        ...fc.sample(fc.bigInt({ min: -EDGE, max: EDGE - 1n }), { numRuns, seed: 1 }),
+      ];
+      const circuit = circuitOf(inputs.length, (b, input) => {
+        const x = input(0, inputs.length);
+        for (const bits of cuts) b.truncate(x, bits);
+        for (const bits of cuts)
+          b.truncate(b.words('add', inputs.length, [x, b.words('constant', inputs.length, [])]), bits);
+      });
+      const { values } = await runCircuit(circuit, inputs, 1, { seats });
+      let rounded = 0;
+      for (const [index, { op, constant = 0n }] of circuit.gates.entries()) {
+        if (op !== 'truncate') continue;
+        for (const [i, value] of values[index]!.entries()) {
+          const error = (value << constant) - inputs[i]!;
+          expect(error > -(1n << constant) && error < 1n << constant, `${inputs[i]} cut by ${constant}`).toBe(true);
+          rounded++;
+        }
       }
-    }
-    expect(rounded).toBe(2 * cuts.length * inputs.length);
-  });
+      expect(rounded).toBe(2 * cuts.length * inputs.length);
+    },
+  );
 
-  test('rounds up as often as the fraction says', async () => {
-    const length = 10_000;
+  test.each([
+    [2, 10_000],
+    [3, 2_000],
+  ])('rounds up as often as the fraction says, with %i seats', async (seats, length) => {
     const circuit = circuitOf(length, (b, input) => void b.truncate(input(0, length), 16));
-    const { values } = await runCircuit(circuit, new Array<bigint>(length).fill(-(5n << 16n) + 2n ** 14n));
+    const { values } = await runCircuit(circuit, new Array<bigint>(length).fill(-(5n << 16n) + 2n ** 14n), 1, {
+      seats,
+    });
     const up = values[1]!.filter((value) => value === -4n).length;
     expect(values[1]!.every((value) => value === -4n || value === -5n)).toBe(true);
     expect(Math.abs(up - length / 4)).toBeLessThan(6 * Math.sqrt((length * 3) / 16));
   });
 
-  test('exactly, where the circuit asks for the floor', async () => {
+  test.each([2, 3])('exactly, where the circuit asks for the floor, with %i seats', async (seats) => {
     const inputs = [0n, -1n, 1n, 2n ** 40n + 5n, -(2n ** 40n) - 5n, EDGE - 1n, 1n - EDGE];
     const circuit = circuitOf(inputs.length, (b, input) => void b.floor(input(0, inputs.length), 20));
-    const { values } = await runCircuit(circuit, inputs);
+    const { values } = await runCircuit(circuit, inputs, 1, { seats });
     expect(values.at(-1)).toEqual(inputs.map((x) => x >> 20n));
   });
 });
@@ -303,10 +343,15 @@ function tampering(channel: Channel, alter: (frame: Uint8Array) => Uint8Array[])
   };
 }
 
-test('nothing of the data shows in lengths or order of frames', async () => {
+test.each([2, 3])('nothing of the data shows in lengths or order of frames, with %i seats', async (seats) => {
   const trace = async (rows: BigInt64Array[], seed: number) => {
-    const sent: number[] = [];
-    await simulate(PLAN, rows, { wrap: traced(sent), rng: seededRng(seed) }).result;
+    const sent = new Map<string, number[]>();
+    const wrap = (channel: Channel, seat: number, peer: number) => {
+      const lengths: number[] = [];
+      sent.set(`${seat} to ${peer}`, lengths);
+      return traced(lengths)(channel);
+    };
+    await simulate(PLAN, rows, { wrap, rng: seededRng(seed), seats }).result;
     return sent;
   };
   const zeros = BigInt64Array.of(0n, 0n, 0n);
@@ -316,6 +361,11 @@ test('nothing of the data shows in lengths or order of frames', async () => {
 test('what a seat is sent and holds of an input is uniform: either message alone is any value’s', () => {
   const share = (value: bigint) =>
     additiveSemiHonest.shareInputs([BigInt64Array.of(value)], { sid: SID, rng: seededRng(1), crypto: nodeCrypto });
+  const three = additiveSemiHonest.shareInputs([BigInt64Array.of(5n)], {
+    ...{ sid: SID, rng: seededRng(1), crypto: nodeCrypto, seats: 3 },
+  });
+  expect(three.map((message) => message.length)).toEqual([16, 16, 8]);
+  expect(String(three[0])).not.toBe(String(three[1]));
   const [five, other] = [share(5n), share(-5n)];
   expect(five[0]).toEqual(other[0]);
   expect(five.map((message) => message.length)).toEqual([16, 8]);
@@ -359,6 +409,32 @@ describe('messages altered on their way end in an error, never in a wrong result
     expect(tried).toBeGreaterThan(1);
   });
 
+  test('among three seats too: a bit of any one frame, or a frame cut short', async () => {
+    let tried = 0;
+    for (let target = 0; ; target += 17) {
+      const [from, to] = (
+        [
+          [0, 1],
+          [1, 2],
+          [2, 0],
+        ] as const
+      )[target % 3]!;
+      let [count, hit] = [0, false];
+      const wrap = (channel: Channel, seat: number, peer: number) =>
+        tampering(channel, (frame) => {
+          if (seat !== from || peer !== to || count++ !== target >> 1) return [frame];
+          hit = true;
+          if (target % 2 === 1) return [frame.subarray(1)];
+          return [frame.map((byte, i) => (i === frame.length >> 1 ? byte ^ 4 : byte))];
+        });
+      const outcome = await simulate(PLAN, ROWS, { wrap, seats: 3 }).result.catch((error: Error) => error);
+      if (!hit) break;
+      tried++;
+      expect(outcome).toHaveProperty('code', expect.stringMatching(/^(MPC|CHANNEL|GROUP|OT|OLE)_/));
+    }
+    expect(tried).toBeGreaterThan(1);
+  });
+
   test('a seat that falls silent ends the other when the caller’s signal does, with its reason', async () => {
     const timeout = new Error('deadline');
     for (const target of [0, 3, 6]) {
@@ -375,7 +451,10 @@ describe('messages altered on their way end in an error, never in a wrong result
   });
 });
 
-test('seats that are about to run different plans stop before the first transfer', async () => {
+test.each([
+  [2, 2],
+  [3, 6],
+])('of %i seats, those about to run different plans stop before the first transfer', async (seats, frames) => {
   const sent: number[] = [];
   const mixed = {
     ...additiveSemiHonest,
@@ -383,11 +462,11 @@ test('seats that are about to run different plans stop before the first transfer
       additiveSemiHonest.runSeat({ ...context, plan: context.seat === 1 ? { ...PLAN, name: 'another' } : PLAN }),
   };
   const simulation = {
-    ...{ plan: PLAN, sid: SID, roles: { h: 1 }, rng: seededRng(1), crypto: nodeCrypto, wrap: traced(sent) },
+    ...{ plan: PLAN, sid: SID, roles: { h: 1 }, rng: seededRng(1), crypto: nodeCrypto, wrap: traced(sent), seats },
     inputs: new Map([['h', [ROWS]]]),
   };
   await expect(simulateSeats(mixed, simulation)).rejects.toMatchObject({ code: 'MPC_SCHEDULE_MISMATCH' });
-  expect(sent).toEqual([32, 32]);
+  expect(sent).toEqual(new Array(frames).fill(32));
 });
 
 test('an aborted signal stops a seat before it says anything', async () => {
@@ -414,6 +493,9 @@ describe('output shares', () => {
   test('of a wrong length are refused with their seat', () => {
     const node = PLAN.nodes.findIndex(({ op }) => op === 'reveal/1');
     const good = new Uint8Array(3 * 8 + 4);
+    expect(() => open(PLAN, { h: 1 }, node, [good])).toThrow(
+      expect.objectContaining({ code: 'MPC_INCONSISTENT_SHARES' }),
+    );
     for (const bad of [new Uint8Array(), good.subarray(1), new Uint8Array(100)]) {
       expect(() => open(PLAN, { h: 1 }, node, [good, bad])).toThrow(
         expect.objectContaining({ code: 'MPC_INCONSISTENT_SHARES', message: expect.stringContaining('seat 1') }),
@@ -434,14 +516,14 @@ describe('output shares', () => {
 });
 
 describe('what it cannot do it refuses', () => {
-  test('a third seat', async () => {
+  test.each([1, 9])('%i seats', async (seats) => {
     const context = {
       plan: PLAN,
       sid: SID,
-      seat: 2,
+      seat: 0,
       roles: { h: 1 },
       inputs: new Map(),
-      channels: new Map(),
+      channels: new Map(Array.from({ length: seats - 1 }, (_, i) => [i + 1, {} as Channel])),
       matchers: new Map(),
     };
     const more = { rng: seededRng(1), crypto: nodeCrypto, signal: new AbortController().signal };
@@ -459,4 +541,32 @@ describe('what it cannot do it refuses', () => {
     });
     expect(sent).toEqual([]);
   });
+});
+
+describe('what a plan costs is known before it runs', () => {
+  const plans = {
+    'comparisons and products': PLAN,
+    sums: planOf(3, 2n ** 30n, [['add/1']]),
+    'products alone': planOf(40, 2n ** 30n, [['mul/1']]),
+  };
+  test.each(Object.entries(plans).flatMap(([name, plan]) => [2, 3].map((seats) => [name, seats, plan] as const)))(
+    '%s, with %i seats',
+    async (_, seats, plan) => {
+      const { length } = plan.nodes[0]!.type as { length: number };
+      const rows = [1, 2].map((factor) => BigInt64Array.from({ length }, (_, i) => BigInt(factor * i)));
+      const sent = new Array<number>(seats).fill(0);
+      const wrap = (channel: Channel, seat: number) =>
+        tampering(channel, (frame) => {
+          sent[seat] = sent[seat]! + frame.length;
+          return [frame];
+        });
+      const { seats: ran } = await simulate(plan, rows, { wrap, seats }).result;
+      const told = additiveTraffic(plan, { h: 1 }, seats);
+      expect(told.seats).toEqual(sent);
+      expect(told.rounds).toBe(ran[0]!.rounds);
+      const handed = ran.flatMap(({ outputs }) => [...outputs.values()]).reduce((sum, share) => sum + share.length, 0);
+      expect(told.outputs).toBe(handed);
+      expect(told.holders).toEqual({ h: 16 * (seats - 1) + 8 * 2 * length });
+    },
+  );
 });

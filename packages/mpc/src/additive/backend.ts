@@ -1,5 +1,6 @@
-/** The back-end `additive-semi-honest/1`: two seats, one of which may be curious. See the card. @module */
+/** The back-end `additive-semi-honest/1`: two to eight seats, of which all but one may be curious. See the card. @module */
 import {
+  admitsSeats,
   assert,
   concatBytes,
   fromHex,
@@ -21,13 +22,15 @@ import { loadSimd } from '../rep3/simd.ts';
 import { schedule, scheduleHash } from '../schedule.ts';
 import { ADDITIVE_SEMI_HONEST } from './card.ts';
 import { demandOf } from './demand.ts';
-import { AdditiveEngine, ROUND_COSTS, type Share } from './engine.ts';
+import type { AdditiveSeat, Share } from './engine.ts';
 import { fuse } from './fuse.ts';
 import { inputShare, readInputs, shareInputs } from './inputs.ts';
-import { Link } from './link.ts';
+import { Links } from './links.ts';
 import { open, outputBytes } from './outputs.ts';
 import { makeCorrelations, preprocessingOf } from './preprocessing.ts';
+import { SeveralSeatEngine, severalCosts } from './several-seats.ts';
 import { Supply } from './supply.ts';
+import { TwoSeatEngine } from './two-seats.ts';
 
 const LOCAL: readonly GateOperation[] = [
   ...(['total', 'stack', 'constant', 'scale', 'add', 'sub', 'sum', 'parity', 'xor', 'not', 'repeat', 'slice'] as const),
@@ -58,8 +61,13 @@ async function runSeat(context: SeatContext): Promise<SeatOutput> {
  * Rounds: those of the schedule, one before and one after, and those of `preprocessing.ts`.
  */
 export async function runAdditiveCircuit(circuit: Circuit, context: SeatContext): Promise<SeatOutput> {
-  const { plan, sid, seat, roles, signal } = context;
-  if (![0, 1].includes(seat)) throw new NodeError('MPC_BAD_SEAT', `there is no seat ${seat}`, { fault: 'caller' });
+  const { plan, sid, seat, roles, signal, channels } = context;
+  const seats = channels.size + 1;
+  if (!admitsSeats(ADDITIVE_SEMI_HONEST, seats)) {
+    throw new NodeError('MPC_BAD_SEAT', `${ADDITIVE_SEMI_HONEST.id} has no ${seats} seats`, { fault: 'caller' });
+  }
+  if (!(seat >= 0 && seat < seats))
+    throw new NodeError('MPC_BAD_SEAT', `there is no seat ${seat}`, { fault: 'caller' });
   signal.throwIfAborted();
   checkGates(circuit, plan);
   const inputs = readInputs(circuit, context);
@@ -69,7 +77,8 @@ export async function runAdditiveCircuit(circuit: Circuit, context: SeatContext)
     fromHex(sid),
     fromHex(planHash(plan)),
     fromHex(hashValue('2pm/mpc-roles/1', roles)),
-    fromHex(additiveScheduleHash(circuit)),
+    fromHex(hashValue('2pm/mpc-seats/1', seats)),
+    fromHex(additiveScheduleHash(circuit, seats)),
   ) as Hash;
   const {
     outputs: shares,
@@ -89,10 +98,16 @@ export async function runAdditiveCircuit(circuit: Circuit, context: SeatContext)
   return { outputs, transcript, rounds };
 }
 
-/** Of the circuit and of when each gate runs: what two seats must agree on, whatever else they do. */
-export function additiveScheduleHash(whole: Circuit): Hash {
-  const circuit = fuse(whole);
-  return scheduleHash(circuit, schedule(circuit, ROUND_COSTS));
+/** Of the circuit and of when each gate runs: what seats must agree on, whatever else they do. */
+export function additiveScheduleHash(whole: Circuit, seats = 2): Hash {
+  const { circuit, planned } = plannedFor(whole, seats);
+  return scheduleHash(circuit, planned);
+}
+
+/** As it runs. */
+export function plannedFor(whole: Circuit, seats: number) {
+  const circuit = seats === 2 ? fuse(whole) : whole;
+  return { circuit, planned: schedule(circuit, seats === 2 ? TwoSeatEngine.costs : severalCosts(seats)) };
 }
 
 /**
@@ -106,22 +121,23 @@ export async function runOnShares(
   binding: Hash,
   input: (gate: Gate) => BigUint64Array,
 ): Promise<{ outputs: Share[][]; transcript: Hash; rounds: number }> {
-  const { seat, onProgress } = context;
-  const circuit = fuse(whole);
-  const planned = schedule(circuit, ROUND_COSTS);
-  const link = new Link(context, ADDITIVE_SEMI_HONEST.id, binding);
-  const demand = demandOf(circuit);
-  const preprocessing = preprocessingOf(demand, binding);
+  const { seat, onProgress, rng } = context;
+  const seats = context.channels.size + 1;
+  const { circuit, planned } = plannedFor(whole, seats);
+  const links = new Links(context, ADDITIVE_SEMI_HONEST.id, binding);
+  const demand = demandOf(circuit, seats);
+  const preprocessing = preprocessingOf(demand, binding, seats);
   const steps = planned.rounds + preprocessing.steps + 2;
-  await link.begin();
+  await links.begin();
   let done = 1;
   const advance = () => onProgress?.(done++, steps);
   advance();
   const simd = await loadSimd();
-  const correlations = await makeCorrelations(context, { link, binding, simd, onStep: advance }, demand);
-  const engine = new AdditiveEngine(seat, new Supply(correlations), simd, input, context.rng);
-  const shares = await execute(circuit, planned, engine, (round) => link.exchange(round), advance);
-  const transcript = await link.agree();
+  const correlations = await makeCorrelations(context, { links: links.all, binding, simd, onStep: advance }, demand);
+  const own: AdditiveSeat = { seat, seats, supply: new Supply(correlations), simd, inputs: input, rng };
+  const engine = seats === 2 ? new TwoSeatEngine(own) : new SeveralSeatEngine(own);
+  const shares = await execute(circuit, planned, engine, (round) => links.exchange(round), advance);
+  const transcript = await links.agree();
   advance();
   const outputs = circuit.outputs.map(({ value, ok }) =>
     (ok === undefined ? [value] : [value, ok]).map((gate) => {
@@ -135,7 +151,7 @@ export async function runOnShares(
 
 /** @throws {NodeError} `MPC_UNSUPPORTED` naming the operation, and the line where the plan has one of that name. */
 function checkGates({ gates }: Circuit, { nodes }: Plan): void {
-  const odd = gates.find(({ op }) => ROUND_COSTS[op as keyof typeof ROUND_COSTS] === undefined && !LOCAL.includes(op));
+  const odd = gates.find(({ op }) => !(op in TwoSeatEngine.costs) && !LOCAL.includes(op));
   if (odd === undefined) return;
   const line = nodes.find(({ op }) => op.startsWith(`${odd.op}/`))?.line;
   throw new NodeError(

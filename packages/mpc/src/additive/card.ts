@@ -3,7 +3,7 @@ import type { ProtocolCard } from '@2pm/core';
 
 export const ADDITIVE_SEMI_HONEST: ProtocolCard = {
   id: 'additive-semi-honest/1',
-  title: 'Additive secret sharing between two seats, semi-honest',
+  title: 'Additive secret sharing among two to eight seats, semi-honest, without an honest majority',
   reference:
     'Goldreich, Micali, Wigderson: How to Play any Mental Game, STOC 1987; Beaver: Efficient Multiparty Protocols Using ' +
     'Circuit Randomization, CRYPTO 1991 (triples); Rathee, Schneider, Shukla: Improved Multiplication Triple Generation ' +
@@ -12,10 +12,11 @@ export const ADDITIVE_SEMI_HONEST: ProtocolCard = {
   security: 'semi-honest',
   threshold: 1,
   seats: 2,
+  maxSeats: 8,
   learns: [
     'A seat learns the plan, the number of holders and the lengths of their inputs, and no value, as long as it follows ' +
-      'the protocol and the other seat does not show it what it holds.',
-    'Both seats together learn every input.',
+      'the protocol and one other seat, at least, does not show it what it holds.',
+    'All seats together learn every input; all but one of them learn no more than each of them does.',
     'The recipient of a reveal learns the revealed integers and which of them were withheld.',
     'A data holder learns nothing from what is computed in secret.',
     'There is no redundancy: a seat, or a holder, that deviates can shift a result unnoticed, and a seat that deviates while ' +
@@ -28,11 +29,13 @@ export const ADDITIVE_SEMI_HONEST: ProtocolCard = {
     'Those of bits come from silent correlated transfers: code ExConv7x24 with regular noise of weight 256 over GF(2); the ' +
       'security of the code rests on an estimate of its minimum distance by its authors.',
     'Pads of transfers are AES_k(x) ⊕ x under a key of the session: correlation robust in the ideal-cipher model.',
-    'A sign is the carry of the two shares, found from those of four bits at a time, each read from a table by one transfer ' +
+    'Between two seats a sign is the carry of the two shares, found from those of four bits at a time, each read from a table by one transfer ' +
       'of sixteen (after Rathee et al., CrypTFlow2, CCS 2020, §3.1; Naor and Pinkas, STOC 1999).',
     'GGM trees have arity four and ChaCha12 as generator; base transfers and outputs share the secret Δ, as in Ferret.',
-    'Truncation takes the wrap of the two shares from the top bit, which a bounded value leaves free; it never errs by one ' +
+    'Truncation takes from the top bits, which a bounded value leaves free, how often the shares wrap; it never errs by one ' +
       'unit of the last place or more.',
+    'Among three seats and more, shares are added up in bits: a comparison, and what turns bits into integers, costs several ' +
+      'times what it costs between two.',
     'GGM paths, and a table of 64 bytes for signs, are read at secret-dependent addresses.',
     'Seats compare digests of all messages before outputs leave. That finds messages altered between honest seats; it ' +
       'does not find a seat that sends wrong messages and reports them truly.',

@@ -1,7 +1,8 @@
 /**
  * How many correlations a circuit takes, known before it runs. Seat i holds of
- *   words: a, b, c modulo 2^64 with (a0+a1)(b0+b1) = c0+c1; bits: the same modulo 2;
+ *   words: a, b, c modulo 2^64, the sum of all a times that of all b being the sum of all c; bits: the same modulo 2;
  *   matrices: the same for the product of two matrices, one for each such gate;
+ * and if there are two seats of
  *   carries: sixteen pads of two bits for each four bits of a word, of which seat 1 has one, that of four random bits;
  *   crossWords: a bit f each and c with f0·f1 = c0 + c1;
  *   choices: a word a, a bit t and words c, d, with a0·t1 = c0 + d1 and a1·t0 = c1 + d0.
@@ -10,6 +11,7 @@
  */
 import type { Circuit, Gate } from '../circuit.ts';
 import { packedLength } from '../rep3/share.ts';
+import { severalDemand } from './several-seats.ts';
 
 export interface Demand {
   words: number;
@@ -27,10 +29,10 @@ export interface MatrixShape {
   columns: number;
 }
 
-/** Bit planes that go through an AND: in the tree of a sign, and in a test for zero. */
+/** Bit planes that go through an AND between two seats: in the tree of a sign, and in a test for zero. */
 export const PLANES = { sign: 26, zero: 63 } as const;
 
-export function demandOf({ gates }: Circuit): Demand {
+export function demandOf({ gates }: Circuit, seats = 2): Demand {
   const demand = { words: 0, bits: 0, carries: 0, crossWords: 0, choices: 0, matrices: [] as MatrixShape[] };
   const lengthOf = (index: number | undefined) => gates[index ?? -1]?.length ?? 0;
   for (const gate of gates) {
@@ -50,6 +52,19 @@ export function demandOf({ gates }: Circuit): Demand {
       case 'and':
         demand.bits += taken;
         break;
+      case 'zero':
+      case 'negative':
+      case 'inject':
+      case 'truncate': {
+        if (seats === 2) break;
+        const { planes, words } = severalDemand(seats, gate.op, Number(gate.constant ?? 0n));
+        demand.bits += planes * taken;
+        demand.words += words * (gate.op === 'inject' ? gate.length : taken);
+        break;
+      }
+    }
+    if (seats > 2) continue;
+    switch (gate.op) {
       case 'zero':
         demand.bits += PLANES.zero * taken;
         break;

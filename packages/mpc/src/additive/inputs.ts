@@ -1,7 +1,7 @@
 /**
- * Input sharing by a data holder, and its reading by a seat. x = x0 + x1 with x0 the stream of a fresh seed: seat 0 gets
- * the seed (16 bytes), seat 1 the words x1 (8n bytes). Either message alone is uniform, and nothing shows whether a holder
- * means what it says: any two messages of the right lengths are shares of something.
+ * Input sharing by a data holder, and its reading by a seat. All shares but the last are streams of fresh seeds: those seats
+ * get the seed (16 bytes), the last seat the words that are left (8n bytes). All messages but one are uniform, and nothing
+ * shows whether a holder means what it says: any messages of the right lengths are shares of something.
  * @module
  */
 import { type CryptoProvider, type Hash, NodeError, type Rng, type SeatContext } from '@2pm/core';
@@ -15,7 +15,7 @@ const DOMAIN = { node: 0, operation: 0, lane: 0 };
 /** One message for each seat. The lengths of `values` are public, and must be those of the plan. */
 export function shareInputs(
   values: readonly BigInt64Array[],
-  { sid, rng, crypto }: { sid: Hash; rng: Rng; crypto: CryptoProvider },
+  { sid, rng, crypto, seats = 2 }: { sid: Hash; rng: Rng; crypto: CryptoProvider; seats?: number },
 ): Uint8Array[] {
   const x = new BigUint64Array(values.reduce((sum, vector) => sum + vector.length, 0));
   let offset = 0;
@@ -23,19 +23,23 @@ export function shareInputs(
     x.set(new BigUint64Array(vector.buffer, vector.byteOffset, vector.length), offset);
     offset += vector.length;
   }
-  const seed = rng.fill(new Uint8Array(SEED_BYTES));
-  return [seed, bytesOf(sub(x, expand(seed, sid, crypto, x.length)))];
+  const seeds = Array.from({ length: seats - 1 }, () => rng.fill(new Uint8Array(SEED_BYTES)));
+  const last = seeds.reduce<BigUint64Array>((left, seed) => sub(left, expand(seed, sid, crypto, x.length)), x);
+  return [...seeds, bytesOf(last)];
 }
 
 /** This seat's share of each member's words. */
 export type SeatInputs = ReadonlyMap<string, readonly BigUint64Array[]>;
 
+type InputContext = Pick<SeatContext, 'seat' | 'sid' | 'roles' | 'inputs' | 'crypto' | 'channels'>;
+
 /** @throws {NodeError} `MPC_BAD_INPUT` naming the party whose message is missing or has the wrong length. */
 export function readInputs(
   { inputWords }: Circuit,
-  { seat, sid, roles, inputs, crypto }: Pick<SeatContext, 'seat' | 'sid' | 'roles' | 'inputs' | 'crypto'>,
+  { seat, sid, roles, inputs, crypto, channels }: InputContext,
 ): SeatInputs {
   const read = new Map<string, BigUint64Array[]>();
+  const seeded = seat < channels.size;
   for (const [role, length] of inputWords) {
     const messages = inputs.get(role) ?? [];
     const members = roles[role] ?? 0;
@@ -43,8 +47,8 @@ export function readInputs(
       throw badInput(`${messages.length} input messages for the ${members} members of role ${role}`);
     }
     const shares = messages.map((message, member) => {
-      const expected = seat === 0 ? SEED_BYTES : 8 * length;
-      if (message.length === expected) return seat === 0 ? expand(message, sid, crypto, length) : toWords(message);
+      const expected = seeded ? SEED_BYTES : 8 * length;
+      if (message.length === expected) return seeded ? expand(message, sid, crypto, length) : toWords(message);
       throw badInput(
         `member ${member + 1} of role ${role} sent ${message.length} bytes of input where the plan has ${expected}`,
       );

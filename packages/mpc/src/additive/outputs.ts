@@ -4,11 +4,12 @@
  * The recipient adds them up. There is no redundancy: a seat that adds to its share shifts the result, and no one sees it.
  * @module
  */
-import { NodeError, type Plan, type RoleSizes } from '@2pm/core';
+import { admitsSeats, NodeError, type Plan, type RoleSizes } from '@2pm/core';
 import type { Gate } from '../circuit.ts';
 import { lower } from '../lower.ts';
 import { add, xor } from '../rep3/kernels.ts';
 import { bytesOf, packedLength, toPacked, toWords } from '../rep3/share.ts';
+import { ADDITIVE_SEMI_HONEST } from './card.ts';
 import type { Share } from './engine.ts';
 
 /** Bits beyond the length are cleared. */
@@ -28,17 +29,25 @@ export function open(plan: Plan, roles: RoleSizes, node: number, shares: readonl
   if (value === undefined) throw new NodeError('MPC_UNSUPPORTED', `node ${node} reveals nothing`, { fault: 'caller' });
   const valueBytes = bytesFor(value);
   const bytes = valueBytes + (ok === undefined ? 0 : bytesFor(ok));
-  const [first = NOTHING, second = NOTHING] = [0, 1].map((seat) => {
-    const share = shares[seat];
-    if (share?.length === bytes) return share;
+  if (!admitsSeats(ADDITIVE_SEMI_HONEST, shares.length)) {
+    throw new NodeError('MPC_INCONSISTENT_SHARES', `${shares.length} seats gave output shares`, { fault: 'peer' });
+  }
+  for (const [seat, share] of shares.entries()) {
+    if (share.length === bytes) continue;
     throw new NodeError('MPC_INCONSISTENT_SHARES', `seat ${seat} gave an output share of the wrong length`, {
       fault: 'peer',
       fix: 'Discard this result and ask for a new attempt, with other seats if it happens again.',
     });
-  });
-  const integers = sum(value, first.subarray(0, valueBytes), second.subarray(0, valueBytes));
+  }
+  const integers = sum(
+    value,
+    shares.map((share) => share.subarray(0, valueBytes)),
+  );
   if (ok === undefined) return integers;
-  const allowed = sum(ok, first.subarray(valueBytes), second.subarray(valueBytes));
+  const allowed = sum(
+    ok,
+    shares.map((share) => share.subarray(valueBytes)),
+  );
   return integers.map((integer, i) => (allowed[i] === 1n ? integer : null));
 }
 
@@ -46,10 +55,11 @@ function bytesFor({ form, length }: Gate): number {
   return form === 'words' ? 8 * length : 4 * packedLength(length);
 }
 
-function sum({ form, length }: Gate, x: Uint8Array, y: Uint8Array): bigint[] {
-  if (form === 'words') return Array.from(add(toWords(x), toWords(y)), (word) => BigInt.asIntN(64, word));
-  const packed = xor(toPacked(x), toPacked(y));
+function sum({ form, length }: Gate, shares: readonly Uint8Array[]): bigint[] {
+  if (form === 'words') {
+    const total = shares.map(toWords).reduce((left, right) => add(left, right), new BigUint64Array(length));
+    return Array.from(total, (word) => BigInt.asIntN(64, word));
+  }
+  const packed = shares.map(toPacked).reduce((left, right) => xor(left, right), new Uint32Array(packedLength(length)));
   return Array.from({ length }, (_, i) => BigInt(((packed[i >> 5] ?? 0) >>> (i & 31)) & 1));
 }
-
-const NOTHING = new Uint8Array(0);

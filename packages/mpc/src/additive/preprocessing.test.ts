@@ -1,18 +1,19 @@
-import { channelPair, type Hash, type NodeId, type Plan } from '@2pm/core';
+import { type Channel, channelPair, type Hash, type NodeId, type Plan } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
 import { silentOtMessageBytes } from '@2pm/crypto/ot';
 import { describe, expect, test } from 'vitest';
-import { CircuitBuilder } from '../circuit.ts';
+import { CircuitBuilder, type Gate } from '../circuit.ts';
 import { execute } from '../execute.ts';
 import { loadSimd } from '../rep3/simd.ts';
 import { schedule } from '../schedule.ts';
 import { type Demand, demandOf, portionsOf } from './demand.ts';
-import { AdditiveEngine, ROUND_COSTS } from './engine.ts';
 import { fuse } from './fuse.ts';
-import { Link } from './link.ts';
+import { Links } from './links.ts';
 import { makeCorrelations, preprocessingOf } from './preprocessing.ts';
+import { SeveralSeatEngine, severalCosts } from './several-seats.ts';
 import { Supply } from './supply.ts';
 import { directionOf, piecesOf } from './transfers.ts';
+import { TwoSeatEngine } from './two-seats.ts';
 
 const BINDING = `0x${'cd'.repeat(32)}` as Hash;
 const NONE: Demand = { words: 0, bits: 0, carries: 0, crossWords: 0, choices: 0, matrices: [] };
@@ -23,23 +24,32 @@ const shapeOf = (rows: number, inner: number, columns: number) => ({
 const modulo = (value: bigint) => BigInt.asUintN(64, value);
 const bitOf = (packed: Uint32Array, i: number) => BigInt((packed[i >> 5]! >>> (i & 31)) & 1);
 
-/** Both seats in one process. */
-async function make(demand: Demand) {
-  const channels = channelPair('0x1' as NodeId, '0x0' as NodeId);
+/** All seats in one process. */
+async function make(demand: Demand, seats = 2) {
+  const numbers = Array.from({ length: seats }, (_, seat) => seat);
+  const channels = numbers.map(() => new Map<number, Channel>());
+  for (const seat of numbers) {
+    for (const peer of numbers.slice(seat + 1)) {
+      const [mine, theirs] = channelPair(`0x${peer}` as NodeId, `0x${seat}` as NodeId);
+      channels[seat]!.set(peer, mine);
+      channels[peer]!.set(seat, theirs);
+    }
+  }
   let steps = 0;
-  const [one, other] = await Promise.all(
-    channels.map(async (channel, seat) => {
+  const made = await Promise.all(
+    numbers.map(async (seat) => {
       const context = {
         ...{ plan: {} as Plan, sid: BINDING, seat, roles: {}, inputs: new Map(), rng: nodeRng, crypto: nodeCrypto },
-        ...{ channels: new Map([[1 - seat, channel]]), signal: new AbortController().signal },
+        ...{ channels: channels[seat]!, signal: new AbortController().signal },
       };
       const onStep = () => void steps++;
-      const link = new Link(context, 'test', BINDING);
-      return makeCorrelations(context, { link, binding: BINDING, simd: await loadSimd(), onStep }, demand);
+      const { all: links } = new Links(context, 'test', BINDING);
+      return makeCorrelations(context, { links, binding: BINDING, simd: await loadSimd(), onStep }, demand);
     }),
   );
-  expect(steps).toBe(2 * preprocessingOf(demand, BINDING).steps);
-  return { one: one!, other: other!, sent: channels.map(({ stats }) => stats.bytesSent) };
+  expect(steps).toBe(seats * preprocessingOf(demand, BINDING, seats).steps);
+  const sent = channels.map((of) => [...of.values()].reduce((sum, { stats }) => sum + stats.bytesSent, 0));
+  return { one: made[0]!, other: made[1]!, all: made, sent };
 }
 
 describe('every correlation is right', () => {
@@ -116,6 +126,37 @@ describe('every correlation is right', () => {
     expect(wrong).toBe(0);
   });
 
+  test.each([3, 4])('of %i seats: words, bits and matrices, in which each has a part', async (seats) => {
+    const shapes = [shapeOf(2, 3, 2), shapeOf(3, 40, 20)];
+    const { all } = await make({ ...NONE, words: 8200, bits: 4800, matrices: shapes }, seats);
+    const sum = (of: (made: (typeof all)[0]) => bigint) => all.reduce((total, made) => total + of(made), 0n);
+    let wrong = 0;
+    for (let i = 0; i < 8200; i++) {
+      const [a, b, c] = (['a', 'b', 'c'] as const).map((part) => sum(({ words }) => words[part][i]!));
+      if (modulo(a! * b!) !== modulo(c!)) wrong++;
+    }
+    for (let i = 0; i < 4800 / 32; i++) {
+      const [a, b, c] = (['a', 'b', 'c'] as const).map((part) => all.reduce((x, { bits }) => x ^ bits[part][i]!, 0));
+      if ((a! & b!) !== c) wrong++;
+    }
+    for (const { gate, rows, inner, columns } of shapes) {
+      for (let i = 0; i < rows * columns; i++) {
+        const part = (name: 'a' | 'b' | 'c', at: number) => sum(({ matrices }) => matrices.get(gate)![name][at]!);
+        let total = 0n;
+        for (let k = 0; k < inner; k++) {
+          total += part('a', Math.floor(i / columns) * inner + k) * part('b', k * columns + (i % columns));
+        }
+        if (modulo(total) !== modulo(part('c', i))) wrong++;
+      }
+    }
+    expect(wrong).toBe(0);
+    // All but one of the seats see what is independent of the last one's part.
+    for (const { words, bits } of all) {
+      for (const vector of [words.a, words.b, words.c]) expect(new Set(vector).size).toBe(vector.length);
+      expect(new Set(bits.a).size + new Set(bits.b).size).toBe(2 * bits.a.length);
+    }
+  });
+
   test('and none repeats', async () => {
     const { one, other } = await make({ ...NONE, words: 1000, crossWords: 1000 });
     for (const { words, crossWords } of [one, other]) {
@@ -164,6 +205,7 @@ describe('what is sent', () => {
     expect([0, 1, 32_768, 32_769].map((words) => rounds({ words }))).toEqual([0, 2, 2, 3]);
     expect(rounds({ words: 1, bits: 32 })).toBe(5);
     expect(rounds({ bits: 32 })).toBe(3);
+    expect(preprocessingOf({ ...NONE, bits: 32 }, BINDING, 3).rounds).toBe(4);
   });
 });
 
@@ -196,50 +238,51 @@ test('the pieces of all batches are each portion once, in order', () => {
   }
 });
 
-test('the demand of a circuit is what its operations draw, to the last one', async () => {
-  const b = new CircuitBuilder();
-  const input = (offset: number, length: number) =>
-    b.add({ op: 'total', args: [], form: 'words', length, input: { role: 'h', offset, length } });
-  const [x, y] = [input(0, 70), input(70, 70)];
-  const product = b.words('mul', 70, [x, y]);
-  const sign = b.bits('negative', 70, [product]);
-  const zero = b.bits('zero', 70, [x]);
-  const last = [
-    b.words('dot', 7, [x, y]),
-    b.words('inject', 70, [b.bits('and', 70, [sign, zero])]),
-    b.truncate(x, 9),
-    b.words('mul', 70, [b.words('inject', 70, [zero]), y]),
-    b.matmul(x, input(0, 35), 35),
-  ];
-  const outputs = last.map((value, node) => ({ node, value }));
-  const circuit = fuse({ gates: b.gates, outputs, inputWords: new Map() });
-  const demand = demandOf(circuit);
-  const { one, other } = await make(demand);
-  const planned = schedule(circuit, ROUND_COSTS);
-  const channels = channelPair('0x1' as NodeId, '0x0' as NodeId);
-  const used = await Promise.all(
-    [one, other].map(async (correlations, seat) => {
-      const supply = new Supply(correlations);
-      const engine = new AdditiveEngine(seat, supply, await loadSimd(), ({ length }) => new BigUint64Array(length));
-      await execute(circuit, planned, engine, async ({ send, expect }) => {
-        if (send.length > 0) await channels[seat]!.send(send);
-        return expect === 0 ? new Uint8Array(0) : channels[seat]!.receive();
-      });
-      return supply.used;
-    }),
-  );
-  const { words, bits, carries, crossWords, choices } = demand;
-  expect(choices).toBe(96);
-  const all = {
-    words,
-    bits: bits / 32,
-    carries,
-    crossWords: crossWords / 32,
-    choices: choices / 32,
-    matrices: 1,
-  };
-  expect(used).toEqual([all, all]);
-});
+test.each([2, 3, 5])(
+  'the demand of a circuit is what its operations draw, to the last one, of %i seats',
+  async (seats) => {
+    const b = new CircuitBuilder();
+    const input = (offset: number, length: number) =>
+      b.add({ op: 'total', args: [], form: 'words', length, input: { role: 'h', offset, length } });
+    const [x, y] = [input(0, 70), input(70, 70)];
+    const product = b.words('mul', 70, [x, y]);
+    const sign = b.bits('negative', 70, [product]);
+    const zero = b.bits('zero', 70, [x]);
+    const last = [
+      b.words('dot', 7, [x, y]),
+      b.words('inject', 70, [b.bits('and', 70, [sign, zero])]),
+      b.truncate(x, 9),
+      b.words('mul', 70, [b.words('inject', 70, [zero]), y]),
+      b.matmul(x, input(0, 35), 35),
+    ];
+    const outputs = last.map((value, node) => ({ node, value }));
+    const whole = { gates: b.gates, outputs, inputWords: new Map() };
+    const circuit = seats === 2 ? fuse(whole) : whole;
+    const demand = demandOf(circuit, seats);
+    const { all: made } = await make(demand, seats);
+    const planned = schedule(circuit, seats === 2 ? TwoSeatEngine.costs : severalCosts(seats));
+    const simd = await loadSimd();
+    const supplies = made.map((correlations) => new Supply(correlations));
+    // No seat waits for another: to all of them the others send zeros.
+    for (const [seat, supply] of supplies.entries()) {
+      const own = { seat, seats, supply, simd, inputs: ({ length }: Gate) => new BigUint64Array(length), rng: nodeRng };
+      const engine = seats === 2 ? new TwoSeatEngine(own) : new SeveralSeatEngine(own);
+      await execute(circuit, planned, engine, async ({ expect }) => new Uint8Array(expect * (seats - 1)));
+    }
+    const used = supplies.map((supply) => supply.used);
+    const { words, bits, carries, crossWords, choices } = demand;
+    expect(choices).toBe(seats === 2 ? 96 : 0);
+    const all = {
+      words,
+      bits: bits / 32,
+      carries,
+      crossWords: crossWords / 32,
+      choices: choices / 32,
+      matrices: 1,
+    };
+    expect(used).toEqual(made.map(() => all));
+  },
+);
 
 test('what is used up is not drawn again', async () => {
   const { one } = await make({ ...NONE, crossWords: 128 });

@@ -37,7 +37,7 @@ import { type Demand, type Portion, portionsOf } from './demand.ts';
 import type { Link } from './link.ts';
 import type { Carries, Choices, Cross, Triple } from './supply.ts';
 
-/** Transfers of a batch: more would save little of what is sent and need more memory than fits in a cache. */
+/** Transfers of a batch, with all other seats together: more would save little of what is sent and need more memory than fits in a cache. */
 const BATCH = 2 ** 20;
 /** Transfers handled at a time: what their products take fits in a frame. */
 const PIECE = 2 ** 17;
@@ -55,29 +55,30 @@ interface Direction {
   session: Uint8Array;
 }
 
-export function directionOf(demand: Demand, from: number, binding: Hash): Direction | undefined {
+/** `peers`: with how many seats batches are made at the same time. */
+export function directionOf(demand: Demand, from: number, binding: Hash, peers = 1): Direction | undefined {
   const portions = portionsOf(demand, from);
   const total = portions.reduce((sum, { transfers }) => sum + transfers, 0);
   if (total === 0) return undefined;
-  const batches = Math.ceil(total / BATCH);
+  const batches = Math.ceil(total / Math.floor(BATCH / peers));
   const parameters = voleParameters(Math.ceil(total / batches));
   const session = fromHex(hashValue('2pm/mpc-transfers/1', { binding, from, batches, parameters: { ...parameters } }));
   return { portions, batches, parameters, session };
 }
 
 /** Batches of the busier direction: the unit of `onBatch`. */
-export function transferBatches(demand: Demand, binding: Hash): number {
-  return Math.max(...[0, 1].map((from) => directionOf(demand, from, binding)?.batches ?? 0));
+export function transferBatches(demand: Demand, binding: Hash, peers = 1): number {
+  return Math.max(...[0, 1].map((from) => directionOf(demand, from, binding, peers)?.batches ?? 0));
 }
 
 /** `binding`: hash of what the seats agreed on, unique for the session. `onBatch` is called after each. */
 export async function makeTransferred(
   { seat, rng, crypto }: Pick<SeatContext, 'seat' | 'rng' | 'crypto'>,
-  { link, binding, onBatch }: { link: Link; binding: Hash; onBatch: () => void },
+  { link, binding, onBatch, peers = 1 }: { link: Link; binding: Hash; onBatch: () => void; peers?: number },
   demand: Demand,
 ): Promise<Transferred> {
   const making = new Making(seat, demand, (bytes) => rng.fill(bytes));
-  const [outward, inward] = [directionOf(demand, seat, binding), directionOf(demand, 1 - seat, binding)];
+  const [outward, inward] = [seat, 1 - seat].map((from) => directionOf(demand, from, binding, peers));
   if (outward === undefined && inward === undefined) return making.finish();
 
   const group = await loadGroup();

@@ -34,6 +34,11 @@ export function tripleRounds(demand: Demand): number {
   return batches === 0 ? 0 : Math.ceil(batches / TOGETHER) + 1;
 }
 
+/** Sent to each other seat. */
+export function tripleBytes(demand: Demand): number {
+  return Math.ceil(productsOf(demand) / SLOTS) * (OFFER_BYTES + ANSWER_BYTES);
+}
+
 /** `links`: to all other seats. `binding`: hash of what the seats agreed on, unique for the session. */
 export async function makeTriples(
   { seat, rng, crypto }: Pick<SeatContext, 'seat' | 'rng' | 'crypto'>,

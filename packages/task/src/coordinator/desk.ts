@@ -1,6 +1,6 @@
 /** What the steps of a task work with. @module */
 import type { AnalystKeys, ChainConnector, Clock, Hex, SharedBackend, Signer } from '@2pm/core';
-import { NodeError } from '@2pm/core';
+import { admitsSeats, NodeError, seatsOf } from '@2pm/core';
 import type { SubmitRequest } from '@2pm/core/api';
 import type { ControlPlane } from '../control.ts';
 import type { TaskBook } from './book.ts';
@@ -39,12 +39,12 @@ export function chooseBackend(
     ({ card }) =>
       (protocol === undefined || card.id === protocol) &&
       (security === 'semi-honest' || card.security === security) &&
-      (seats === undefined || card.seats === seats.length),
+      (seats === undefined || admitsSeats(card, seats.length)),
   );
   if (fitting !== undefined) return fitting;
   throw new NodeError('TASK_PROTOCOL', 'no protocol of this node gives what the task asks for', {
     fault: 'caller',
-    fix: `these are there: ${backends.map(({ card }) => `${card.id} (${card.security}, ${card.seats} seats)`).join(', ')}`,
+    fix: `these are there: ${backends.map(({ card }) => `${card.id} (${card.security}, ${seatsOf(card)} seats)`).join(', ')}`,
   });
 }
 

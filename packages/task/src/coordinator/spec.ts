@@ -1,11 +1,13 @@
 /** Drafts a task spec from what the analyst asked for: whom to invite, who computes, until when. @module */
 import {
   type AnalystKeys,
+  admitsSeats,
   type Hash,
   NodeError,
   type NodeId,
   type Plan,
   type ProtocolCard,
+  seatsOf,
   type TaskSpec,
 } from '@2pm/core';
 import type { SubmitRequest } from '@2pm/core/api';
@@ -78,10 +80,12 @@ export function draftSpec(draft: SpecDraft): TaskSpec {
   );
   const { id: protocol, security, seats: count } = draft.protocol;
   const seats = request.seats ?? chooseSeats({ plan, roles, peers, coordinator, count });
-  if (seats.length !== count || new Set(seats.map((seat) => known.get(seat)?.org)).size !== count) {
-    throw new NodeError('TASK_SEATS', `${protocol} wants ${count} seats of ${count} different organisations`, {
+  const organisations = new Set(seats.map((seat) => known.get(seat)?.org));
+  if (!admitsSeats(draft.protocol, seats.length) || organisations.size !== seats.length) {
+    const wanted = seatsOf(draft.protocol);
+    throw new NodeError('TASK_SEATS', `${protocol} wants ${wanted} seats of as many different organisations`, {
       fault: 'caller',
-      fix: `name ${count} nodes of different organisations with --seats`,
+      fix: `name ${wanted} nodes of different organisations with --seats`,
     });
   }
   const joinBy = Math.ceil(nowMs / 1_000) + request.joinWithinSeconds;

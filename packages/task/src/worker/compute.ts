@@ -108,7 +108,10 @@ async function compute(context: AttemptContext): Promise<AttemptOutcome> {
       const values = backend
         .inputNodes(plan, role)
         .map((node) => matching.shared.get(node) ?? vectors.get(node) ?? missingInput(node));
-      messages.set(role, backend.shareInputs(values, { sid, rng: context.rng, crypto: context.crypto }));
+      messages.set(
+        role,
+        backend.shareInputs(values, { sid, rng: context.rng, crypto: context.crypto, seats: seats.length }),
+      );
     }
     await Promise.all(
       seats.map(async (seat, index) => {
