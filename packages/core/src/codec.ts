@@ -7,6 +7,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { decode as cborDecode, encode as cborEncode, rfc8949EncodeOptions } from 'cborg';
 import { z } from 'zod';
 import { concatBytes, equalBytes, type Hex, toHex } from './bytes.ts';
+import { canonicalBytes } from './canonical.ts';
 import { NodeError } from './errors.ts';
 
 /** A byte string in a schema. */
@@ -16,7 +17,7 @@ const utf8 = new TextEncoder();
 
 /** Plain data only: null, booleans, safe integers, bigints, strings, Uint8Array, arrays, string-keyed records. */
 export function encode(value: unknown): Uint8Array {
-  return cborEncode(value, rfc8949EncodeOptions);
+  return canonicalBytes(value, (other) => cborEncode(other, rfc8949EncodeOptions));
 }
 
 /**
