@@ -2,7 +2,7 @@
  * Two hundred programs that a policy allows, each then with one leak added: every one is refused, at the line of the leak.
  * Judging reads no row: there are none here.
  */
-import type { Decision, NodeId, Plan, TaskSpec } from '@2pm/core';
+import { type Decision, type NodeId, nodesOf, type Plan, type PlanNode, type TaskSpec } from '@2pm/core';
 import { judgeTask, parseContract } from '@2pm/data';
 import { expect, test } from 'vitest';
 import { anyHonest, type Context, type Run, traced } from './programs.ts';
@@ -30,7 +30,7 @@ customProperties:
     value:
       permit:
         - parties: any
-          operations: [aggregate, match]
+          operations: [aggregate, match, union, order]
           reveals: [aggregate]
           columns: [days, score, price, ward, email]
           limits: { maxKeys: 500 }
@@ -95,6 +95,27 @@ const LEAKS: Record<string, (context: Context) => void> = {
     c.reveal(c.join(left(c), right(c)).matched, { to: 'analyst', name: 'leak', minGroupSize: 20 }),
   'a number of matches of any size': (c) =>
     c.reveal(c.join(left(c), right(c)).count(), { to: 'analyst', name: 'leak' }),
+  'the largest rows': (c) =>
+    c.reveal(visits(c).nlargest(3, 'days').column('days'), { to: 'analyst', name: 'leak', minGroupSize: 20 }),
+  'a sorted column': (c) =>
+    c.reveal(visits(c).sortBy('price').column('ward'), { to: 'analyst', name: 'leak', minGroupSize: 20 }),
+  'rows moved to the front': (c) =>
+    c.reveal(visits(c).compact({ capacity: 30 }).valid, { to: 'analyst', name: 'leak', minGroupSize: 20 }),
+  'the sum of the two largest': (c) =>
+    c.reveal(visits(c).nlargest(2, 'days').sum('days'), { to: 'analyst', name: 'leak' }),
+  'places of rows': (c) => c.reveal(visits(c).rank('days'), { to: 'analyst', name: 'leak', minGroupSize: 20 }),
+  'a median of any size': (c) => c.reveal(visits(c).median('days'), { to: 'analyst', name: 'leak' }),
+  'a median with just too few rows on a side': (c) =>
+    c.reveal(visits(c).median('days'), { to: 'analyst', name: 'leak', minGroupSize: 19 }),
+  'the least row': (c) => c.reveal(visits(c).quantile('days', 0), { to: 'analyst', name: 'leak', minGroupSize: 20 }),
+  'the greatest match among quantiles': (c) =>
+    c.reveal(c.join(left(c), right(c)).quantile('left.days', [0.5, 1]), {
+      ...{ to: 'analyst', name: 'leak', minGroupSize: 20 },
+    }),
+  'the median of a prohibited column': ({ each, union, reveal }) =>
+    reveal(union(each('holder', (t) => t.visits.rows(['secret'], { capacity: 40 }))).median('secret'), {
+      ...{ to: 'analyst', name: 'leak', minGroupSize: 20 },
+    }),
   'an intersection for the other side': (c) => c.psi(left(c), right(c), { to: 'right', name: 'leak' }),
   'more keys than may be tried': (c) =>
     c.reveal(
@@ -107,6 +128,11 @@ const LEAKS: Record<string, (context: Context) => void> = {
       { to: 'analyst', name: 'leak', minGroupSize: 20 },
     ),
 };
+
+/** Rows of all holders, one below the other, with a capacity of their own. */
+function visits({ each, union }: Context) {
+  return union(each('holder', (t) => t.visits.rows(['days', 'price', 'ward'], { capacity: 40 })));
+}
 
 // A capacity of their own: rows enter one join only.
 function left({ each }: Context) {
@@ -122,13 +148,12 @@ test(`${PROGRAMS} honest programs are allowed, and refused at the line of one ad
     const build = (context: Context) => anyHonest(context, `leaks ${program}`);
     const result = (run: (context: Context) => ReturnType<Run>): Plan => {
       const plan = traced(((context: Context) => {
-        const results = run(context);
         context.psi(
           context.each('left', (t) => t.visits.by('person', { capacity: 9 })),
           context.each('right', (t) => t.visits.by('person', { capacity: 8 })),
           { to: 'left', name: 'own' },
         );
-        return results;
+        return run(context);
       }) as Run);
       return plan;
     };
@@ -142,11 +167,32 @@ test(`${PROGRAMS} honest programs are allowed, and refused at the line of one ad
       return results;
     });
     const decision = judge(bad);
-    const known = new Set(good.nodes.map(({ line }) => line));
-    const added = bad.nodes.map(({ line }) => line).filter((line) => !known.has(line));
+    const added = bad.nodes.slice(good.nodes.length).map(({ line }) => line);
     expect([program, name, decision.verdict]).toEqual([program, name, 'refuse']);
     if (decision.verdict !== 'refuse') continue;
     expect(decision.code).toMatch(/^POLICY_/);
     expect([name, decision.reasons.every(({ line }) => added.includes(line ?? 0))]).toEqual([name, true]);
   }
+}, 60_000);
+
+test('order statistics are protected by the number of exactly their rows, with enough of them on each side', () => {
+  const plan = traced((c) => {
+    const all = visits(c);
+    const long = all.where(all.column('days').gt(10));
+    const quantiles = long.quantile('days', [0.1, 0.5]);
+    return c.reveal({ quantiles, all: all.count() }, { to: 'analyst', minGroupSize: 20 });
+  });
+  expect(judge(plan)).toEqual({ verdict: 'allow' });
+  const [first, second] = nodesOf(plan, 'suppress/1').map((index) => plan.nodes[index] as PlanNode);
+  // The least part is a tenth.
+  expect([first?.attrs.min, second?.attrs.min]).toEqual([200, 20]);
+  const edited = (edit: (quantiles: PlanNode) => void) => {
+    const other = structuredClone(plan);
+    edit(other.nodes[nodesOf(other, 'suppress/1')[0] as number] as PlanNode);
+    return judge(other);
+  };
+  expect(edited(({ attrs }) => (attrs.min = 199))).toMatchObject({ code: 'POLICY_GROUP_SIZE' });
+  expect(edited(({ args }) => args.splice(1, 9, second?.args[1] as number))).toMatchObject({
+    code: 'POLICY_GROUP_SIZE',
+  });
 });

@@ -31,7 +31,7 @@ export type Pick = (below: number) => number;
 /** One protected number, or several; what it is depends on the choices. */
 export function honest(context: Context, pick: Pick, place: number) {
   const name = `honest${place}`;
-  const { each, join, reveal } = context;
+  const { each, join, reveal, union } = context;
   const options = { to: 'analyst', name, minGroupSize: 20 + pick(5) };
   if (pick(4) === 0) {
     const both = join(
@@ -42,6 +42,18 @@ export function honest(context: Context, pick: Pick, place: number) {
     const kept = pick(2) === 0 ? both : both.whereIs('left', 'ward', 'b');
     const days = kept.column(pick(2) === 0 ? 'left' : 'right', 'days');
     return reveal([kept.count(), days.sum(), days.mul(days).sum()][pick(3)] ?? kept.count(), options);
+  }
+  if (pick(4) === 0) {
+    const all = union(each('holder', (t) => t.visits.rows(['days', 'price', 'ward'], { capacity: 100 + pick(40) })));
+    const kept = pick(2) === 0 ? all : all.whereIs('ward', 'b');
+    const top = kept.nlargest(50, 'days');
+    const values = [
+      kept.median('days'),
+      kept.quantile('price', [0.25, 0.9]),
+      top.sum('price'),
+      kept.compact({ capacity: 30 }).count(),
+    ];
+    return reveal(values[pick(4)] ?? kept.count(), options);
   }
   const shared = each('holder', ({ visits: all }) => {
     const visits = [all, all.where(all.days.gt(pick(50))), all.where(all.ward.ne('a'))][pick(3)] ?? all;

@@ -101,8 +101,9 @@ export const ValueType = z.discriminatedUnion('kind', [
     length: z.number().int().positive(),
   }),
   /**
-   * Rows of several holders that belong together; `length` slots, of which a secret number is matched. Secret-shared, in an
-   * order that nobody knows, or by the bins of a leader (see `circuitMatch`).
+   * Rows of several holders, side by side where they belong together (`join/1`) or one below the other (`union/1`);
+   * `length` slots, of which a secret number holds a row. Secret-shared, matches in an order that nobody knows, or by the
+   * bins of a leader (see `circuitMatch`).
    */
   z.strictObject({ kind: z.literal('joined'), roles: z.array(Name), length: z.number().int().positive() }),
   /** Rows that a holder learns to be in the intersection; they stay on its node. */
@@ -148,19 +149,28 @@ export type ValueType = z.infer<typeof ValueType>;
  *   histogram/1 (column) {edges}    length edges-1; bins [e0,e1) … [e(k-1),ek] as numpy.histogram; others are ignored
  *   count-by/1 (category)           length of the declared values
  *   sum-by/1 (column, category)     length of the declared values
- *   rows/1 (table) {columns, capacity}  capacity × (1 + columns): validity bit then values, row by row, zero padded;
- *                                   rows with a null in one of the columns are left out
+ *   rows/1 (table) {columns, capacity}  capacity × (1 + columns): validity bit then values, row by row, zero padded, each
+ *                                   at its column's scale; rows with a null in one of the columns are left out
  * matching by keys (see `KeyType`)
  *   keyed/1 (table) {key, columns, capacity, duplicates}  rows with a key, and what they bring into a join. Rows with a
  *                                   null in one of the columns are left out. `duplicates`: rows that share a key are an
  *                                   `error`, or the `first` of them stays, or all of them are left out (`drop`)
  *   join/1 (keyed ×2…8) {matching, atLeast}  one slot for each match across all of them; `length` is the least capacity. With
  *                                   `matching` as `circuitMatch` says: a slot for each bin of the first argument, which leads
+ *   union/1 (local)                 `rows/1` of all members, one below the other: capacity × most members slots
  *   keep/1 (joined, bool)           slots where the bit is true as well
- *   matched/1 (joined)              shared bool: whether the slot holds a match
- *   joined-column/1 (joined) {role, name}  a column that `role` brought; 0 where the slot holds no match
+ *   matched/1 (joined)              shared bool: whether the slot holds a row, of a join a match
+ *   joined-column/1 (joined) {role, name}  a column that `role` brought; 0 where the slot holds no row
  *   intersect/1 (keyed ×2…16) {name, to, atLeast}  an exit: the holder in role `to` learns which of its rows are with all
  *                                   others, or in so many of the sets; see `circuitMatch`
+ * order of such rows; keys and x are shared ints, one a slot
+ *   sort/1 (joined, key…) {descending}  stable, by the first key, then the next, each up or down; slots without a row last.
+ *                                   Without a key: the rows in front, in their order
+ *   head/1 (joined) {length}        the first slots
+ *   rank/1 (joined, key…) {descending}  for each slot its place, from 0, after sort/1
+ *   quantile/1 (joined, x) {numerators, denominator}  over the n rows, for each numerator: the element at numerator ×
+ *                                   (n - 1) / denominator of the sorted x, between two of them in proportion (numpy's
+ *                                   method "linear"), times the denominator; 0 without a row
  * local → shared
  *   total/1 (local)                 the sum over all members of the role
  *   stack/1 (local)                 the members' vectors side by side
@@ -259,6 +269,11 @@ export const OPERATIONS = [
   'keep/1',
   'matched/1',
   'joined-column/1',
+  'union/1',
+  'sort/1',
+  'head/1',
+  'rank/1',
+  'quantile/1',
   'intersect/1',
   'total/1',
   'stack/1',
@@ -302,6 +317,9 @@ export const Attributes = z.strictObject({
   loop: Index.optional(),
   place: Index.optional(),
   times: z.number().int().positive().optional(),
+  descending: z.array(z.boolean()).max(8).optional(),
+  numerators: z.array(Index).min(1).max(64).optional(),
+  denominator: z.number().int().positive().max(10_000).optional(),
   epsilonMicros: z.number().int().positive().max(20_000_000).optional(),
   sensitivity: Integer.optional(),
 });

@@ -1,6 +1,10 @@
 /** Which table node a local node stands on, from its arguments alone: what its type claims is not evidence. @module */
 import { NodeError, type Plan, type PlanNode } from '@2pm/core';
 
+/** Where shared rows come from, and what chooses or orders them. */
+const SOURCES: ReadonlySet<string> = new Set(['join/1', 'union/1']);
+const SELECTIONS: ReadonlySet<string> = new Set(['keep/1', 'sort/1', 'head/1']);
+
 export class Lineage {
   readonly plan: Plan;
   readonly #tables = new Map<number, number>();
@@ -62,17 +66,20 @@ export class Lineage {
     return { input: at, conditions };
   }
 
-  /** The `join/1` node under a joined one, itself and all between (`chain`), and the conditions by which matches were kept. */
+  /**
+   * The `join/1` or `union/1` node under rows, itself and all between (`chain`), each of which has no fewer rows than the one
+   * before; and what rows were kept or ordered by (`conditions`).
+   */
   join(joined: number): { join: number; chain: number[]; conditions: number[] } {
     const chain = [joined];
     const conditions: number[] = [];
     let at = joined;
-    for (let node = this.node(at); node.op === 'keep/1'; node = this.node(at)) {
-      conditions.push(node.args[1] as number);
+    for (let node = this.node(at); SELECTIONS.has(node.op); node = this.node(at)) {
+      conditions.push(...node.args.slice(1));
       at = node.args[0] as number;
       chain.push(at);
     }
-    if (this.node(at).op !== 'join/1') throw malformed(this.node(at), 'it stands on no join');
+    if (!SOURCES.has(this.node(at).op)) throw malformed(this.node(at), 'it stands on no rows');
     return { join: at, chain, conditions };
   }
 

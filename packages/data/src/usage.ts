@@ -44,7 +44,7 @@ export function keyedNodes(plan: Plan, role: string): number[] {
 
 /** Local nodes of the role that enter shares, ascending. */
 export function sharedLocals(plan: Plan, role: string): number[] {
-  const inputs = plan.nodes.flatMap((node) => (node.op === 'total/1' || node.op === 'stack/1' ? node.args : []));
+  const inputs = nodesOf(plan, 'total/1', 'stack/1', 'union/1').flatMap((index) => plan.nodes[index]?.args ?? []);
   const mine = inputs.filter((index) => {
     const type = plan.nodes[index]?.type;
     return type?.kind === 'local' && type.role === role;

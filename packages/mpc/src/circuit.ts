@@ -5,7 +5,7 @@
  */
 
 /**
- * words: total stack random constant scale add sub mul dot matmul truncate sum inject slice concat transpose shuffle join ranks
+ * words: total stack random constant scale add sub mul dot matmul truncate sum prefix inject slice concat transpose shuffle join ranks
  * place; bits: negative zero parity xor and not sortable radix; either: repeat.
  */
 export type GateOperation =
@@ -31,6 +31,8 @@ export type GateOperation =
   | 'truncate'
   /** Adjacent blocks of equal size, each to its sum. */
   | 'sum'
+  /** The sum of all elements up to each, itself included. */
+  | 'prefix'
   /** Each element several times over, next to each other. */
   | 'repeat'
   /** Elements `offset`, `offset` + `step`, …, `length` of them. */
@@ -141,6 +143,13 @@ export class CircuitBuilder {
       length,
       ...(constant === undefined ? {} : { constant: BigInt.asUintN(64, constant) }),
     });
+  }
+
+  /** 0, 1, 2 … */
+  places(length: number): number {
+    const one = this.words('constant', 1, [], 1n);
+    const ones = this.repeat(one, length);
+    return this.words('sub', length, [this.words('prefix', length, [ones]), ones]);
   }
 
   random(length: number): number {

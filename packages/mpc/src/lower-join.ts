@@ -2,11 +2,12 @@
 import { type CircuitMatch, keyedColumns, type Plan } from '@2pm/core';
 import { type CircuitBuilder, type Joining, joinedRows } from './circuit.ts';
 
-export interface JoinGates {
-  /** Slot by slot, 1 where it holds a match: a word of a tagged join, a bit otherwise. */
-  mask: number;
-  /** By role and name. What they hold where there is no match may not be shown. */
-  columns: ReadonlyMap<string, number>;
+/** Slots that hold a row or none. */
+export interface Rows {
+  /** Slot by slot, 1 where it holds a row: words or bits. */
+  valid: number;
+  /** As it was brought: what it holds where there is no row may not be shown. undefined: nobody brought it. */
+  column(role?: string, name?: string): number | undefined;
 }
 
 /** Of a tagged join over its relations' gates; undefined where their keys cannot be compared. */
@@ -16,7 +17,7 @@ export function joinGates(
   node: number,
   relations: readonly number[],
   matcher: number | undefined,
-): JoinGates | undefined {
+): Rows | undefined {
   const sides = (plan.nodes[node]?.args ?? []).map((arg) => {
     const type = plan.nodes[arg]?.type;
     return { ...keyedColumns(plan, arg), role: type?.kind === 'keyed' ? type.role : '' };
@@ -34,11 +35,11 @@ export function joinGates(
   const length = slots * (1 + names.length);
   const block = b.add({ op: 'join', args: relations, form: 'words', length, join });
   const columns = names.map((name, place) => [name, b.slice(block, (1 + place) * slots, slots)] as const);
-  return { mask: b.slice(block, 0, slots), columns: new Map(columns) };
+  return rowsOf(b.slice(block, 0, slots), new Map(columns));
 }
 
 /** Of rows that are matched by the bins of a leader, over what its sides share. */
-export function circuitGates(b: CircuitBuilder, match: CircuitMatch, inputs: readonly number[]): JoinGates {
+export function circuitGates(b: CircuitBuilder, match: CircuitMatch, inputs: readonly number[]): Rows {
   const { sides, bins, atLeast } = match;
   const [leads = -1, ...others] = inputs;
   const [leader, ...members] = sides;
@@ -54,7 +55,11 @@ export function circuitGates(b: CircuitBuilder, match: CircuitMatch, inputs: rea
     for (const [c, name] of names.entries()) columns.set(`${role} ${name}`, sums[1 + c] ?? -1);
   }
   for (const name of leader?.columns ?? []) columns.set(`${leader?.role} ${name}`, next());
-  return { mask: atLeastOf(b, bits, atLeast - 1, bins), columns };
+  return rowsOf(atLeastOf(b, bits, atLeast - 1, bins), columns);
+}
+
+function rowsOf(valid: number, columns: ReadonlyMap<string, number>): Rows {
+  return { valid, column: (role, name) => columns.get(`${role} ${name}`) };
 }
 
 /**

@@ -17,19 +17,24 @@ import {
 } from '@2pm/core';
 import { type Circuit, CircuitBuilder, prune } from './circuit.ts';
 import { inputNodes, inputOf, unsupported } from './lower-inputs.ts';
-import { circuitGates, type JoinGates, joinGates } from './lower-join.ts';
+import { circuitGates, joinGates, type Rows } from './lower-join.ts';
+import { firstRows, quantilesOfRows, rankOfRows, sortedRows, unionRows } from './lower-rows.ts';
 import { noisy } from './noise.ts';
 import { lowerNumeric } from './numeric/lower.ts';
+import type { Key } from './order.ts';
 
 const WORD_LIMIT = 2n ** 63n;
 const COMPARE_LIMIT = 2n ** 62n;
+
+/** What is shared by holders: the arguments stay with them. */
+const INPUTS: ReadonlySet<string> = new Set(['total/1', 'stack/1', 'union/1', 'join/1']);
 
 /** A shared node: its gate, and the bits that say where it is released, if it can be withheld. */
 interface Lowered {
   gate: number;
   ok?: number;
-  /** Of joined rows, whose gate is the mask: the columns that were brought, by role and name. */
-  columns?: JoinGates['columns'];
+  /** Of rows, whose gate is the mask. */
+  rows?: Rows;
 }
 
 /**
@@ -87,7 +92,7 @@ class Lowering {
 
   exit(index: number): Lowered {
     const node = this.#node(index);
-    if (node.op === 'intersect/1') return { gate: this.#binned(index).mask };
+    if (node.op === 'intersect/1') return { gate: this.#binned(index).valid };
     const [arg] = node.args;
     if (node.op !== 'reveal/1' || arg === undefined) throw this.#unsupported(index, 'is no reveal');
     const needed = new Set<number>();
@@ -96,7 +101,7 @@ class Lowering {
       const { type, op, args } = this.#node(i);
       if (needed.has(i) || this.#lowered.has(i) || (type.kind !== 'shared' && type.kind !== 'joined')) continue;
       needed.add(i);
-      if (op === 'total/1' || op === 'stack/1' || op === 'join/1') continue;
+      if (INPUTS.has(op)) continue;
       if (args.some((before) => before >= i)) throw this.#unsupported(i, 'uses a value that comes after it');
       stack.push(...args);
     }
@@ -210,10 +215,19 @@ class Lowering {
       case 'matched/1':
         return { gate: this.#plainGate(index, x) };
       case 'joined-column/1': {
-        const { gate: mask, columns } = this.#masked(index, x);
-        const column = columns?.get(`${attrs.role} ${attrs.name}`);
-        if (column === undefined) throw this.#unsupported(index, 'is of a column that nobody brought');
-        return { gate: b.words('mul', length, [column, b.asWords(mask)]) };
+        const { valid, column } = this.#rows(index, x);
+        const gate = column(attrs.role, attrs.name);
+        if (gate === undefined) throw this.#unsupported(index, 'is of a column that nobody brought');
+        return { gate: b.words('mul', length, [gate, b.asWords(valid)]) };
+      }
+      case 'rank/1':
+        return { gate: rankOfRows(b, this.#rows(index, x), this.#keys(index, args.slice(1))) };
+      case 'quantile/1': {
+        const [key] = this.#keys(index, [y]);
+        const { numerators = [], denominator = 0 } = attrs;
+        if (key === undefined || numerators.length !== length) throw this.#unsupported(index, 'has another length');
+        expectScale(this.#scale(index, y));
+        return { gate: quantilesOfRows(b, this.#rows(index, x), key, { numerators, denominator }) };
       }
       default: {
         const gate = lowerNumeric(b, node, length, {
@@ -246,36 +260,67 @@ class Lowering {
     return values[this.#node(index).attrs.place ?? -1] ?? -1;
   }
 
-  /** Rows that were matched: the mask, and where the columns are. */
   #joined(index: number): Lowered {
+    const rows = this.#makeRows(index);
+    return { gate: rows.valid, rows };
+  }
+
+  #makeRows(index: number): Rows {
     const [{ op, args, type }, b] = [this.#node(index), this.#builder];
     const length = type.kind === 'joined' ? type.length : 0;
-    const [rows = -1, condition = -1] = args;
+    const [from = -1, condition = -1] = args;
+    if (op === 'union/1') {
+      const { role, length: words } = inputOf(this.#plan, index);
+      const stacked = this.#input(index, role, words, 'stack', (this.#roles[role] ?? 0) * words);
+      return unionRows(b, this.#plan, index, stacked);
+    }
     if (op === 'keep/1') {
-      const { gate: mask, columns } = this.#masked(index, rows);
+      const { valid, column } = this.#rows(index, from);
       const bit = this.#plainGate(index, condition);
-      if (columns === undefined || b.at(bit).length !== length)
-        throw this.#unsupported(index, 'keeps what is not joined');
-      const both = [mask, bit].every((gate) => b.at(gate).form === 'words');
-      const gate = both ? b.words('mul', length, [mask, bit]) : b.bits('and', length, [b.asBits(mask), b.asBits(bit)]);
-      return { gate, columns };
+      if (b.at(bit).length !== length) throw this.#unsupported(index, 'keeps rows by values of others');
+      const both = [valid, bit].every((gate) => b.at(gate).form === 'words');
+      const gate = both
+        ? b.words('mul', length, [valid, bit])
+        : b.bits('and', length, [b.asBits(valid), b.asBits(bit)]);
+      return { valid: gate, column };
     }
+    if (op === 'sort/1') return sortedRows(b, this.#rows(index, from), this.#keys(index, args.slice(1)));
+    if (op === 'head/1') return firstRows(b, this.#rows(index, from), length);
     if (op !== 'join/1' || args.length < 2) throw this.#unsupported(index, `${op} matches no rows`);
-    if (circuitMatch(this.#plan, index) !== undefined) {
-      const { mask, columns } = this.#binned(index);
-      return { gate: mask, columns };
-    }
+    if (circuitMatch(this.#plan, index) !== undefined) return this.#binned(index);
     const relations = args.map((arg) => {
       const { role, length: words } = inputOf(this.#plan, arg);
       return this.#input(arg, role, words, 'stack');
     });
     const gates = joinGates(b, this.#plan, index, relations, this.#matchers.get(index));
     if (gates === undefined) throw this.#unsupported(index, 'compares keys of different kinds');
-    return { gate: gates.mask, columns: gates.columns };
+    return gates;
+  }
+
+  #rows(user: number, arg: number): Rows {
+    const { rows } = this.#masked(user, arg);
+    if (rows === undefined) throw this.#unsupported(user, 'takes no rows');
+    return rows;
+  }
+
+  /** Numbers to sort by, one a slot. */
+  #keys(user: number, keys: readonly number[]): Key[] {
+    const { args, attrs } = this.#node(user);
+    return keys.map((key, place) => {
+      const { type } = this.#node(key);
+      const gate = this.#builder.asWords(this.#plainGate(user, key));
+      const rows = this.#rows(user, args[0] ?? -1);
+      if (type.kind !== 'shared' || this.#builder.at(gate).length !== this.#builder.at(rows.valid).length) {
+        throw this.#unsupported(user, 'sorts by values of others');
+      }
+      const [lo, hi] = [BigInt(type.lo), BigInt(type.hi)];
+      if (hi - lo >= COMPARE_LIMIT) throw this.#unsupported(user, 'sorts by values that may be 2^62 apart');
+      return { gate, lo, hi, descending: attrs.descending?.[place] ?? false };
+    });
   }
 
   /** Rows that are matched by the bins of a leader. */
-  #binned(index: number): JoinGates {
+  #binned(index: number): Rows {
     const match = circuitMatch(this.#plan, index);
     if (match === undefined) throw this.#unsupported(index, 'matches no rows among the seats');
     const inputs = match.sides.map(({ role }) => {

@@ -1,5 +1,6 @@
 /** Joins in the clear, one row after another, straight from the catalogue of operations. @module */
 import { type CircuitMatch, keyedColumns, type Plan } from '@2pm/core';
+import { type PlainRows, picked } from './plain-rows.ts';
 
 /** Slot by slot: whether it holds a match, and the columns that were brought, by role and name. */
 export interface PlainJoin {
@@ -66,4 +67,9 @@ export function plainCircuitMatch(
     at += bins;
   }
   return { matched: sets.map((count) => count >= atLeast), columns };
+}
+
+/** The matches as rows. */
+export function plainMatches({ matched, columns }: PlainJoin): PlainRows {
+  return picked(matched, (role, name) => [...(columns.get(`${role} ${name}`) ?? matched.map(() => 0n))]);
 }

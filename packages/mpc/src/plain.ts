@@ -6,7 +6,17 @@
 import { circuitExits, circuitMatch, Loops, NodeError, type Plan, type PlanNode, type RoleSizes } from '@2pm/core';
 import { inputNodes } from './lower-inputs.ts';
 import { plainNumeric } from './numeric/plain.ts';
-import { type PlainJoin, plainCircuitMatch, plainJoin } from './plain-join.ts';
+import { plainCircuitMatch, plainJoin, plainMatches } from './plain-join.ts';
+import {
+  type PlainKeys,
+  type PlainRows,
+  plainHead,
+  plainKept,
+  plainOrder,
+  plainQuantile,
+  plainSorted,
+  plainUnion,
+} from './plain-rows.ts';
 
 /** Vectors of each member of each role, in the order of `inputNodes`. */
 export type PlainInputs = ReadonlyMap<string, readonly (readonly BigInt64Array[])[]>;
@@ -20,38 +30,49 @@ export function evaluatePlain(
 ): Map<number, (bigint | null)[]> {
   const opened = new Map<number, (bigint | null)[]>();
   const values: ((bigint | null)[] | undefined)[] = [];
-  const joins = new Map<number, PlainJoin>();
+  const tables = new Map<number, PlainRows>();
   const loops = new Loops(plan);
   const scales = plan.nodes.map(({ type }) => ('fractionBits' in type ? type.fractionBits : 0));
 
   const input = (node: number, role: string) =>
     (inputs.get(role) ?? []).map((member) => member[inputNodes(plan, role).indexOf(node)] ?? new BigInt64Array(0));
-  const joined = (index: number): PlainJoin => {
-    const { op, args } = plan.nodes[index] ?? { op: 'join/1', args: [] };
-    const [before, keep] = [joins.get(args[0] ?? -1), values[args[1] ?? -1]];
-    if (op === 'keep/1' && before !== undefined) {
-      return { ...before, matched: before.matched.map((match, slot) => match && keep?.[slot] === 1n) };
+  const rowsOf = (index: number) => tables.get(index) ?? { valid: [], column: () => [] };
+  const whole = (index: number) => (values[index] ?? []).map((value) => value ?? 0n);
+  const keysOf = ({ args, attrs }: PlanNode): PlainKeys =>
+    args.slice(1).map((key, i) => ({ values: whole(key), descending: attrs.descending?.[i] ?? false }));
+  const rows = (index: number): PlainRows => {
+    const node = plan.nodes[index] as PlanNode;
+    const { op, args, attrs } = node;
+    const before = rowsOf(args[0] ?? -1);
+    const roleOf = (arg: number | undefined) => {
+      const type = plan.nodes[arg ?? -1]?.type;
+      return type !== undefined && 'role' in type ? type.role : '';
+    };
+    switch (op) {
+      case 'keep/1':
+        return plainKept(before, values[args[1] ?? -1] ?? []);
+      case 'sort/1':
+        return plainSorted(before, keysOf(node));
+      case 'head/1':
+        return plainHead(before, attrs.length ?? 0);
+      case 'union/1':
+        return plainUnion(plan, index, input(index, roleOf(args[0])));
+      default: {
+        const match = circuitMatch(plan, index);
+        const of =
+          match?.sides.map(({ role }) => [index, role] as const) ?? args.map((arg) => [arg, roleOf(arg)] as const);
+        const vectors = of.map(([node, role]) => input(node, role)[0] ?? new BigInt64Array(0));
+        return plainMatches(match === undefined ? plainJoin(plan, index, vectors) : plainCircuitMatch(match, vectors));
+      }
     }
-    const match = circuitMatch(plan, index);
-    if (match !== undefined) {
-      return plainCircuitMatch(
-        match,
-        match.sides.map(({ role }) => input(index, role)[0] ?? new BigInt64Array(0)),
-      );
-    }
-    const vectors = args.map((arg) => {
-      const type = plan.nodes[arg]?.type;
-      return input(arg, type?.kind === 'keyed' ? type.role : '')[0] ?? new BigInt64Array(0);
-    });
-    return plainJoin(plan, index, vectors);
   };
 
-  for (const exit of circuitExits(plan)) opened.set(exit, joined(exit).matched.map(BigInt));
+  for (const exit of circuitExits(plan)) opened.set(exit, rows(exit).valid.map(BigInt));
   const compute = (index: number): void => {
     const { op, args, type, attrs } = plan.nodes[index] as PlanNode;
     if (type.kind === 'constant') values[index] = [BigInt(type.value)];
     if (op === 'reveal/1') opened.set(index, values[args[0] ?? -1] ?? []);
-    if (type.kind === 'joined') joins.set(index, joined(index));
+    if (type.kind === 'joined') tables.set(index, rows(index));
     if (type.kind !== 'shared') return;
     const length = type.length * (type.stacked === undefined ? 1 : (roles[type.stacked] ?? 0));
     const at = (place: number, i: number, scale = scales[args[place] ?? -1] ?? 0): bigint => {
@@ -92,14 +113,21 @@ export function evaluatePlain(
         break;
       }
       case 'matched/1':
-        values[index] = (joins.get(args[0] ?? -1)?.matched ?? []).map(BigInt);
+        values[index] = rowsOf(args[0] ?? -1).valid.map(BigInt);
         break;
-      case 'joined-column/1': {
-        const rows = joins.get(args[0] ?? -1);
-        const column = rows?.columns.get(`${attrs.role} ${attrs.name}`) ?? [];
-        values[index] = column.map((value, slot) => (rows?.matched[slot] ? value : 0n));
+      case 'joined-column/1':
+        values[index] = rowsOf(args[0] ?? -1).column(attrs.role, attrs.name);
+        break;
+      case 'rank/1': {
+        const order = plainOrder(rowsOf(args[0] ?? -1), keysOf(plan.nodes[index] as PlanNode));
+        values[index] = each((slot) => BigInt(order.indexOf(slot)));
         break;
       }
+      case 'quantile/1':
+        values[index] = (attrs.numerators ?? []).map((numerator) =>
+          plainQuantile(rowsOf(args[0] ?? -1), whole(args[1] ?? -1), numerator, attrs.denominator ?? 1),
+        );
+        break;
       case 'add/1':
         values[index] = each((i) => at(0, i, common) + at(1, i, common));
         break;

@@ -171,7 +171,29 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
     case 'matched/1':
       return `being among ${a}`;
     case 'joined-column/1':
-      return `${attrs.role}.${attrs.name}`;
+      return source?.op === 'sort/1' || source?.op === 'head/1'
+        ? `${attrs.role}.${attrs.name} of ${a}`
+        : `${attrs.role}.${attrs.name}`;
+    case 'union/1': {
+      const role = first?.kind === 'local' ? first.role : '';
+      return `the rows of ${phrases[source?.args[0] ?? -1]} of all of ${role}`;
+    }
+    case 'sort/1': {
+      const keys = args.slice(1).map((key, i) => `${phrases[key]}${attrs.descending?.[i] ? ' downwards' : ''}`);
+      return keys.length === 0 ? a : `${a}, ordered by ${keys.join(', then ')}`;
+    }
+    case 'head/1':
+      return `the first ${attrs.length} of ${a}`;
+    case 'rank/1':
+      return `the places of ${a} by ${args
+        .slice(1)
+        .map((key) => phrases[key])
+        .join(', then ')}`;
+    case 'quantile/1': {
+      const [shares, last] = [attrs.numerators ?? [], attrs.denominator ?? 1];
+      const percent = shares.map((share) => `${Math.round((1_000_000 * share) / last) / 10_000} %`);
+      return `the ${percent.join(', ')} quantile${shares.length > 1 ? 's' : ''} of ${b} over ${a}`;
+    }
     case 'intersect/1':
       return a;
     case 'sum/1':

@@ -48,6 +48,8 @@ export function describeTask(
       if (op === 'join/1')
         local.push(attrs.atLeast === undefined ? 'matched rows' : `rows in ${attrs.atLeast} sets or more`);
     }
+    const ordered = within.flatMap((each) => ORDERED[each.op] ?? []);
+    if (ordered.length > 0) local.push(`${[...new Set(ordered)].join(' and ')} of these`);
     const filtered = within.some((each) => each.op === 'where/1') ? ' over filtered rows' : '';
     const stacked = within.some((each) => each.op === 'stack/1')
       ? ', for each holder apart'
@@ -70,6 +72,12 @@ export function describeTask(
   );
   return lines.join('\n');
 }
+
+const ORDERED: Readonly<Record<string, string>> = {
+  'quantile/1': 'quantiles',
+  'rank/1': 'ranks',
+  'sort/1': 'an order',
+};
 
 const WORDS: Readonly<Record<string, string>> = {
   'count/1': 'a count',

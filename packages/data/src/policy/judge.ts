@@ -22,7 +22,7 @@ import { Lineage } from '../lineage.ts';
 import { usedColumns } from '../usage.ts';
 import { describeTask } from './describe.ts';
 import { operationsOf, type Permit, PLUMBING } from './policy.ts';
-import { unprotected } from './protection.ts';
+import { rowsForOne, unprotected } from './protection.ts';
 import { sensitivity } from './sensitivity.ts';
 
 export interface JudgedTask {
@@ -295,7 +295,7 @@ function inputsOf(lineage: Lineage, reveal: number, roles: readonly string[], ta
   return slice(lineage.plan, [reveal]).filter((index) => {
     const { op, args } = lineage.node(index);
     if (op === 'join/1') return args.some((arg) => isKeyed(lineage, arg, roles, table));
-    if (op !== 'total/1' && op !== 'stack/1') return false;
+    if (op !== 'total/1' && op !== 'stack/1' && op !== 'union/1') return false;
     const local = lineage.node(args[0] as number);
     if (local.type.kind !== 'local' || !roles.includes(local.type.role)) return false;
     return lineage.node(lineage.base(lineage.table(args[0] as number)).input).attrs.table === table;
@@ -462,7 +462,10 @@ function revealReasons(
     }
     const single =
       slots !== undefined ||
-      inputs.some((index) => lineage.node(lineage.node(index).args[0] as number).op === 'rows/1');
+      inputs.some((index) => {
+        const { op, args } = lineage.node(index);
+        return op !== 'union/1' && lineage.node(args[0] as number).op === 'rows/1';
+      });
     const stacked = inputs.some((index) => lineage.node(index).op === 'stack/1');
     const kind = single ? 'rows' : stacked ? 'per-holder' : 'aggregate';
     if (!permit.reveals.includes(kind)) {
@@ -490,7 +493,10 @@ function revealReasons(
   });
 }
 
-/** The join of which a slot can be seen in the reveal: a path from it meets no sum. One in a circuit before others. */
+/**
+ * The join or union of which a slot can be seen in the reveal: a path from it meets no sum and no quantile. The least and
+ * the greatest row are single rows. A match in a circuit before others.
+ */
 function opensSlots(lineage: Lineage, reveal: number): number | undefined {
   let opened: number | undefined;
   const seen = new Set<number>();
@@ -499,10 +505,11 @@ function opensSlots(lineage: Lineage, reveal: number): number | undefined {
     if (seen.has(index)) continue;
     seen.add(index);
     const { op, args } = lineage.node(index);
-    if (op === 'matched/1' || op === 'joined-column/1') {
+    const slots = op === 'matched/1' || op === 'joined-column/1' || op === 'rank/1';
+    if (slots || (op === 'quantile/1' && rowsForOne(lineage, index) === undefined)) {
       const { join } = lineage.join(args[0] as number);
       if (opened === undefined || circuitMatch(lineage.plan, join) !== undefined) opened = join;
-    } else if (op !== 'sum/1') stack.push(...args);
+    } else if (op !== 'sum/1' && op !== 'quantile/1') stack.push(...args);
   }
   return opened;
 }

@@ -15,6 +15,8 @@ import { z } from 'zod';
  * - `per-holder`: values of each single holder side by side (`stack/1`)
  * - `rows`: single rows (`rows/1`, `stack/1`)
  * - `match`: matching rows with those of other holders by keys, and what a match brings together
+ * - `union`: rows of all holders of a role one below the other, in secret
+ * - `order`: sorting such rows or matches, their quantiles and groups; what of it may be seen is for `reveals` to say
  */
 export const OPERATION_GROUPS = {
   filter: ['where/1', 'eq/1', 'ne/1', 'lt/1', 'le/1', 'gt/1', 'ge/1', 'in/1', 'and/1', 'or/1', 'not/1', 'is-null/1'],
@@ -30,6 +32,8 @@ export const OPERATION_GROUPS = {
   'per-holder': ['stack/1'],
   rows: ['rows/1', 'stack/1'],
   match: ['keyed/1', 'join/1', 'keep/1', 'matched/1', 'joined-column/1', 'intersect/1'],
+  union: ['rows/1', 'union/1', 'keep/1', 'matched/1', 'joined-column/1'],
+  order: ['sort/1', 'head/1', 'rank/1', 'quantile/1'],
 } as const satisfies Record<string, readonly (typeof OPERATIONS)[number][]>;
 
 /** Needed by every plan, and harmless without the others: reading, adding over holders, protecting, revealing. */

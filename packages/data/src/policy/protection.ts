@@ -11,8 +11,9 @@
  * Exactly that table: the count of another filter protects nothing. A support must itself be such a count, because a
  * withheld entry tells whether its support was large enough. Counts by slot do not protect a sum over the slots.
  *
- * What comes out of a join is protected by the number of exactly its matches, once it is summed; the conditions that its
- * matches were chosen by are judged with it, as they stand under the same sum.
+ * What comes out of a join or a union is protected by the number of exactly its rows, once it is summed; the conditions that
+ * its rows were chosen by are judged with it, as they stand under the same sum. A quantile is the value of a row: it needs
+ * so many rows that enough lie below, above and between the quantiles that are taken together.
  * Not covered: differences between two reveals that are each large enough.
  * @module
  */
@@ -24,8 +25,11 @@ export interface Unprotected {
   what: string;
 }
 
-/** Guards on all paths from the reveal down to one node: canonical names of counts, and whether each path sums. */
-type Guards = { scalar: Set<string>; slots: Set<string>; summed: boolean };
+/**
+ * Guards on all paths from the reveal down to one node: canonical names of counts with what they reach at least, those by
+ * slot, and whether each path sums.
+ */
+type Guards = { scalar: Map<string, number>; slots: Set<string>; summed: boolean };
 
 /** Element i of the result depends on element i of each argument that has its length. All others may move elements. */
 const SLOT_BY_SLOT: ReadonlySet<string> = new Set([
@@ -45,7 +49,7 @@ export function unprotected(
   const guards = new Map<number, Guards>();
   const [opened] = lineage.node(reveal).args;
   if (opened === undefined) return [{ reason: 'unknown', what: 'reveal/1' }];
-  guards.set(opened, { scalar: new Set(), slots: new Set(), summed: false });
+  guards.set(opened, { scalar: new Map(), slots: new Set(), summed: false });
   // Arguments come before their uses, so a descending walk has met every path to a node when it reaches it.
   for (let index = opened; index >= 0; index--) {
     const have = guards.get(index);
@@ -65,6 +69,17 @@ export function unprotected(
       for (const condition of conditions) meet(guards, condition, have);
       continue;
     }
+    if (node.op === 'quantile/1' || node.op === 'rank/1') {
+      const [rows = -1, ...keys] = node.args;
+      const { join, conditions } = lineage.join(rows);
+      const needed = node.op === 'rank/1' ? 1 : rowsForOne(lineage, index);
+      const rest = have.scalar.get(`matches ${lineage.key(rows)}`) ?? 0;
+      const fine = needed !== undefined && rest >= minGroupSize * needed && (have.summed || node.op === 'quantile/1');
+      if (touchesJoin(lineage, join, roles) && !fine) problems.push({ reason: 'unprotected', what: WHAT[node.op] });
+      // It is over all slots of its keys, as a sum is.
+      for (const key of [...keys, ...conditions]) meet(guards, key, { ...have, slots: new Set(), summed: true });
+      continue;
+    }
     if (node.type.kind === 'constant') continue;
     if (node.type.kind !== 'shared') {
       problems.push({ reason: 'unknown', what: node.op });
@@ -72,19 +87,21 @@ export function unprotected(
     }
     if (node.op === 'suppress/1') {
       const [value, ...supports] = node.args;
-      const scalar = new Set(have.scalar);
+      const scalar = new Map(have.scalar);
+      const { min = 0 } = node.attrs;
+      const add = (name: string) => scalar.set(name, Math.max(min, scalar.get(name) ?? 0));
       const slots = new Set(have.slots);
       for (const support of supports) {
         const matches = matchesCounted(lineage, support, roles);
         if (matches !== undefined) {
-          if ((node.attrs.min ?? 0) >= minGroupSize) for (const name of matches) scalar.add(name);
+          if (min >= minGroupSize) for (const name of matches) add(name);
           continue;
         }
         const count = countName(lineage, support);
         if (count === undefined) {
           if (touches(lineage, support, roles)) problems.push({ reason: 'support', what: node.op });
-        } else if ((node.attrs.min ?? 0) >= minGroupSize) {
-          if (count.scalar) scalar.add(count.name);
+        } else if (min >= minGroupSize) {
+          if (count.scalar) add(count.name);
           else if (lengthOf(lineage.node(support)) === lengthOf(node)) slots.add(count.name);
         }
       }
@@ -112,12 +129,14 @@ export function unprotected(
 function meet(guards: Map<number, Guards>, index: number, next: Guards): void {
   const known = guards.get(index);
   const both = (a: Set<string>, b: Set<string>) => new Set([...a].filter((name) => b.has(name)));
+  const lesser = (a: Map<string, number>, b: Map<string, number>) =>
+    new Map([...a].flatMap(([name, min]) => (b.has(name) ? [[name, Math.min(min, b.get(name) ?? 0)] as const] : [])));
   guards.set(
     index,
     known === undefined
       ? next
       : {
-          scalar: both(known.scalar, next.scalar),
+          scalar: lesser(known.scalar, next.scalar),
           slots: both(known.slots, next.slots),
           summed: known.summed && next.summed,
         },
@@ -240,9 +259,23 @@ function touches(
     const node = lineage.node(index);
     const { type } = node;
     if (kinds.includes(type.kind) && 'role' in type && roles.includes(type.role)) return true;
-    stack.push(...node.args);
+    // Rows are no aggregate of a holder's, though they enter as a local value does.
+    if (node.op !== 'union/1' || kinds.includes('keyed')) stack.push(...node.args);
   }
   return false;
+}
+
+const WHAT = { 'quantile/1': 'quantile', 'rank/1': 'rank' } as const;
+
+/**
+ * For how many rows there is one in the least part into which a `quantile/1` cuts them; undefined where a part is empty, as
+ * for the least and the greatest row.
+ */
+export function rowsForOne(lineage: Lineage, quantile: number): number | undefined {
+  const { numerators = [], denominator = 0 } = lineage.node(quantile).attrs;
+  const parts = [...numerators, denominator].map((end, i) => end - (numerators[i - 1] ?? 0));
+  const least = Math.min(...parts);
+  return least > 0 ? denominator / least : undefined;
 }
 
 const lengthOf = (node: PlanNode) => ('length' in node.type ? node.type.length : 1);

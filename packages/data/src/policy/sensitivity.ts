@@ -4,7 +4,7 @@
  * what no rule covers has no bound.
  *
  * The row comes or goes. A count, a bin and a category change by 1, a sum by the larger end of the column's range, to which
- * every value is clamped. Where rows are matched by a key of one pass, the row is in one match at most for each side that it
+ * every value is clamped. In a union a row is in one slot. Where rows are matched by a key of one pass, the row is in one match at most for each side that it
  * stands on, and may take the place of another with its key: one slot changes within its range. Slots have no order, so
  * that only sums over all of them count.
  * @module
@@ -36,7 +36,7 @@ export function sensitivity(
   const reaches = new Map<number, Reach>();
   for (const index of slice(lineage.plan, [value])) {
     const node = lineage.node(index);
-    if (node.type.kind === 'table' || node.type.kind === 'keyed') continue;
+    if (node.type.kind === 'table' || node.type.kind === 'keyed' || node.op === 'rows/1') continue;
     const reach = reachOf(lineage, index, reaches, (of) => isOf(lineage, of, roles, table));
     // A column without a known range may still be one that rows are chosen by.
     if (reach === undefined && node.type.kind !== 'column') return undefined;
@@ -68,6 +68,7 @@ function reachOf(
   if (type.kind === 'local') return withChange(ofRow(op, reaches.get(first)?.range), mine(index));
   if (op === 'total/1' || op === 'stack/1') return reaches.get(first);
   if (op === 'join/1') return ofJoin(lineage, node, index, mine);
+  if (op === 'union/1') return { slots: { join: index, sides: BigInt(node.args.filter(mine).length) } };
 
   const args = node.args.map((arg) => reaches.get(arg));
   const slots = args.flatMap((arg) => arg?.slots ?? []);
@@ -166,7 +167,7 @@ function ofJoin(
 function broughtRange(lineage: Lineage, join: number, { role, name }: PlanNode['attrs']): Range | undefined {
   const side = lineage.node(join).args.find((arg) => {
     const { type } = lineage.node(arg);
-    return type.kind === 'keyed' && type.role === role;
+    return (type.kind === 'keyed' || type.kind === 'local') && type.role === role;
   });
   return side === undefined ? undefined : declared(lineage, lineage.base(lineage.table(side)).input, name);
 }

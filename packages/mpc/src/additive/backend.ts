@@ -20,6 +20,7 @@ import { lower } from '../lower.ts';
 import { inputNodes } from '../lower-inputs.ts';
 import { loadSimd } from '../rep3/simd.ts';
 import { schedule, scheduleHash } from '../schedule.ts';
+import { refuseGates } from '../unsupported.ts';
 import { ADDITIVE_SEMI_HONEST } from './card.ts';
 import { demandOf } from './demand.ts';
 import type { AdditiveSeat, Share } from './engine.ts';
@@ -149,20 +150,11 @@ export async function runOnShares(
   return { outputs, transcript, rounds: planned.rounds + 2 + preprocessing.rounds };
 }
 
-/** @throws {NodeError} `MPC_UNSUPPORTED` naming the operation, and the line where the plan has one of that name. */
-function checkGates({ gates }: Circuit, { nodes }: Plan): void {
-  const odd = gates.find(({ op }) => !(op in TwoSeatEngine.costs) && !LOCAL.includes(op));
-  if (odd === undefined) return;
-  const line = nodes.find(({ op }) => op.startsWith(`${odd.op}/`))?.line;
-  throw new NodeError(
-    'MPC_UNSUPPORTED',
-    `${line === undefined ? '' : `line ${line}: `}${ADDITIVE_SEMI_HONEST.id} has no operation ${odd.op}`,
-    {
-      fault: 'caller',
-      fix:
-        odd.op === 'join'
-          ? "Match the rows in a circuit: join(…, { matching: 'circuit' }), or run the task with three seats."
-          : 'Run the task with three seats, or without this operation.',
-    },
-  );
+function checkGates(circuit: Circuit, plan: Plan): void {
+  const has = (op: GateOperation) => op in TwoSeatEngine.costs || LOCAL.includes(op);
+  const joins = circuit.gates.some(({ op }) => op === 'join');
+  const fix = joins
+    ? "Match the rows in a circuit: join(…, { matching: 'circuit' }), or run the task with three seats."
+    : 'Run the task with three seats and rep3-semi-honest/1, or without this operation.';
+  refuseGates(circuit, plan, ADDITIVE_SEMI_HONEST.id, has, fix);
 }

@@ -1,5 +1,5 @@
 /** The back-end `rep3-malicious/1`: three seats, one of which may do as it likes; then nothing opens. See the card. @module */
-import { NodeError, type Plan, type SeatContext, type SeatOutput, type SharedBackend } from '@2pm/core';
+import type { Plan, SeatContext, SeatOutput, SharedBackend } from '@2pm/core';
 import type { Circuit, GateOperation } from '../circuit.ts';
 import { lower } from '../lower.ts';
 import { inputNodes } from '../lower-inputs.ts';
@@ -8,6 +8,7 @@ import { Masks, SEED_BYTES } from '../rep3/masks.ts';
 import { open } from '../rep3/outputs.ts';
 import { runSession, type Variant } from '../rep3/session.ts';
 import { loadSimd } from '../rep3/simd.ts';
+import { refuseGates } from '../unsupported.ts';
 import { REP3_MALICIOUS } from './card.ts';
 import { Check } from './check.ts';
 import { Rep3MaliciousEngine, ROUND_COSTS } from './engine.ts';
@@ -17,7 +18,7 @@ export const rep3Malicious: SharedBackend = {
   card: REP3_MALICIOUS,
 
   check(plan: Plan): void {
-    supported(lower(plan, Object.fromEntries(Object.entries(plan.roles).map(([role, { max }]) => [role, max]))));
+    supported(lower(plan, Object.fromEntries(Object.entries(plan.roles).map(([role, { max }]) => [role, max]))), plan);
   },
 
   inputNodes,
@@ -50,17 +51,12 @@ async function runSeat(context: SeatContext): Promise<SeatOutput> {
 
 /** The same for a circuit that is not, or not only, the plan's. The plan is bound into the session all the same. */
 export async function runCircuitMalicious(circuit: Circuit, context: SeatContext): Promise<SeatOutput> {
-  supported(circuit);
+  supported(circuit, context.plan);
   return runSession(VARIANT, circuit, context);
 }
 
-/** @throws {NodeError} `MPC_UNSUPPORTED` for operations whose messages nobody checks. */
-function supported({ gates }: Circuit): void {
-  for (const { op } of gates) {
-    if (LOCAL.has(op) || op in ROUND_COSTS) continue;
-    throw new NodeError('MPC_UNSUPPORTED', `${REP3_MALICIOUS.id} cannot check the operation ${op}`, {
-      fault: 'caller',
-      fix: 'Take it out of the program, or run the task with rep3-semi-honest/1 if every holder permits that.',
-    });
-  }
+/** Refuses operations whose messages nobody checks. */
+function supported(circuit: Circuit, plan: Plan): void {
+  const fix = 'Take it out of the program, or run the task with rep3-semi-honest/1 if every holder permits that.';
+  refuseGates(circuit, plan, REP3_MALICIOUS.id, (op) => LOCAL.has(op) || op in ROUND_COSTS, fix);
 }

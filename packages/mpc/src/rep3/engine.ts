@@ -25,6 +25,7 @@ import {
   lowHalves,
   maskedProduct,
   maskWords,
+  prefixSums,
   scale,
   spread,
   strided,
@@ -87,6 +88,8 @@ export class Rep3Engine implements Engine<Share> {
         return pairwise(words(x), words(y), sub);
       case 'sum':
         return both(words(x), (part) => blockSums(part, gate.length));
+      case 'prefix':
+        return both(words(x), prefixSums);
       case 'parity': {
         const { a, b } = words(x);
         return { form: 'bits', a: lowestBits(a), b: lowestBits(b) };

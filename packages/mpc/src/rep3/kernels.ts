@@ -164,6 +164,21 @@ export function blockSums(x: BigUint64Array, blocks: number): BigUint64Array {
   return out;
 }
 
+/** Each element with all before it added. */
+export function prefixSums(x: BigUint64Array): BigUint64Array {
+  const out = new BigUint64Array(x.length);
+  const [from, to] = [halves(x), halves(out)];
+  let [low, high] = [0, 0];
+  for (let i = 0; i < from.length; i += 2) {
+    low += from[i]!;
+    high = (high + from[i + 1]! + (low > 0xffffffff ? 1 : 0)) >>> 0;
+    low >>>= 0;
+    to[i] = low;
+    to[i + 1] = high;
+  }
+  return out;
+}
+
 /** Packed bits to words 0 or 1. */
 export function widen(bits: Uint32Array, length: number): BigUint64Array {
   const out = new BigUint64Array(length);

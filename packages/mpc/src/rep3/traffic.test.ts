@@ -86,6 +86,39 @@ test('of a join is what the seats send', async () => {
   await compare(joining, new Map(sides.map(([role, length]) => [role, [tagged(length)]])));
 });
 
+test('of rows in order is what the seats send', async () => {
+  const x = { type: 'int' as const, min: '-9', max: '9', nullable: false };
+  const rows = { columns: ['x'], capacity: LENGTH };
+  const slots = 4 * LENGTH;
+  const joined: ValueType = { kind: 'joined', roles: ['h'], length: slots };
+  const column: Shared = { kind: 'shared', dtype: 'int', length: slots, fractionBits: 0, lo: '-9', hi: '9' };
+  const { dtype: _, ...opened } = { ...column, kind: 'opened' as const, to: 'a' };
+  const attrs = { role: 'h', name: 'x' };
+  const order = { descending: [true] };
+  const local = { kind: 'local', role: 'h', length: 2 * LENGTH, fractionBits: 0, lo: '-9', hi: '9' } as const;
+  const steps: Omit<Plan['nodes'][number], 'line'>[] = [
+    { op: 'input/1', args: [], attrs: { table: 't' }, type: { kind: 'table', role: 'h', table: 't' } },
+    { op: 'rows/1', args: [0], attrs: rows, type: local },
+    { op: 'union/1', args: [1], attrs: {}, type: joined },
+    { op: 'joined-column/1', args: [2], attrs, type: column },
+    { op: 'sort/1', args: [2, 3], attrs: order, type: joined },
+    { op: 'joined-column/1', args: [4], attrs, type: column },
+    { op: 'reveal/1', args: [5], attrs: { name: 'sorted', to: 'a' }, type: opened },
+  ];
+  const sorting = Plan.parse({
+    ...{ v: 1, language: '2pm/1', name: 't', tables: { t: { maxRows: 99, columns: { x } } }, recipients: ['a'] },
+    ...{
+      roles: { h: { min: 1, max: 4, tables: ['t'] } },
+      nodes: steps.map((node) => ({ ...node, line: 1 })),
+      result: 6,
+    },
+  });
+  const vectors = [1n, -1n].map((by) => [
+    BigInt64Array.from({ length: 2 * LENGTH }, (_, i) => (i % 2 === 0 ? 1n : by * BigInt(i % 19 > 9 ? 3 : i % 9))),
+  ]);
+  await compare(sorting, new Map([['h', vectors]]));
+});
+
 async function compare(of: Plan, inputs: PlainInputs) {
   const sent = [0, 0, 0];
   const counting = (channel: Channel, seat: number): Channel => ({

@@ -31,7 +31,7 @@ export function traffic(plan: Plan, roles: RoleSizes): Traffic {
   const around = 2 * DIGEST + SEED_BYTES + members * DIGEST + 2 * 4 * DIGEST;
   const seats: [number, number, number] = [around, around, around];
   for (const gate of circuit.gates)
-    for (const [seat, bytes] of bytesOf(gate).entries()) seats[seat as 0 | 1 | 2] += bytes;
+    for (const [seat, bytes] of bytesOf(gate, circuit).entries()) seats[seat as 0 | 1 | 2] += bytes;
   const holders = [...circuit.inputWords].map(([role, words]) => [role, 4 * SEED_BYTES + 16 * words] as const);
   return {
     rounds: schedule(circuit, ROUND_COSTS).rounds + 2,
@@ -41,8 +41,13 @@ export function traffic(plan: Plan, roles: RoleSizes): Traffic {
   };
 }
 
-function bytesOf(gate: Gate): readonly [number, number, number] {
+function bytesOf(gate: Gate, { gates }: Circuit): readonly [number, number, number] {
   const { op, length } = gate;
+  // Rows are moved by a place that is opened, which the leader tells both others.
+  const moved = (rows: number, columns: number) => {
+    const [a, b, c] = shuffled(0, (1 + columns) * rows);
+    return [a + 2 * 4 * rows, b, c] as const;
+  };
   const planes = (count: number) => 4 * count * packedLength(length);
   const all = (bytes: number, more = 0) => [bytes + more, bytes, bytes] as const;
   switch (op) {
@@ -62,6 +67,20 @@ function bytesOf(gate: Gate): readonly [number, number, number] {
       return all(8 * length, narrowBytes(Number(gate.constant)) * length);
     case 'shuffle':
       return shuffled(0, length);
+    case 'sortable':
+      return all((40 * length) / 64, (4 * length) / 64);
+    case 'radix': {
+      const rows = length / 64;
+      const [a, b, c] = moved(rows, 1);
+      const own = 4 * packedLength(rows) + 16 * rows;
+      return [a + own + 12 * rows, b + own, c + own];
+    }
+    case 'ranks':
+      return moved(length, 1);
+    case 'place': {
+      const rows = gates[gate.args[0] ?? -1]?.length ?? 0;
+      return moved(rows, length / rows);
+    }
     case 'join': {
       const { relations, passes, matcher = 0 } = gate.join ?? { relations: [], passes: 0 };
       const words = relations.reduce((sum, { rows, columns }) => sum + rows * (2 * passes + columns), 0);

@@ -60,7 +60,6 @@ export function rows(plan: Plan, table: Of<'table'>, names: readonly string[], c
   let range: Bounds = { lo: 0n, hi: 1n };
   for (const name of names) {
     const column = inputColumn(plan, table, 0, name);
-    demand(!column.nullable && column.fractionBits === 0, `cannot carry ${name}: only whole numbers without nulls`);
     range = hull(range, bounds(column));
   }
   return local(plan, table, capacity * (1 + names.length), 0, range);

@@ -3,6 +3,7 @@ import { noiseDigits, type Plan, type PlanNode, type ValueType } from '@2pm/core
 import { bounds, hull, LIMIT, overlap } from './bounds.ts';
 import { bit, categoryWith, inputColumn, localSum, rowCount, rowSum, rows, sharedSum } from './columns.ts';
 import { intersected, joined, joinedColumn, keyed, MAX_JOINED, MAX_SETS } from './match.ts';
+import { ordered, quantile, union } from './order.ts';
 import {
   as,
   columnOf,
@@ -98,6 +99,25 @@ export function derive(plan: Plan, node: PlanNode): ValueType {
     case 'joined-column/1':
       arity(1);
       return joinedColumn(plan, node, as('joined', args[0]));
+    case 'union/1':
+      arity(1);
+      return union(plan, node);
+    case 'sort/1':
+      return ordered(args, attrs.descending as boolean[]);
+    case 'head/1': {
+      arity(1);
+      const rows = as('joined', args[0]);
+      demand((attrs.length as number) <= rows.length, 'takes more slots than there are');
+      return { ...rows, length: attrs.length as number };
+    }
+    case 'rank/1': {
+      const { length } = ordered(args, attrs.descending as boolean[]);
+      demand(args.length > 1, 'takes no key');
+      return shared({ length, dtype: 'int', fractionBits: 0 }, { lo: 0n, hi: BigInt(length - 1) });
+    }
+    case 'quantile/1':
+      arity(2);
+      return quantile(args, node);
     case 'intersect/1':
       demand(args.length >= 2 && args.length <= MAX_SETS, `takes 2 to ${MAX_SETS} arguments, has ${args.length}`);
       return intersected(plan, node, args);

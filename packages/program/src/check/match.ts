@@ -1,10 +1,12 @@
 /** Rows of holders that are matched by keys. @module */
-import { cuckooBins, type Plan, type PlanNode, type ValueType } from '@2pm/core';
+import { cuckooBins, type Operation, type Plan, type PlanNode, type ValueType } from '@2pm/core';
 import { bounds, hull } from './bounds.ts';
 import { inputColumn } from './columns.ts';
 import { as, type Of, shared } from './placement.ts';
 import { demand } from './refusal.ts';
 
+/** Operations that choose or order slots of the rows that they take. */
+const SELECTIONS: ReadonlySet<Operation> = new Set(['keep/1', 'sort/1', 'head/1']);
 export const MAX_JOINED = 8;
 export const MAX_SETS = 16;
 
@@ -74,7 +76,7 @@ function onePass(plan: Plan, sides: readonly Of<'keyed'>[]): void {
 
 export function joinedColumn(plan: Plan, { args, attrs }: PlanNode, slots: Of<'joined'>): ValueType {
   let join = plan.nodes[args[0] as number];
-  while (join?.op === 'keep/1') join = plan.nodes[join.args[0] as number];
+  while (join !== undefined && SELECTIONS.has(join.op)) join = plan.nodes[join.args[0] as number];
   const side = join?.args.map((arg) => plan.nodes[arg]).find((one) => roleOf(one?.type) === attrs.role);
   const table = plan.nodes[side?.args[0] ?? -1]?.type;
   demand(side?.attrs.columns?.includes(attrs.name ?? '') === true, `${attrs.role} brings no column ${attrs.name}`);
@@ -84,5 +86,5 @@ export function joinedColumn(plan: Plan, { args, attrs }: PlanNode, slots: Of<'j
 }
 
 export function roleOf(type: ValueType | undefined): string | undefined {
-  return type?.kind === 'keyed' ? type.role : undefined;
+  return type?.kind === 'keyed' || type?.kind === 'local' ? type.role : undefined;
 }

@@ -2,7 +2,7 @@
 export { chiSquare, contingency, kaplanMeier, type LifeTable, lifeTable, logRank } from './counts.ts';
 export { key, passes } from './key.ts';
 export type { KeyedRows } from './keyed-rows.ts';
-export type { Groups, LocalColumn, LocalTable, LocalVector } from './local.ts';
+export type { Groups, LocalColumn, LocalRows, LocalTable, LocalVector } from './local.ts';
 export type { Joined, PsiOptions } from './match.ts';
 export { combine, concat, dotEach, matrix, SharedMatrix } from './matrix.ts';
 export { type LinearWeights, type LogisticOptions, logisticRegression, predict } from './models.ts';
@@ -25,6 +25,7 @@ export {
 export type { OpenedVector, PublicVector } from './public.ts';
 export { repeat, type State } from './repeat.ts';
 export type { RevealOptions } from './reveal.ts';
+export type { Order, SharedRows } from './rows.ts';
 export { bool, category, date, fixed, int, table } from './schema.ts';
 export type { Each, Precision, SharedVector } from './shared.ts';
 export { mean, standardDeviation, variance } from './statistics.ts';

@@ -187,6 +187,28 @@ export class LocalVector<Role extends string = string> extends Value {
   declare protected readonly role: Role;
 }
 
+/** Rows of a holder on their way into shares. See `LocalTable.rows`. */
+export class LocalRows<Role extends string = string, C extends ColumnSpecs = ColumnSpecs> extends LocalVector<Role> {
+  readonly #columns: C;
+  readonly #capacity: number;
+
+  constructor(ref: Ref, columns: C, capacity: number) {
+    super(ref);
+    this.#columns = columns;
+    this.#capacity = capacity;
+  }
+
+  static columnsOf<C extends ColumnSpecs>(rows: LocalRows<string, C>): C {
+    return rows.#columns;
+  }
+  static capacityOf(rows: LocalRows): number {
+    return rows.#capacity;
+  }
+  static haveFractions(rows: LocalRows): boolean {
+    return Object.values<ColumnSpec>(rows.#columns).some(({ type }) => type.type === 'fixed');
+  }
+}
+
 export class LocalTableMethods<C extends ColumnSpecs, Of extends string, K extends string = string> extends Value {
   declare protected readonly of: Of;
   readonly #columns: C;
@@ -281,24 +303,32 @@ export class LocalTableMethods<C extends ColumnSpecs, Of extends string, K exten
     return new KeyedRows(ref.trace.emit('keyed/1', [ref], shape, undefined, attrs), brought as Pick<C, N>);
   }
 
-  /** The rows themselves, `capacity` of them at most, padded with zeros. Most policies refuse to let them out. */
-  rows(columns: readonly (keyof C & string)[], options: { readonly capacity: number }): LocalVector<RoleOf<Of>> {
-    const { capacity } = options;
+  /**
+   * The rows themselves, for `union`: `capacity` of them at most, the table's `maxRows` unless told, which is public. Rows
+   * that lack one of `columns` are left out.
+   */
+  rows<N extends keyof C & string>(
+    columns: readonly N[],
+    options: { readonly capacity?: number } = {},
+  ): LocalRows<RoleOf<Of>, Pick<C, N>> {
+    const { capacity = maxRows(refOf(this)) } = options;
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > 1_000_000) {
-      fail('PROGRAM_CONSTANT', 'capacity must be a whole number from 1 to 1,000,000');
+      fail('PROGRAM_CONSTANT', 'capacity must be a whole number from 1 to 1,000,000', 'Give rows() a capacity');
     }
-    if (columns.length < 1 || columns.length > 256) fail('PROGRAM_CONSTANT', 'rows() takes 1 to 256 columns');
+    if (columns.length < 1 || columns.length > 256 || new Set(columns).size !== columns.length) {
+      fail('PROGRAM_CONSTANT', 'rows() takes 1 to 256 columns, each once');
+    }
     let bounds: Bounds = BIT;
     for (const name of columns) {
       const type = Object.hasOwn(this.#columns, name) ? this.#columns[name]?.type : undefined;
       if (type === undefined) fail('PROGRAM_NAME', `the table has no column "${String(name)}"`);
-      if (type.nullable || type.type === 'fixed') {
-        fail('PROGRAM_TYPE', `rows() cannot carry "${name}": only whole numbers without nulls`);
-      }
       bounds = interval.hull(bounds, boundsOf(type));
     }
     const attrs = { columns: [...columns], capacity };
-    return aggregate('rows/1', [refOf(this)], capacity * (1 + columns.length), 0, bounds, attrs);
+    const length = capacity * (1 + columns.length);
+    const rows = refOf(aggregate('rows/1', [refOf(this)], length, 0, bounds, attrs));
+    const brought = Object.fromEntries(columns.map((name) => [name, this.#columns[name]]));
+    return new LocalRows(rows, brought as Pick<C, N>, capacity);
   }
 }
 

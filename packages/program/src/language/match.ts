@@ -3,15 +3,14 @@
  * revealed is computed from all matches together. `psi` tells a holder which of its own rows are with the others.
  * @module
  */
-import type { ColumnType, KeyType } from '@2pm/core';
-import { BIT, interval } from './arithmetic.ts';
+import type { KeyType } from '@2pm/core';
 import { KeyedRows } from './keyed-rows.ts';
-import { boundsOf } from './local.ts';
 import { checkName } from './name.ts';
 import { fail } from './program-error.ts';
-import type { ColumnSpec, ColumnSpecs, Kind } from './schema.ts';
-import { type Each, SharedVector } from './shared.ts';
-import { describeOperand, type Ref, refOf, type Shape, sameTrace, Value } from './trace.ts';
+import { type SharedKindOf, SharedRows } from './rows.ts';
+import type { ColumnSpec, ColumnSpecs } from './schema.ts';
+import type { Each, SharedVector } from './shared.ts';
+import { type Ref, refOf, type Shape, sameTrace } from './trace.ts';
 
 type Side = Each<KeyedRows>;
 type RowsOf<S> = S extends Each<infer R> ? R : never;
@@ -24,87 +23,58 @@ type Brought<S extends readonly Side[]> = {
     ? C
     : never;
 };
-type SharedKindOf<K extends Kind> = K extends 'bool' ? 'bool' : 'int';
 type BroughtColumns = { readonly [role: string]: ColumnSpecs };
+type Flat<B extends BroughtColumns> = {
+  readonly [K in { [R in keyof B & string]: `${R}.${keyof B[R] & string}` }[keyof B &
+    string]]: K extends `${infer R}.${infer N}` ? (B[R][N] extends ColumnSpec ? B[R][N] : never) : never;
+};
 
-/** Slots with the matches of a join in some of them. */
-export class Joined<B extends BroughtColumns = BroughtColumns> extends Value {
+/**
+ * Slots with the matches of a join in some of them; columns are named `role.name`. As many as the least of the joined
+ * capacities, in an order that nobody knows; matched in a circuit, 1.3 times the first and at least 651.
+ */
+export class Joined<B extends BroughtColumns = BroughtColumns> extends SharedRows<Flat<B>> {
   readonly #columns: B;
 
   constructor(ref: Ref, columns: B) {
-    super(ref);
+    const brought = Object.entries(columns).flatMap(([role, specs]) =>
+      Object.entries(specs).map(([name, spec]) => [`${role}.${name}`, { role, name, spec }]),
+    );
+    super(ref, Object.fromEntries(brought));
     this.#columns = columns;
-  }
-
-  /** Public: number of slots, the least of the joined capacities; matched in a circuit, 1.3 times the first and at least 651. */
-  get length(): number {
-    return lengthOf(refOf(this));
   }
 
   /** Whether a slot holds a match. */
   get matched(): SharedVector<'bool'> {
-    const ref = refOf(this);
-    const shape: Shape = { kind: 'shared', length: lengthOf(ref), dtype: 'bool', fractionBits: 0 };
-    return new SharedVector(ref.trace.emit('matched/1', [ref], shape, BIT));
-  }
-
-  /** Number of matches. */
-  count(): SharedVector<'int'> {
-    return this.matched.sum();
+    return this.valid;
   }
 
   /** A column that `role` brought, slot by slot: 0 where there is no match. A category is its place in the declared list. */
-  column<R extends keyof B & string, N extends keyof B[R] & string>(
+  override column<R extends keyof B & string, N extends keyof B[R] & string>(
     role: R,
     name: N,
-  ): SharedVector<SharedKindOf<B[R][N]['kind']>> {
-    const { type } = this.#spec(role, name);
-    const ref = refOf(this);
-    const shape: Shape = {
-      kind: 'shared',
-      length: lengthOf(ref),
-      dtype: type.type === 'bool' ? 'bool' : 'int',
-      fractionBits: type.type === 'fixed' ? type.fractionBits : 0,
-    };
-    const bounds = interval.hull(boundsOf(type), { lo: 0n, hi: 0n });
-    return new SharedVector(ref.trace.emit('joined-column/1', [ref], shape, bounds, { role, name }));
-  }
-
-  /** The matches for which the condition is true. How many they are stays secret. */
-  where(condition: SharedVector<'bool'>): Joined<B> {
-    const ref = refOf(this);
-    if (!(condition instanceof SharedVector)) {
-      fail('PROGRAM_PLACEMENT', `expected a shared bool value, got ${describeOperand(condition)}`);
-    }
-    const bit = refOf(condition);
-    sameTrace(ref, bit);
-    const { type } = bit;
-    if (type.kind !== 'shared' || type.dtype !== 'bool') {
-      fail('PROGRAM_TYPE', `expected a shared bool value, got ${describeOperand(condition)}`);
-    }
-    if (type.length !== lengthOf(ref) || type.stacked !== undefined) {
-      fail('PROGRAM_LENGTH', 'the condition does not belong to the slots of this join');
-    }
-    return new Joined(ref.trace.emit('keep/1', [ref, bit], ref.type as Shape), this.#columns);
+  ): SharedVector<SharedKindOf<B[R][N]['kind']>>;
+  override column<N extends keyof Flat<B> & string>(name: N): SharedVector<SharedKindOf<Flat<B>[N]['kind']>>;
+  override column(...path: readonly string[]): SharedVector<never> {
+    return super.column(path.join('.') as never) as SharedVector<never>;
   }
 
   /** The matches in which a category that `role` brought has this value. */
-  whereIs<R extends keyof B & string, N extends keyof B[R] & string>(
+  override whereIs<R extends keyof B & string, N extends keyof B[R] & string>(
     role: R,
     name: N,
     value: B[R][N] extends ColumnSpec<'category', infer V> ? V : never,
-  ): Joined<B> {
-    const { type } = this.#spec(role, name);
-    const place = type.type === 'category' ? type.values.indexOf(value) : -1;
-    if (place < 0) fail('PROGRAM_TYPE', `"${String(value)}" is no declared value of ${role}.${name}`);
-    return this.where((this.column(role, name) as unknown as SharedVector<'int'>).eq(place));
+  ): this;
+  override whereIs<N extends keyof Flat<B> & string>(
+    name: N,
+    value: Flat<B>[N] extends ColumnSpec<'category', infer V> ? V : never,
+  ): this;
+  override whereIs(...path: readonly string[]): this {
+    return super.whereIs(path.slice(0, -1).join('.') as never, path.at(-1) as never);
   }
 
-  #spec(role: string, name: string): { type: ColumnType } {
-    const columns = Object.hasOwn(this.#columns, role) ? this.#columns[role] : undefined;
-    const spec = columns !== undefined && Object.hasOwn(columns, name) ? columns[name] : undefined;
-    if (spec === undefined) fail('PROGRAM_NAME', `${String(role)} brings no column "${String(name)}" into the join`);
-    return spec;
+  protected override like(ref: Ref): this {
+    return new Joined(ref, this.#columns) as this;
   }
 }
 

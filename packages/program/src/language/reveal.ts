@@ -2,16 +2,16 @@
  * The one exit. `minGroupSize` puts a suppression before the opening whose supports are, for every local aggregate that
  * the value depends on, the counts of exactly its table: the rows (count/1); for a column that may lack values also the
  * values present (count/1 of the column); for values by slot also each slot's own count, without nulls for sums; and for
- * every join the number of its matches. `epsilon` adds noise before the opening instead, as much as one row needs to be
+ * every join or union the number of its rows, for quantiles as many as leave that many on each side. `epsilon` adds noise before the opening instead, as much as one row needs to be
  * hidden in it (`sensitivity.ts`).
  * @module
  */
 import { bitsOf } from './arithmetic.ts';
 import { maxRows } from './local.ts';
-import { Joined } from './match.ts';
 import { checkName } from './name.ts';
 import { fail } from './program-error.ts';
 import { OpenedVector } from './public.ts';
+import { validOf } from './rows.ts';
 import { sensitivityOf } from './sensitivity.ts';
 import { SharedVector } from './shared.ts';
 import { type Bounds, describeOperand, type Ref, refOf, type Shape, Value } from './trace.ts';
@@ -107,7 +107,11 @@ function noisy(ref: Ref, epsilonMicros: number): Ref {
 
 function suppressed(ref: Ref, min: number): Ref {
   const stacked = ref.type.kind === 'shared' ? ref.type.stacked : undefined;
-  const supports = [...new Set(sharedAggregates(ref).flatMap((source) => supportsOf(source, stacked)))];
+  const sources = sharedAggregates(ref);
+  const supports = [...new Set(sources.flatMap((source) => supportsOf(source, stacked)))];
+  const least = Math.max(...sources.map((source) => min * rowsForOne(source)));
+  if (least > 1_000_000)
+    fail('PROGRAM_SUPPORT', `the quantile would need ${least} rows`, 'Reveal one nearer the middle');
   const length = lengthOf(ref);
   for (const support of supports) {
     if (lengthOf(support) !== length && lengthOf(support) !== 1) {
@@ -119,14 +123,27 @@ function suppressed(ref: Ref, min: number): Ref {
     }
   }
   if (supports.length > 63) fail('PROGRAM_SUPPORT', 'the value rests on more than 63 counts', 'Reveal it in parts');
-  return ref.trace.emit('suppress/1', [ref, ...supports], ref.type as Shape, ref, { min });
+  return ref.trace.emit('suppress/1', [ref, ...supports], ref.type as Shape, ref, { min: Math.ceil(least) });
+}
+
+/**
+ * For how many rows there is one in the least part into which quantiles cut them; 1 for what is none, and for the least
+ * and the greatest row, which are single rows anyway.
+ */
+function rowsForOne({ trace, index }: Ref): number {
+  const { numerators = [], denominator = 1 } = trace.nodes[index]?.attrs ?? {};
+  const parts = [...numerators, denominator].map((end, i) => end - (numerators[i - 1] ?? 0));
+  const least = Math.min(...parts);
+  return least > 0 ? denominator / least : 1;
 }
 
 function lengthOf(ref: Ref): number {
   return 'length' in ref.type ? ref.type.length : 1;
 }
 
-const SOURCES: readonly string[] = ['total/1', 'stack/1', 'matched/1', 'joined-column/1'];
+const SOURCES: readonly string[] = ['total/1', 'stack/1', 'matched/1', 'joined-column/1', 'quantile/1', 'rank/1'];
+/** Sources that take shared values besides. */
+const ALSO: readonly string[] = ['quantile/1', 'rank/1'];
 
 /** Where the shared values come from on which a value depends, in order. */
 function sharedAggregates(ref: Ref): Ref[] {
@@ -137,7 +154,8 @@ function sharedAggregates(ref: Ref): Ref[] {
     if (seen.has(index)) continue;
     seen.add(index);
     const node = trace.nodes[index];
-    if (node !== undefined && node.type.kind === 'shared' && !SOURCES.includes(node.op)) stack.push(...node.args);
+    if (node?.type.kind !== 'shared') continue;
+    if (!SOURCES.includes(node.op) || ALSO.includes(node.op)) stack.push(...node.args);
   }
   return [...seen]
     .sort((a, b) => a - b)
@@ -151,7 +169,7 @@ function supportsOf(shared: Ref, stacked: string | undefined): Ref[] {
   const argsOf = (ref: Ref) => (trace.nodes[ref.index]?.args ?? []).map((index) => trace.ref(index));
   const [aggregate] = argsOf(shared);
   if (aggregate === undefined || shared.type.kind !== 'shared') return [];
-  if (aggregate.type.kind === 'joined') return [new Joined(aggregate, {}).count()].map(refOf);
+  if (aggregate.type.kind === 'joined') return [refOf(validOf(aggregate).sum())];
   const op = trace.nodes[aggregate.index]?.op;
   const args = argsOf(aggregate);
   const [first] = args;

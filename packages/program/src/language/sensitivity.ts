@@ -24,6 +24,9 @@ const SLOT_BY_SLOT: ReadonlySet<string> = new Set([
   ...['select/1', 'minimum/1', 'maximum/1', 'abs/1', 'as-int/1'],
 ]);
 
+/** Where a row may move others, or be what is opened. */
+const ORDERED: ReadonlySet<string> = new Set(['sort/1', 'head/1', 'rank/1', 'quantile/1']);
+
 /** At the value's scale, at least 1. Throws where no bound is known. */
 export function sensitivityOf(ref: Ref): bigint {
   const { trace } = ref;
@@ -54,7 +57,9 @@ function reachOf(trace: Trace, index: number, reaches: ReadonlyMap<number, Reach
   const { op, type } = node;
   if (type.kind === 'constant') return { kind: 'constant' };
   if (op === 'total/1' || op === 'stack/1') return ofRows(trace, node);
-  if (op === 'join/1') return ofJoin(trace, node, index);
+  if (op === 'join/1' || op === 'union/1') return ofJoin(trace, node, index);
+  if (ORDERED.has(op))
+    refuse(`${op.split('/')[0]}, which one row may change as it likes`, node, 'Reveal counts and sums');
   const args = node.args.map((arg) => reaches.get(arg) as Reach);
   const slots = args.flatMap((arg) => (arg.kind === 'slots' ? [arg] : []));
   const [first] = slots;
@@ -127,6 +132,10 @@ function ofRows(trace: Trace, { args }: PlanNode): Reach {
 function ofJoin(trace: Trace, node: PlanNode, join: number): Reach {
   const sources = node.args.map((arg) => {
     const { type } = trace.nodes[arg] as PlanNode;
+    if (type.kind === 'local') {
+      const table = trace.nodes[(trace.nodes[arg] as PlanNode).args[0] as number]?.type;
+      if (table?.kind === 'table') return `${table.role} ${table.table}`;
+    }
     if (type.kind !== 'keyed') refuse('rows without a key', node);
     if (trace.tables[type.table]?.keys?.[type.key]?.length !== 1) {
       refuse('a join in several passes, where one row may move many', node, 'Declare a key of one pass');

@@ -11,7 +11,7 @@ import {
   interval,
 } from './arithmetic.ts';
 import type { KeyedRows } from './keyed-rows.ts';
-import { LocalVector } from './local.ts';
+import { LocalRows, LocalVector } from './local.ts';
 import {
   absolute,
   dots,
@@ -344,6 +344,9 @@ export class Each<T extends Tree<LocalVector> | KeyedRows> {
       }
       if (op === 'total/1' && ref.trace.nodes[ref.index]?.op === 'rows/1') {
         fail('PROGRAM_STACKED', 'rows of several holders cannot be added up', 'Use .stack()');
+      }
+      if (leaf instanceof LocalRows && LocalRows.haveFractions(leaf)) {
+        fail('PROGRAM_TYPE', 'stack() of rows takes whole numbers only', 'Use union(each(…))');
       }
       const { length, fractionBits } = ref.type;
       const stacked = op === 'stack/1' ? { stacked: this.#role } : {};

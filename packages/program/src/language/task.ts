@@ -8,6 +8,7 @@ import { checkName } from './name.ts';
 import { fail, ProgramError } from './program-error.ts';
 import { OpenedVector, PublicVector } from './public.ts';
 import { reveal } from './reveal.ts';
+import { union } from './rows.ts';
 import type { TableSpec } from './schema.ts';
 import { Each } from './shared.ts';
 import { describeOperand, type Ref, refOf, Trace, Value } from './trace.ts';
@@ -37,6 +38,7 @@ export interface Context<T extends TableSpecs, R extends RoleSpecs<T>> {
   ): Each<Out>;
   readonly join: typeof join;
   readonly psi: typeof psi;
+  readonly union: typeof union;
   readonly reveal: typeof reveal;
 }
 
@@ -121,6 +123,7 @@ function traceDefinition<T extends TableSpecs, R extends RoleSpecs<T>>(definitio
     },
     join,
     psi,
+    union,
     reveal,
   };
   const result = resultTree(definition.run(Object.freeze(context)), trace);

@@ -197,7 +197,7 @@ export function describeOperand(value: unknown): string {
     case 'keyed':
       return `rows of ${type.role} with a key`;
     case 'joined':
-      return 'a join';
+      return 'shared rows';
     case 'opened':
       return `a value opened to ${type.to}`;
     case 'public':

@@ -1,0 +1,62 @@
+/** Lowers operations on shared rows: where their columns come from, and what becomes of them in another order. @module */
+import type { Plan } from '@2pm/core';
+import type { CircuitBuilder } from './circuit.ts';
+import type { Rows } from './lower-join.ts';
+import { arranged, type Key, order, quantiles, rank } from './order.ts';
+
+/** Rows of all members one below the other, from the gate that stacks what they share; places of absent members are empty. */
+export function unionRows(b: CircuitBuilder, plan: Plan, node: number, stacked: number): Rows {
+  const { type, args } = plan.nodes[node] as Plan['nodes'][number];
+  const rows = plan.nodes[args[0] ?? -1];
+  const names = rows?.attrs.columns ?? [];
+  const role = rows?.type.kind === 'local' ? rows.type.role : undefined;
+  const length = type.kind === 'joined' ? type.length : 0;
+  const width = 1 + names.length;
+  const present = b.at(stacked).length / width;
+  const column = (place: number) => {
+    const part = b.slice(stacked, place, present, width);
+    if (present === length) return part;
+    return b.concat([part, b.repeat(b.words('constant', 1, [], 0n), length - present)]);
+  };
+  return {
+    valid: column(0),
+    column: (of, name) =>
+      of === role && names.includes(name ?? '') ? column(1 + names.indexOf(name ?? '')) : undefined,
+  };
+}
+
+export function sortedRows(b: CircuitBuilder, { valid, column }: Rows, keys: readonly Key[]): Rows {
+  const moves = order(b, b.asWords(valid), keys);
+  return {
+    valid: arranged(b, moves, b.asWords(valid)),
+    column: (role, name) => {
+      const gate = column(role, name);
+      return gate === undefined ? undefined : arranged(b, moves, gate);
+    },
+  };
+}
+
+export function firstRows(b: CircuitBuilder, { valid, column }: Rows, length: number): Rows {
+  return {
+    valid: b.slice(b.asWords(valid), 0, length),
+    column: (role, name) => {
+      const gate = column(role, name);
+      return gate === undefined ? undefined : b.slice(gate, 0, length);
+    },
+  };
+}
+
+export function rankOfRows(b: CircuitBuilder, { valid }: Rows, keys: readonly Key[]): number {
+  return rank(b, order(b, b.asWords(valid), keys));
+}
+
+export function quantilesOfRows(
+  b: CircuitBuilder,
+  { valid }: Rows,
+  key: Key,
+  at: { numerators: readonly number[]; denominator: number },
+): number {
+  const mask = b.asWords(valid);
+  const sorted = arranged(b, order(b, mask, [key]), key.gate);
+  return quantiles(b, sorted, b.words('sum', 1, [mask]), at);
+}
