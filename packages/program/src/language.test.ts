@@ -235,7 +235,7 @@ describe('a plan', () => {
   });
 
   it('is the same in the sandbox and outside, byte for byte', async () => {
-    for (const name of ['01-flight-delays', '02-greedy-rows', '04-drug-trial']) {
+    for (const name of ['01-flight-delays', '02-greedy-rows', '04-drug-trial', '07-length-of-stay']) {
       const url = new URL(`../../../examples/${name}.ts`, import.meta.url);
       const inside = await traceInSandbox(await readFile(url));
       const { default: task } = (await import(url.href)) as { default: unknown };
