@@ -328,3 +328,17 @@ describe('the embedded language', () => {
     expect(Object.keys(LANGUAGE)).toHaveLength(Object.keys(files).length);
   });
 });
+
+it('a plan whose reveals rest on more operations than anybody should have to judge is refused', () => {
+  const plan = (chain: number) =>
+    program(({ each, reveal }) => {
+      let x = each('holder', (t) => t.flights.count()).total();
+      for (let i = 0; i < chain; i++) x = x.add(1);
+      let last = reveal(x, { to: 'analyst' });
+      for (let i = 0; i < 800; i++) last = reveal(x, { to: 'analyst', name: `r${i}` });
+      return last;
+    });
+  expect(() => checkPlan(plan(300))).not.toThrow();
+  expect(() => checkPlan(plan(400))).not.toThrow();
+  expect(() => checkPlan(plan(800))).toThrow('rest on more than 500000 operations');
+});

@@ -1,3 +1,4 @@
+import { planHash } from '@2pm/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSandbox, type ProgramSandbox } from './sandbox-process.ts';
 
@@ -15,8 +16,9 @@ ${body}
 });`;
 }
 
-const HONEST =
-  "const n = each('h', ({ t }) => t.count()).total(); return reveal(n, { to: 'analyst', minGroupSize: 5 });";
+const COUNT = "const n = each('h', ({ t }) => t.count()).total();";
+const OPEN = "const r = reveal(n, { to: 'analyst', minGroupSize: 5 });";
+const HONEST = `${COUNT} return reveal(n, { to: 'analyst', minGroupSize: 5 });`;
 
 let sandbox: ProgramSandbox;
 beforeAll(() => {
@@ -79,6 +81,55 @@ describe('a hostile program is refused and the node stays', () => {
     ['more than a megabyte', 'PROGRAM_SIZE', new Uint8Array(1_000_001).fill(32)],
     ['bytes that are no text', 'PROGRAM_ENCODING', new Uint8Array([0x2f, 0x2f, 0xff, 0xfe, 0x80])],
     ['brackets without end', 'PROGRAM_LIMIT', '['.repeat(500_000)],
+    ['a generator without end', 'PROGRAM_LIMIT', task('return [...(function* () { for (;;) yield 1; })()];')],
+    ['a loop that finally goes on', 'PROGRAM_LIMIT', task('a: for (;;) try { break a; } finally { continue a; }')],
+    ['a BigInt beyond memory', 'PROGRAM_THREW', task('2n ** 100_000_000n;')],
+    ['text nested for JSON.parse', 'PROGRAM_LIMIT', task("JSON.parse('['.repeat(1e6));")],
+    ['a pattern nested in code', 'PROGRAM_LIMIT', task("new RegExp('(?:'.repeat(1e5) + ')'.repeat(1e5));")],
+    ['scans that no hook interrupts', 'PROGRAM_LIMIT', task('const a = new Uint8Array(9e7); for (;;) a.indexOf(2);')],
+    ['a comparator without order', 'PROGRAM_LIMIT', task('const a = Array(1e5).fill(0); for (;;) a.sort(() => 1);')],
+    [
+      'a result that doubles at every level',
+      'PROGRAM_RESULT',
+      task(`${COUNT}${OPEN} let x = r; for (let i = 0; i < 40; i++) x = { a: x, b: x }; return x;`),
+    ],
+    ['a result that holds itself', 'PROGRAM_RESULT', task('const r = {}; r.a = r; return r;')],
+    ['a result that is thenable', 'PROGRAM_RESULT', task(`${COUNT}${OPEN} return { then(f) { f(r); } };`)],
+    ['a result under __proto__', 'PROGRAM_NAME', task(`${COUNT}${OPEN} return { ['__proto__']: r };`)],
+    ['a column called toString', 'PROGRAM_NAME', task(HONEST).replace('a: int', 'toString: int')],
+    ['a role called constructor', 'PROGRAM_NAME', task(HONEST).replace('h: {', 'constructor: {')],
+    ['a name that steers terminals', 'PROGRAM_NAME', task(HONEST).replace("'hostile'", "'safe\\u202e\\u001b[2J'")],
+    [
+      'a task made by its constructor',
+      'PROGRAM_THREW',
+      `${task(HONEST).replace('export default', 'const t =')}
+export default new t.constructor(() => ({ v: 1 }));`,
+    ],
+    [
+      'a handle made by its constructor',
+      'PROGRAM_THREW',
+      task(`${COUNT} new n.constructor({ trace: { nodes: [] } });`),
+    ],
+    [
+      'another number of members',
+      'PROGRAM_THREW',
+      task("const e = each('h', ({ t }) => t.count()); new e.constructor(e.values, 'h', 0).total();"),
+    ],
+    ['a handle without inside', 'PROGRAM_THREW', task(`${COUNT} Object.create(Object.getPrototypeOf(n)).add(1);`)],
+    ['other methods for handles', 'PROGRAM_THREW', task(`${COUNT} Object.getPrototypeOf(n).sum = () => n;`)],
+    [
+      'roles that change when read',
+      'PLAN_INVALID',
+      task(HONEST, '\nlet i = 0;').replace('max: 2', 'get max() { return ++i; }'),
+    ],
+    ['an import of itself', 'PROGRAM_IMPORT', `import './program.ts';\n${task(HONEST)}`],
+    ['an export that is none', 'PROGRAM_IMPORT', `import { Trace } from '@2pm/program';\n${task(HONEST)}`],
+    ['WebAssembly', 'PROGRAM_THREW', task('new WebAssembly.Memory({ initial: 65536 });')],
+    [
+      'a million reveals',
+      'PROGRAM_LIMIT',
+      task(`${COUNT} for (let i = 0; i < 1e6; i++) reveal(n, { to: 'analyst', name: 'r' + i });`),
+    ],
   ];
   it.each(programs)('%s', async (_, code, source) => {
     expect(await outcome(source)).toBe(code);
@@ -94,6 +145,17 @@ describe('a hostile program is refused and the node stays', () => {
 });
 
 describe('the sandbox', () => {
+  it('lets a program see how deep it may recurse, the same at every node', async () => {
+    const probe = task(
+      `let d = 0; const f = () => { d++; f(); }; try { f(); } catch {} ${COUNT} return reveal(n.add(d), { to: 'analyst' });`,
+    );
+    const other = createSandbox({ timeoutMs: 10_000 });
+    const plans = [sandbox, other].map((one) => one.traceProgram(text.encode(probe)));
+    const [mine, its] = (await Promise.all(plans)).map(planHash);
+    expect(mine).toBe(its);
+    other.close();
+  });
+
   it('names the line of the program', async () => {
     const source = task("const n = each('h', ({ t }) => t.count()).total();\n return n.add(0.5);");
     const refused = await sandbox.traceProgram(text.encode(source)).catch((error: unknown) => error);

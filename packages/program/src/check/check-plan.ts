@@ -20,6 +20,8 @@ import { demand, Refusal } from './refusal.ts';
 
 const ASKS = 'analyst';
 const MAX_PLAN_NODES = 100_000;
+/** Operations behind all reveals, each counted for every reveal that it is behind: whoever judges a plan walks them all. */
+const MAX_JUDGED = 500_000;
 
 /** Which attributes each operation must have; all others must be absent. eq/1 and ne/1 have `category` with one argument. */
 const ATTRIBUTES: Partial<Record<Operation, readonly (keyof Attributes)[]>> = {
@@ -69,7 +71,24 @@ export function checkPlan(plan: Plan): void {
   }
   guard('the joins', () => checkJoins(plan));
   guard('the loops', () => checkLoops(plan, MAX_PLAN_NODES));
+  guard('the reveals', () => checkReveals(plan));
   guard('the result', () => checkResult(plan));
+}
+
+/** A thousand reveals of what a hundred thousand operations compute would keep a holder's policy busy for minutes. */
+function checkReveals(plan: Plan): void {
+  let judged = 0;
+  const reached = new Int32Array(plan.nodes.length).fill(-1);
+  for (const [reveal, { op }] of plan.nodes.entries()) {
+    if (op !== 'reveal/1') continue;
+    const pending = [reveal];
+    for (let index = pending.pop(); index !== undefined; index = pending.pop()) {
+      if (reached[index] === reveal) continue;
+      reached[index] = reveal;
+      demand(++judged <= MAX_JUDGED, `rest on more than ${MAX_JUDGED} operations, one by one`);
+      for (const arg of plan.nodes[index]?.args ?? []) pending.push(arg);
+    }
+  }
 }
 
 function guard(where: string, check: () => void): void {

@@ -23,7 +23,7 @@ export function lineOf(stack: string): number {
     const end = newline < 0 ? stack.length : newline;
     const frame = stack.slice(start, end);
     start = end + 1;
-    if (frame.includes(OWN) || frame.includes('node:')) continue;
+    if (frame.includes(OWN) || frame.includes('node:') || frame.includes('<input>')) continue;
     const position = POSITION.exec(frame);
     if (position !== null) return Number(position[1]);
   }

@@ -70,8 +70,8 @@ export function defineTask<const T extends TableSpecs, const R extends RoleSpecs
   definition: TaskDefinition<T, R>,
 ): Task {
   const { name, tables, roles } = definition;
-  if (typeof name !== 'string' || name.length < 1 || name.length > 128) {
-    fail('PROGRAM_NAME', 'a task needs a name of 1 to 128 characters');
+  if (typeof name !== 'string' || !/^[^\p{Cc}\u202a-\u202e\u2066-\u2069]{1,128}$/u.test(name)) {
+    fail('PROGRAM_NAME', 'a task needs a name of 1 to 128 characters, none of which controls a terminal');
   }
   for (const table of Object.keys(tables)) checkName(table, 'table');
   for (const [role, { min, max, tables: brought }] of Object.entries(roles)) {
@@ -100,7 +100,8 @@ export function trace(task: unknown): Plan {
     if (error instanceof ProgramError) throw error;
     const known = error instanceof Error;
     // A limit of the sandbox: its host says so.
-    if (known && error.name === 'InternalError') throw error;
+    if (known && (error.name === 'InternalError' || /^(?:stack overflow|out of memory)$/.test(error.message)))
+      throw error;
     const line = known && typeof error.stack === 'string' ? lineOf(error.stack) : 0;
     const message = known ? `${error.name}: ${error.message}` : 'the program threw something that is no error';
     throw new ProgramError('PROGRAM_THREW', message, { line });

@@ -40,3 +40,32 @@ export const LOCKDOWN = `'use strict';
   }
 })();
 `;
+
+/**
+ * The module that a program gets as `@2pm/program`: what the language exports, after its own classes are frozen like the rest.
+ * Their constructors are taken away as well, so that a handle, a task or a plan cannot be made but by calling the language.
+ */
+export function sealed(modules: readonly string[]): string {
+  const imports = modules.map((name, i) => `import * as m${i} from '${name}';`).join('\n');
+  return `${imports}
+const seen = new Set();
+const pending = [${modules.map((_, i) => `...Object.values(m${i})`).join(', ')}];
+while (pending.length > 0) {
+  const value = pending.pop();
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null || seen.has(value)) continue;
+  if (Object.isFrozen(value) && typeof value !== 'function') continue;
+  seen.add(value);
+  const { prototype } = value;
+  if (typeof value === 'function' && prototype !== undefined && !Object.isFrozen(prototype)) {
+    Object.defineProperty(prototype, 'constructor', { value: undefined, writable: false, configurable: false });
+  }
+  pending.push(Object.getPrototypeOf(value));
+  for (const key of Reflect.ownKeys(value)) {
+    const { value: held, get, set } = Object.getOwnPropertyDescriptor(value, key);
+    pending.push(held, get, set);
+  }
+  Object.freeze(value);
+}
+export * from 'language/index.ts';
+`;
+}

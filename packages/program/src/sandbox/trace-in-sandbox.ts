@@ -18,7 +18,7 @@ import { checkPlan } from '../check/check-plan.ts';
 import { ProgramError } from '../language/program-error.ts';
 import { stripTypes } from '../strip.ts';
 import { LANGUAGE } from './language.generated.ts';
-import { LOCKDOWN } from './lockdown.ts';
+import { LOCKDOWN, sealed } from './lockdown.ts';
 
 /** Named here because the standard libraries of TypeScript know it only beside a browser's. */
 declare const WebAssembly: { Memory: new (pages: { initial: number; maximum: number }) => unknown };
@@ -45,7 +45,10 @@ export const SANDBOX_LIMITS: SandboxLimits = {
 };
 
 const PROGRAM = 'program.ts';
+const SEALED = 'language/sealed';
 const WASM_PAGE = 65_536;
+
+const MODULES: Readonly<Record<string, string>> = { ...LANGUAGE, [SEALED]: sealed(Object.keys(LANGUAGE)) };
 
 const ENTRY = `import * as program from '${PROGRAM}';
 import { trace } from 'language/task.ts';
@@ -92,13 +95,13 @@ export async function traceToJson(source: Uint8Array, limits: SandboxLimits = SA
   let refused: string | undefined;
   runtime.setModuleLoader(
     (name) => {
-      const text = name === PROGRAM ? code : Object.hasOwn(LANGUAGE, name) ? LANGUAGE[name] : undefined;
+      const text = name === PROGRAM ? code : Object.hasOwn(MODULES, name) ? MODULES[name] : undefined;
       return text ?? { error: new Error('no such module') };
     },
     (importer, request) => {
-      if (importer === 'entry') return request;
+      if (importer === 'entry' || importer === SEALED) return request;
       if (importer.startsWith('language/') && request.startsWith('./')) return `language/${request.slice(2)}`;
-      if (importer === PROGRAM && request === '@2pm/program') return 'language/index.ts';
+      if (importer === PROGRAM && request === '@2pm/program') return SEALED;
       refused = request;
       return { error: new Error('a program imports only @2pm/program') };
     },
@@ -154,6 +157,11 @@ function thrown(context: QuickJSContext, error: QuickJSHandle, interrupted: () =
   if (name === 'ProgramError' && /^PROGRAM_[A-Z_]{1,40}$/.test(code)) {
     const [, at, said] = /^line (\d{1,7}): (.*)$/s.exec(message) ?? [undefined, '0', message];
     return new ProgramError(code, said ?? message, { line: Number(at), fix: fix === '' ? undefined : fix });
+  }
+  if (name === 'SyntaxError' && /stack overflow|out of memory/.test(message)) return limitReached(message, line);
+  const absent = /^Could not find export '([^']{1,100})' in module 'language\//.exec(message)?.[1];
+  if (absent !== undefined) {
+    return new ProgramError('PROGRAM_IMPORT', `@2pm/program exports no "${absent}"`, { line });
   }
   if (name === 'SyntaxError') return new ProgramError('PROGRAM_SYNTAX', message, { line });
   const what = name === '' ? 'the program threw something that is no error' : `${name}: ${message}`;
