@@ -6,8 +6,9 @@
 import { circuitMatch, circuitWords, type Hash, hashValue, keyedColumns, type Plan, type RoleSizes } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
 import { additiveSemiHonest, rep3Malicious, rep3SemiHonest, simulateSeats } from '@2pm/mpc';
+import { concat, dotEach, matrix } from '@2pm/program';
 import { expect, test } from 'vitest';
-import { anyHonest, picks, type Run, traced } from './programs.ts';
+import { anyHonest, type Context, picks, type Run, traced } from './programs.ts';
 
 const PROGRAMS = Number(process.env['NON_INTERFERENCE'] ?? 16);
 
@@ -40,6 +41,30 @@ function database(plan: Plan, roles: RoleSizes, seed: string): Map<string, BigIn
       Array.from({ length: members }, () => rep3SemiHonest.inputNodes(plan, role).map((node) => vector(role, node))),
     ]),
   );
+}
+
+/** Functions, matrices, extrema and noise over counts and sums. What a policy thinks of them is of no matter here. */
+function anyNumeric({ each, reveal }: Context, seed: string) {
+  const pick = picks(`numeric ${seed}`);
+  const { bins, days } = each('holder', ({ visits }) => ({
+    bins: visits.days.histogram([0, 5, 10, 20, 60]),
+    days: visits.groupBy(visits.ward).sum(visits.days),
+  })).total();
+  const one = bins.add(1);
+  const square = matrix([bins.slice(0, 2), bins.slice(2)]);
+  const values = [
+    () => bins.div(one, { fractionBits: 8 }),
+    () => one.log().rescale(5),
+    () => bins.sqrt({ fractionBits: 4 }),
+    () => bins.sub(50).rescale(4).rescale(1).sigmoid(),
+    () => square.matmul(square.transpose()).vector,
+    () => concat(bins.max(), bins.min(), bins.argmax(), days.abs().sum()),
+    () => bins.gt(20).select(bins, one).clip(3, 40),
+    () => dotEach(bins, [bins, one]),
+  ];
+  const value = (values[pick(values.length)] ?? (() => bins))();
+  const noisy = pick(2) === 0 ? {} : { noisy: reveal(bins, { to: 'analyst', name: 'noisy', epsilon: 0.5 }) };
+  return { numeric: reveal(value, { to: 'analyst', name: 'numeric' }), ...noisy };
 }
 
 async function observed(backend: typeof rep3SemiHonest, plan: Plan, program: number, seed: string): Promise<string> {
@@ -75,7 +100,10 @@ test.each([
   async (_, backend, programs) => {
     let ran = 0;
     for (let program = 0; program < programs; program++) {
-      const plan = traced(((context) => anyHonest(context, `interference ${program}`)) as Run);
+      const plan = traced(((context) => ({
+        ...anyHonest(context, `interference ${program}`),
+        ...anyNumeric(context, `interference ${program}`),
+      })) as Run);
       try {
         backend.check(plan);
       } catch {
@@ -87,5 +115,5 @@ test.each([
     }
     expect(ran).toBeGreaterThan(programs / 4);
   },
-  120_000,
+  120_000 + 3_000 * PROGRAMS,
 );
