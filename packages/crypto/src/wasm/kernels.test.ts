@@ -11,16 +11,20 @@ import { loadKernels, putChaCha } from './kernels.ts';
 
 const random = (size: number) => nodeRng.fill(new Uint8Array(size));
 
-test.skipIf(!hasCompiler())('the committed module is what the sources build to', () => {
-  const folder = mkdtempSync(join(tmpdir(), '2pm-kernels-'));
-  try {
-    const out = join(folder, 'kernels.wasm');
-    execFileSync(fileURLToPath(new URL('../../wasm/build.sh', import.meta.url)), [out]);
-    expect(readFileSync(out).toString('base64') === KERNELS_WASM).toBe(true);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}, 60_000);
+test.skipIf(!hasCompiler())(
+  'the committed module is what the sources build to',
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), '2pm-kernels-'));
+    try {
+      const out = join(folder, 'kernels.wasm');
+      execFileSync(fileURLToPath(new URL('../../wasm/build.sh', import.meta.url)), [out]);
+      expect(readFileSync(out).toString('base64') === KERNELS_WASM).toBe(true);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+  60_000,
+);
 
 test('what is released is handed out again, and an impossible size is refused with a code', async () => {
   const kernels = await loadKernels();
