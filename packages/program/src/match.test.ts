@@ -76,6 +76,39 @@ describe('a join', () => {
     expect(plan.nodes[support?.args[0] ?? -1]).toMatchObject({ op: 'matched/1', args: [kept] });
   });
 
+  it('is protected by the number of exactly those matches that truth values choose', () => {
+    const supports = (value: (c: C, joined: ReturnType<typeof both>) => SharedVector<'int'>) => {
+      const { nodes } = program((c) => c.reveal(value(c, both(c)), { to: 'analyst', minGroupSize: 5 }));
+      const suppress = nodes.find(({ op }) => op === 'suppress/1');
+      // Of each support: the conditions by which its matches were kept.
+      return (suppress?.args.slice(1) ?? []).map((support) => {
+        const kept: string[] = [];
+        const matched = nodes[nodes[support]?.args[0] ?? -1];
+        for (let node = nodes[matched?.args[0] ?? -1]; node?.op === 'keep/1'; node = nodes[node.args[0] ?? -1]) {
+          kept.unshift(nodes[node.args[1] ?? -1]?.op ?? '');
+        }
+        return kept;
+      });
+    };
+    const both = (c: C) => c.join(bank(c), shop(c));
+    expect(supports((_, j) => j.column('bank', 'balance').sum())).toEqual([[]]);
+    expect(supports((_, j) => j.column('bank', 'balance').gt(900).sum())).toEqual([[], ['gt/1']]);
+    expect(supports((_, j) => j.column('bank', 'active').toInt().mul(j.column('shop', 'spend')).sum())).toEqual([
+      [],
+      ['joined-column/1'],
+    ]);
+    const few = supports((_, j) => {
+      const [balance, spend] = [j.column('bank', 'balance'), j.column('shop', 'spend')];
+      return balance.gt(900).select(spend, spend.mul(0)).mul(spend.lt(3).toInt()).sum();
+    });
+    expect(few.at(-1)).toEqual(['gt/1', 'lt/1']);
+    const twice = supports((_, j) => {
+      const rich = j.where(j.column('bank', 'balance').gt(900));
+      return rich.column('shop', 'spend').mul(j.column('bank', 'active').toInt()).sum();
+    });
+    expect(twice.at(-1)).toEqual(expect.arrayContaining(['gt/1', 'joined-column/1']));
+  });
+
   it('says in plain words what is matched, and that nobody learns whom', () => {
     const [, join, reveal] = describePlan(
       program((c) => c.reveal(c.join(bank(c), shop(c)).count(), { to: 'analyst', minGroupSize: 5, name: 'n' })),

@@ -130,6 +130,8 @@ describe('what is computed from a join', () => {
     m.reveal(m.shared('sum/1', [m.balance()]), [m.count()]);
     const rich = m.rich();
     m.reveal(m.shared('sum/1', [m.balance(rich)]), [m.count(rich)]);
+    const bit = m.bits('gt/1', [m.balance(), m.constant()]);
+    m.reveal(m.shared('sum/1', [m.shared('as-int/1', [bit], SLOTS)]), [m.count(), m.count(rich)]);
     const twice = m.rich(rich);
     m.reveal(m.shared('sum/1', [m.shared('mul/1', [m.balance(twice), m.balance(rich)], SLOTS)]), [m.count(twice)]);
     expect(m.judge()).toEqual({ verdict: 'allow' });
@@ -151,6 +153,32 @@ describe('what is computed from a join', () => {
         const rich = m.rich();
         const both = m.shared('add/1', [m.shared('sum/1', [m.balance(rich)]), m.shared('sum/1', [m.balance()])]);
         m.reveal(both, [m.count()]);
+      },
+      'POLICY_GROUP_SIZE',
+    ],
+    [
+      'truth values that choose a few of the matches',
+      (m) => m.reveal(m.shared('sum/1', [m.bits('gt/1', [m.balance(), m.constant()])]), [m.count()]),
+      'POLICY_GROUP_SIZE',
+    ],
+    [
+      'the number of other matches than truth values choose',
+      (m) => {
+        const chosen = m.shared('as-int/1', [m.bits('lt/1', [m.balance(), m.constant()])], SLOTS);
+        const sum = m.shared('sum/1', [m.shared('mul/1', [chosen, m.balance()], SLOTS)]);
+        m.reveal(sum, [m.count(), m.count(m.rich())]);
+      },
+      'POLICY_GROUP_SIZE',
+    ],
+    [
+      'the number of each of two choices, where both choose together',
+      (m) => {
+        const [rich, poor] = [m.bits('gt/1', [m.balance(), m.constant()]), m.bits('ne/1', [m.balance(), m.constant()])];
+        const keep = (bit: number) =>
+          m.add('keep/1', [m.join, bit], { kind: 'joined', roles: ['bank', 'shop'], length: SLOTS });
+        const bits = [rich, poor].map((bit) => m.shared('as-int/1', [bit], SLOTS));
+        const sum = m.shared('sum/1', [m.shared('mul/1', bits, SLOTS)]);
+        m.reveal(sum, [m.count(), m.count(keep(rich)), m.count(keep(poor))]);
       },
       'POLICY_GROUP_SIZE',
     ],

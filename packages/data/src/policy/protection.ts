@@ -14,11 +14,13 @@
  * What comes out of a join or a union is protected by the number of exactly its rows, once it is summed; the conditions that
  * its rows were chosen by are judged with it, as they stand under the same sum. A quantile is the value of a row: it needs
  * so many rows that enough lie below, above and between the quantiles that are taken together.
+ * Where truth values choose among rows without `keep/1`, exactly the chosen ones must be counted (`choice.ts`).
  * Not covered: differences between two reveals that are each large enough.
  * @module
  */
 import type { PlanNode } from '@2pm/core';
 import type { Lineage } from '../lineage.ts';
+import { choiceOf } from './choice.ts';
 
 export interface Unprotected {
   reason: 'unprotected' | 'support' | 'unknown';
@@ -109,6 +111,13 @@ export function unprotected(
       continue;
     }
     const sums = node.op === 'sum/1' || node.op === 'dot/1';
+    const choice = sums ? choiceOf(lineage, index) : undefined;
+    if (choice !== undefined && touchesJoin(lineage, choice.rows, roles)) {
+      const counted = [...have.scalar.keys()].flatMap((name) => rowsNamed(name) ?? []);
+      if (!counted.some((joined) => choice.has(joined))) {
+        problems.push({ reason: 'unprotected', what: 'number or sum over a choice of rows' });
+      }
+    }
     const aligned = SLOT_BY_SLOT.has(node.op);
     const slots = aligned ? have.slots : new Set<string>();
     for (const [place, arg] of node.args.entries()) {
@@ -181,6 +190,11 @@ function judgeInput(
     }
   })();
   return fine ? undefined : { reason: 'unprotected', what: node.op };
+}
+
+/** The joined node whose rows a guard counts. */
+function rowsNamed(name: string): number | undefined {
+  return name.startsWith('matches ') ? Number(name.slice('matches '.length)) : undefined;
 }
 
 /** The count-by node that a guard by slot names. */

@@ -2,11 +2,13 @@
  * The one exit. `minGroupSize` puts a suppression before the opening whose supports are, for every local aggregate that
  * the value depends on, the counts of exactly its table: the rows (count/1); for a column that may lack values also the
  * values present (count/1 of the column); for values by slot also each slot's own count, without nulls for sums; and for
- * every join or union the number of its rows, for quantiles as many as leave that many on each side. `epsilon` adds noise before the opening instead, as much as one row needs to be
- * hidden in it (`sensitivity.ts`).
+ * every join or union the number of its rows, and of those that a sum chooses among them, for quantiles as many as leave
+ * that many on each side. `epsilon` adds noise before the opening instead, as much as one row needs to be hidden in it
+ * (`sensitivity.ts`).
  * @module
  */
 import { bitsOf } from './arithmetic.ts';
+import { chosenRows } from './choice.ts';
 import { maxRows } from './local.ts';
 import { checkName } from './name.ts';
 import { fail } from './program-error.ts';
@@ -108,7 +110,8 @@ function noisy(ref: Ref, epsilonMicros: number): Ref {
 function suppressed(ref: Ref, min: number): Ref {
   const stacked = ref.type.kind === 'shared' ? ref.type.stacked : undefined;
   const sources = sharedAggregates(ref);
-  const supports = [...new Set(sources.flatMap((source) => supportsOf(source, stacked)))];
+  const all = sources.flatMap((source) => supportsOf(source, stacked));
+  const supports = [...new Set([...all, ...chosenRows(ref)])];
   const least = Math.max(...sources.map((source) => min * rowsForOne(source)));
   if (least > 1_000_000)
     fail('PROGRAM_SUPPORT', `the quantile would need ${least} rows`, 'Reveal one nearer the middle');

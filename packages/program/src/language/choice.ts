@@ -1,0 +1,81 @@
+/**
+ * Which rows a sum over shared rows takes. A truth value among its factors chooses some of them, as `where()` does, and
+ * then their number is what the sum rests on; the number of all rows is no support for it.
+ * @module
+ */
+import { fail } from './program-error.ts';
+import { validOf } from './rows.ts';
+import { type Ref, refOf, type Shape, type Trace } from './trace.ts';
+
+const OF_ROWS: readonly string[] = ['matched/1', 'joined-column/1', 'rank/1'];
+
+/** For each sum that `ref` depends on and that takes a choice of rows: their number. */
+export function chosenRows(ref: Ref): Ref[] {
+  const { trace } = ref;
+  const all = sharedUnder(trace, [ref.index], () => true, false);
+  return all
+    .filter((index) => ['sum/1', 'dot/1'].includes(trace.nodes[index]?.op ?? ''))
+    .flatMap((index) => chosenBy(trace, index) ?? []);
+}
+
+function chosenBy(trace: Trace, sum: number): Ref | undefined {
+  const args = trace.nodes[sum]?.args ?? [];
+  const slots = lengthOf(trace, args[0] ?? -1);
+  const ofSlots = (index: number) => lengthOf(trace, index) === slots;
+  const conditions = new Set<number>();
+  const rows = new Set<number>();
+  for (const index of sharedUnder(trace, args, ofSlots, true)) {
+    const under = sharedUnder(trace, [index], ofSlots, false)
+      .map((each) => trace.nodes[each])
+      .flatMap((node) => (OF_ROWS.includes(node?.op ?? '') ? (node?.args[0] ?? []) : []));
+    for (const each of under) rows.add(each);
+    const chooses = isBit(trace, index) && trace.nodes[index]?.op !== 'matched/1';
+    if (chooses && under.length > 0) conditions.add(index);
+  }
+  if (rows.size === 0 || (conditions.size === 0 && rows.size === 1)) return undefined;
+  const bases = new Set<number>();
+  for (const each of rows) {
+    let at = each;
+    for (let node = trace.nodes[at]; node?.op === 'keep/1'; node = trace.nodes[at]) {
+      conditions.add(node.args[1] ?? -1);
+      at = node.args[0] ?? -1;
+    }
+    bases.add(at);
+  }
+  const [base = -1] = bases;
+  const bits = [...conditions].sort((a, b) => a - b).map((index) => trace.ref(index));
+  if (bases.size > 1 || bits.some(({ loop }) => loop > 0)) {
+    const fix = 'Choose rows with where(), before repeat(), and sum columns of what it gives';
+    fail('PROGRAM_SUPPORT', 'minGroupSize cannot be enforced on rows of different orders, or chosen in a loop', fix);
+  }
+  const kept = bits.reduce((of, bit) => trace.emit('keep/1', [of, bit], of.type as Shape), trace.ref(base));
+  return refOf(validOf(kept).sum());
+}
+
+/** Shared nodes that these depend on and themselves, as far as `within`; with `aboveBits`, not what truth values are made of. */
+function sharedUnder(
+  trace: Trace,
+  roots: readonly number[],
+  within: (index: number) => boolean,
+  aboveBits: boolean,
+): number[] {
+  const seen = new Set<number>();
+  const stack = [...roots];
+  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
+    const node = trace.nodes[index];
+    if (node === undefined || node.type.kind !== 'shared' || seen.has(index) || !within(index)) continue;
+    seen.add(index);
+    if (!(aboveBits && isBit(trace, index))) stack.push(...node.args);
+  }
+  return [...seen].sort((a, b) => a - b);
+}
+
+function isBit(trace: Trace, index: number): boolean {
+  const type = trace.nodes[index]?.type;
+  return type?.kind === 'shared' && type.dtype === 'bool';
+}
+
+function lengthOf(trace: Trace, index: number): number {
+  const type = trace.nodes[index]?.type;
+  return type !== undefined && 'length' in type ? type.length : 1;
+}
