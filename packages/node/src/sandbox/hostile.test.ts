@@ -66,6 +66,8 @@ describe('a hostile program is refused and the node stays', () => {
     ['a promise left running', 'PROGRAM_ASYNC', task(`Promise.resolve().then(() => { for (;;) {} }); ${HONEST}`)],
     ['the clock', 'PROGRAM_THREW', task(`Date.now(); ${HONEST}`)],
     ['randomness', 'PROGRAM_THREW', task(`Math.random(); ${HONEST}`)],
+    ['the bits of a number', 'PROGRAM_THREW', task(`new Float64Array([0 / 0]); ${HONEST}`)],
+    ['the bits of a number in a buffer', 'PROGRAM_THREW', task(`new DataView(new ArrayBuffer(8)); ${HONEST}`)],
     ['importing node:fs', 'PROGRAM_IMPORT', `import fs from 'node:fs';\n${task(HONEST)}`],
     ['importing the tracer', 'PROGRAM_IMPORT', `import { Trace } from 'language/trace.ts';\n${task(HONEST)}`],
     ['importing a URL', 'PROGRAM_IMPORT', `import 'https://example.org/x.js';\n${task(HONEST)}`],

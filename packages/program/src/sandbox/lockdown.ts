@@ -5,6 +5,8 @@
  */
 export const LOCKDOWN = `'use strict';
 (() => {
+  // Views of floating point show the bits of a NaN, which are the processor's choice.
+  for (const name of ['Float16Array', 'Float32Array', 'Float64Array', 'DataView']) delete globalThis[name];
   for (const name of ['Date', 'WeakRef', 'FinalizationRegistry', 'performance', 'eval', 'SharedArrayBuffer', 'Atomics',
     'escape', 'unescape', 'console', 'print', 'queueMicrotask', 'setTimeout']) delete globalThis[name];
   delete Math.random;
