@@ -112,6 +112,20 @@ const LEAKS: Record<string, (context: Context) => void> = {
     c.reveal(c.join(left(c), right(c)).quantile('left.days', [0.5, 1]), {
       ...{ to: 'analyst', name: 'leak', minGroupSize: 20 },
     }),
+  'groups of any size': (c) =>
+    c.reveal(visits(c).groupBy('days', { maxGroups: 5 }).count(), { to: 'analyst', name: 'leak' }),
+  'keys of groups just too small': (c) =>
+    c.reveal(visits(c).groupBy('days', { maxGroups: 5 }).key, { to: 'analyst', name: 'leak', minGroupSize: 19 }),
+  'a sum over a choice within groups': (c) => {
+    const all = visits(c);
+    const few = all.column('days').mul(all.column('price').gt(99).toInt());
+    c.reveal(all.groupBy('ward', { maxGroups: 3 }).sum(few), { to: 'analyst', name: 'leak', minGroupSize: 20 });
+  },
+  'a sum over few rows among groups of many': (c) => {
+    const all = visits(c);
+    const few = all.where(all.column('price').gt(99)).column('days');
+    c.reveal(all.groupBy('ward', { maxGroups: 3 }).sum(few), { to: 'analyst', name: 'leak', minGroupSize: 20 });
+  },
   'the median of a prohibited column': ({ each, union, reveal }) =>
     reveal(union(each('holder', (t) => t.visits.rows(['secret'], { capacity: 40 }))).median('secret'), {
       ...{ to: 'analyst', name: 'leak', minGroupSize: 20 },
@@ -195,4 +209,24 @@ test('order statistics are protected by the number of exactly their rows, with e
   expect(edited(({ args }) => args.splice(1, 9, second?.args[1] as number))).toMatchObject({
     code: 'POLICY_GROUP_SIZE',
   });
+});
+
+test('groups are protected by the counts of exactly these groups, slot by slot', () => {
+  const plan = traced((c) => {
+    const all = visits(c);
+    const [byDays, byWard] = [all.groupBy('days', { maxGroups: 3 }), all.groupBy('ward', { maxGroups: 3 })];
+    const shown = { wards: byWard.count(), days: byDays.key, price: byDays.sum('price') };
+    return c.reveal(shown, { to: 'analyst', minGroupSize: 20 });
+  });
+  expect(judge(plan)).toEqual({ verdict: 'allow' });
+  const [wards = -1, ...counts] = nodesOf(plan, 'group-count/1');
+  const [, ...byDays] = nodesOf(plan, 'suppress/1');
+  expect(byDays.length).toBe(2);
+  for (const suppress of byDays) {
+    const other = structuredClone(plan);
+    const { args } = other.nodes[suppress] as PlanNode;
+    const own = args.findIndex((arg, place) => place > 0 && counts.includes(arg));
+    args[own] = wards;
+    expect(judge(other)).toMatchObject({ code: 'POLICY_GROUP_SIZE' });
+  }
 });

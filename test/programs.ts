@@ -52,8 +52,10 @@ export function honest(context: Context, pick: Pick, place: number) {
       kept.quantile('price', [0.25, 0.9]),
       top.sum('price'),
       kept.compact({ capacity: 30 }).count(),
+      kept.groupBy('days', { maxGroups: 4 }).sum('price'),
+      kept.groupBy('days', { maxGroups: 4 }).key,
     ];
-    return reveal(values[pick(4)] ?? kept.count(), options);
+    return reveal(values[pick(6)] ?? kept.count(), options);
   }
   const shared = each('holder', ({ visits: all }) => {
     const visits = [all, all.where(all.days.gt(pick(50))), all.where(all.ward.ne('a'))][pick(3)] ?? all;

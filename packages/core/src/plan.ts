@@ -163,7 +163,7 @@ export type ValueType = z.infer<typeof ValueType>;
  *   joined-column/1 (joined) {role, name}  a column that `role` brought; 0 where the slot holds no row
  *   intersect/1 (keyed ×2…16) {name, to, atLeast}  an exit: the holder in role `to` learns which of its rows are with all
  *                                   others, or in so many of the sets; see `circuitMatch`
- * order of such rows; keys and x are shared ints, one a slot
+ * order and groups of such rows; keys and x are shared ints, one a slot
  *   sort/1 (joined, key…) {descending}  stable, by the first key, then the next, each up or down; slots without a row last.
  *                                   Without a key: the rows in front, in their order
  *   head/1 (joined) {length}        the first slots
@@ -171,6 +171,10 @@ export type ValueType = z.infer<typeof ValueType>;
  *   quantile/1 (joined, x) {numerators, denominator}  over the n rows, for each numerator: the element at numerator ×
  *                                   (n - 1) / denominator of the sorted x, between two of them in proportion (numpy's
  *                                   method "linear"), times the denominator; 0 without a row
+ *   group-key/1 (joined, key) {length}  the value of the key in each of the largest groups of rows by it, the largest first,
+ *                                   of equal ones that with the lesser key; 0 in slots beyond the groups
+ *   group-count/1 (joined, key) {length}  the rows of these groups
+ *   group-sum/1 (joined, key, x) {length}  the sums of x over these groups
  * local → shared
  *   total/1 (local)                 the sum over all members of the role
  *   stack/1 (local)                 the members' vectors side by side
@@ -274,6 +278,9 @@ export const OPERATIONS = [
   'head/1',
   'rank/1',
   'quantile/1',
+  'group-key/1',
+  'group-count/1',
+  'group-sum/1',
   'intersect/1',
   'total/1',
   'stack/1',

@@ -16,6 +16,7 @@ import {
   type RoleSizes,
 } from '@2pm/core';
 import { type Circuit, CircuitBuilder, prune } from './circuit.ts';
+import { groups } from './group.ts';
 import { inputNodes, inputOf, unsupported } from './lower-inputs.ts';
 import { circuitGates, joinGates, type Rows } from './lower-join.ts';
 import { firstRows, quantilesOfRows, rankOfRows, sortedRows, unionRows } from './lower-rows.ts';
@@ -228,6 +229,14 @@ class Lowering {
         if (key === undefined || numerators.length !== length) throw this.#unsupported(index, 'has another length');
         expectScale(this.#scale(index, y));
         return { gate: quantilesOfRows(b, this.#rows(index, x), key, { numerators, denominator }) };
+      }
+      case 'group-key/1':
+      case 'group-count/1':
+      case 'group-sum/1': {
+        const [key, ...columns] = this.#keys(index, args.slice(1));
+        if (key === undefined) throw this.#unsupported(index, 'takes no key');
+        const { keys, counts, sums } = groups(b, b.asWords(this.#rows(index, x).valid), key, length);
+        return { gate: node.op === 'group-key/1' ? keys : columns[0] === undefined ? counts : sums(columns[0].gate) };
       }
       default: {
         const gate = lowerNumeric(b, node, length, {

@@ -77,6 +77,17 @@ export function plainQuantile(
   return BigInt(denominator) * low + BigInt(place % denominator) * (high - low);
 }
 
+/** Key, number of rows and sum of x of each group, the largest first, of equal ones that with the lesser key. */
+export function plainGroups({ valid }: PlainRows, key: readonly bigint[], x: readonly bigint[]): (readonly bigint[])[] {
+  const groups = new Map<bigint, [key: bigint, count: bigint, sum: bigint]>();
+  for (const [slot, value] of key.entries()) {
+    if (!valid[slot]) continue;
+    const [, count, sum] = groups.get(value) ?? [value, 0n, 0n];
+    groups.set(value, [value, count + 1n, sum + (x[slot] ?? 0n)]);
+  }
+  return [...groups.values()].sort(([a, m], [b, n]) => (m === n ? (a < b ? -1 : 1) : m > n ? -1 : 1));
+}
+
 /** Columns with 0 where there is no row. */
 export function picked(valid: readonly boolean[], column: PlainRows['column']): PlainRows {
   return { valid, column: (role, name) => column(role, name).map((value, slot) => (valid[slot] ? value : 0n)) };

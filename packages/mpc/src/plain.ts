@@ -10,6 +10,7 @@ import { plainCircuitMatch, plainJoin, plainMatches } from './plain-join.ts';
 import {
   type PlainKeys,
   type PlainRows,
+  plainGroups,
   plainHead,
   plainKept,
   plainOrder,
@@ -128,6 +129,15 @@ export function evaluatePlain(
           plainQuantile(rowsOf(args[0] ?? -1), whole(args[1] ?? -1), numerator, attrs.denominator ?? 1),
         );
         break;
+      case 'group-key/1':
+      case 'group-count/1':
+      case 'group-sum/1': {
+        const [of = -1, key = -1, x = -1] = args;
+        const groups = plainGroups(rowsOf(of), whole(key), whole(x));
+        const place = ['group-key/1', 'group-count/1', 'group-sum/1'].indexOf(op);
+        values[index] = each((slot) => groups[slot]?.[place] ?? 0n);
+        break;
+      }
       case 'add/1':
         values[index] = each((i) => at(0, i, common) + at(1, i, common));
         break;

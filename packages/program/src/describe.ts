@@ -194,6 +194,12 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
       const percent = shares.map((share) => `${Math.round((1_000_000 * share) / last) / 10_000} %`);
       return `the ${percent.join(', ')} quantile${shares.length > 1 ? 's' : ''} of ${b} over ${a}`;
     }
+    case 'group-key/1':
+      return `${b} in each of the ${attrs.length} largest groups by it of ${a}`;
+    case 'group-count/1':
+      return `the rows in each of the ${attrs.length} largest groups by ${b} of ${a}`;
+    case 'group-sum/1':
+      return `the sum of ${phrases[args[2] ?? -1]} in each of the ${attrs.length} largest groups by ${b} of ${a}`;
     case 'intersect/1':
       return a;
     case 'sum/1':

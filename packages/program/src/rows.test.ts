@@ -50,6 +50,16 @@ describe('shared rows', () => {
     expect([support?.op, plan.nodes[support?.args[0] ?? -1]?.op]).toEqual(['sum/1', 'matched/1']);
   });
 
+  it('protect each group by its own rows, its key too', () => {
+    const plan = program((c) =>
+      c.reveal(all(c).groupBy('days', { maxGroups: 7 }).key, { to: 'analyst', minGroupSize: 5 }),
+    );
+    const [suppress] = nodes(plan, 'suppress/1');
+    const supports = suppress?.args.slice(1).map((arg) => plan.nodes[arg]);
+    expect(supports?.map((node) => node?.op)).toEqual(['sum/1', 'group-count/1']);
+    expect(supports?.[1]?.type).toMatchObject({ length: 7, lo: '0', hi: '2000' });
+  });
+
   it('are described as what they are', () => {
     const [, median, top] = describePlan(
       program((c) => {
@@ -103,6 +113,17 @@ describe('what does not belong to shared rows is refused at its line', () => {
     ['PROGRAM_PLACEMENT', 'a number as condition', (c) => all(c).where(1)],
     ['PROGRAM_LENGTH', 'a condition of other rows', (c) => all(c).where(all(c).head(5).valid)],
     ['PROGRAM_LENGTH', 'more slots than there are', (c) => all(c).head(2001)],
+    ['PROGRAM_LENGTH', 'more groups than slots', (c) => all(c).groupBy('days', { maxGroups: 2001 })],
+    [
+      'PROGRAM_PLACEMENT',
+      'groups without what to open',
+      (c) => c.reveal(all(c).groupBy('days', { maxGroups: 2 }) as never, { to: 'a' }),
+    ],
+    [
+      'PROGRAM_SUPPORT',
+      'groups added up',
+      (c) => c.reveal(all(c).groupBy('days', { maxGroups: 2 }).count().sum(), { to: 'a', minGroupSize: 5 }),
+    ],
     ['PROGRAM_LENGTH', 'a rank by nothing', (c) => all(c).rank([])],
     ['PROGRAM_CONSTANT', 'a share above 1', (c) => all(c).quantile('days', 50)],
     ['PROGRAM_CONSTANT', 'shares that do not ascend', (c) => all(c).quantile('days', [0.5, 0.5])],

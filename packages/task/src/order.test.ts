@@ -204,6 +204,54 @@ describe('shared rows', () => {
     );
   }, 60_000);
 
+  test('are grouped by a key of any values, the largest groups first', async () => {
+    await fc.assert(
+      fc.asyncProperty(world, fc.integer({ min: 1, max: 3 }), async ([capacity, clinics], few) => {
+        const plan = planOf(capacity, (all) => {
+          const long = all.where(all.column('days').gt(-8));
+          const [byDays, byId] = [all.groupBy('days', { maxGroups: few }), long.groupBy('id', { maxGroups: 3 })];
+          return {
+            ...{ days: byDays.key, n: byDays.count(), price: byDays.sum('price') },
+            ...{ id: byId.key, many: byId.count(), wards: byId.sum(long.column('ward').add(1)) },
+          };
+        });
+        const { result } = await computed(plan, capacity, clinics);
+        const rows = clinics.flat();
+        const groupsOf = (among: readonly Row[], by: 'days' | 'id', length: number) => {
+          const groups = new Map(
+            [...new Set(among.map((one) => one[by]))].map((key) => [key, among.filter((one) => one[by] === key)]),
+          );
+          const sorted = [...groups].sort(([a, x], [b, y]) => y.length - x.length || compare(a, b)).slice(0, length);
+          const columnOf = (of: (group: Row[], key: number | bigint) => number) => {
+            const column = padded(
+              sorted.map(([key, group]) => of(group, key)),
+              length,
+            );
+            return length === 1 ? column[0] : column;
+          };
+          return columnOf;
+        };
+        const [days, ids] = [
+          groupsOf(rows, 'days', few),
+          groupsOf(
+            rows.filter((one) => one.days > -8),
+            'id',
+            3,
+          ),
+        ];
+        expect(result).toEqual({
+          days: days((_, key) => Number(key)),
+          n: days((group) => group.length),
+          price: days((group) => group.reduce((sum, { price }) => sum + price / 8, 0)),
+          id: ids((_, key) => Number(key)),
+          many: ids((group) => group.length),
+          wards: ids((group) => group.reduce((sum, { ward }) => sum + ward + 1, 0)),
+        });
+      }),
+      { numRuns: 3 },
+    );
+  }, 60_000);
+
   test('take 7 rounds for each two bits of the key and one more bit, whatever the rows', async () => {
     const plan = (capacity: number) => planOf(capacity, (all) => ({ median: all.median('days') }));
     const none = await computed(plan(4), 4, [[], []]);

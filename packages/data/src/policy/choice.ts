@@ -17,7 +17,12 @@ const OF_ROWS: ReadonlySet<string> = new Set(['matched/1', 'joined-column/1', 'r
 
 /** undefined where the sum takes all rows of the one joined node under it, or none. */
 export function choiceOf(lineage: Lineage, sum: number): Choice | undefined {
-  const { args } = lineage.node(sum);
+  const { simple, ...choice } = takenBy(lineage, lineage.node(sum).args) ?? { simple: true };
+  return simple || !('has' in choice) ? undefined : choice;
+}
+
+/** What vectors take; undefined if they are of no rows. `simple`: all rows of one joined node. */
+export function takenBy(lineage: Lineage, args: readonly number[]): (Choice & { simple: boolean }) | undefined {
   const slots = lengthOf(lineage, args[0] as number);
   const chosen = new Set<number>();
   const sources = new Set<number>();
@@ -30,7 +35,8 @@ export function choiceOf(lineage: Lineage, sum: number): Choice | undefined {
     if (chooses && of.length > 0) chosen.add(lineage.key(index));
   }
   const [rows] = sources;
-  if (rows === undefined || (chosen.size === 0 && sources.size === 1)) return undefined;
+  if (rows === undefined) return undefined;
+  const simple = chosen.size === 0 && sources.size === 1;
   const bases = new Set<number>();
   for (const source of sources) {
     const { base, conditions } = kept(lineage, source);
@@ -39,6 +45,7 @@ export function choiceOf(lineage: Lineage, sum: number): Choice | undefined {
   }
   return {
     rows,
+    simple,
     has(joined) {
       const { base, conditions } = kept(lineage, joined);
       // Rows in another order have other slots, on which the truth values say nothing.

@@ -76,6 +76,9 @@ export function describeTask(
 const ORDERED: Readonly<Record<string, string>> = {
   'quantile/1': 'quantiles',
   'rank/1': 'ranks',
+  'group-key/1': 'the values that they are grouped by',
+  'group-count/1': 'groups',
+  'group-sum/1': 'sums over groups',
   'sort/1': 'an order',
 };
 

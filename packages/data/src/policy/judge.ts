@@ -22,7 +22,7 @@ import { Lineage } from '../lineage.ts';
 import { usedColumns } from '../usage.ts';
 import { describeTask } from './describe.ts';
 import { operationsOf, type Permit, PLUMBING } from './policy.ts';
-import { rowsForOne, unprotected } from './protection.ts';
+import { GROUPED, rowsForOne, unprotected } from './protection.ts';
 import { sensitivity } from './sensitivity.ts';
 
 export interface JudgedTask {
@@ -494,7 +494,7 @@ function revealReasons(
 }
 
 /**
- * The join or union of which a slot can be seen in the reveal: a path from it meets no sum and no quantile. The least and
+ * The join or union of which a slot can be seen in the reveal: a path from it meets no sum, quantile or group. The least and
  * the greatest row are single rows. A match in a circuit before others.
  */
 function opensSlots(lineage: Lineage, reveal: number): number | undefined {
@@ -509,7 +509,7 @@ function opensSlots(lineage: Lineage, reveal: number): number | undefined {
     if (slots || (op === 'quantile/1' && rowsForOne(lineage, index) === undefined)) {
       const { join } = lineage.join(args[0] as number);
       if (opened === undefined || circuitMatch(lineage.plan, join) !== undefined) opened = join;
-    } else if (op !== 'sum/1' && op !== 'quantile/1') stack.push(...args);
+    } else if (op !== 'sum/1' && op !== 'quantile/1' && !GROUPED.has(op)) stack.push(...args);
   }
   return opened;
 }

@@ -33,7 +33,7 @@ export const OPERATION_GROUPS = {
   rows: ['rows/1', 'stack/1'],
   match: ['keyed/1', 'join/1', 'keep/1', 'matched/1', 'joined-column/1', 'intersect/1'],
   union: ['rows/1', 'union/1', 'keep/1', 'matched/1', 'joined-column/1'],
-  order: ['sort/1', 'head/1', 'rank/1', 'quantile/1'],
+  order: ['sort/1', 'head/1', 'rank/1', 'quantile/1', 'group-key/1', 'group-count/1', 'group-sum/1'],
 } as const satisfies Record<string, readonly (typeof OPERATIONS)[number][]>;
 
 /** Needed by every plan, and harmless without the others: reading, adding over holders, protecting, revealing. */

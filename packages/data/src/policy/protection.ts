@@ -13,14 +13,15 @@
  *
  * What comes out of a join or a union is protected by the number of exactly its rows, once it is summed; the conditions that
  * its rows were chosen by are judged with it, as they stand under the same sum. A quantile is the value of a row: it needs
- * so many rows that enough lie below, above and between the quantiles that are taken together.
+ * so many rows that enough lie below, above and between the quantiles that are taken together. Groups of rows are protected
+ * slot by slot by the number of rows in each, and the values that they were made from by the number of all rows.
  * Where truth values choose among rows without `keep/1`, exactly the chosen ones must be counted (`choice.ts`).
  * Not covered: differences between two reveals that are each large enough.
  * @module
  */
 import type { PlanNode } from '@2pm/core';
 import type { Lineage } from '../lineage.ts';
-import { choiceOf } from './choice.ts';
+import { choiceOf, takenBy } from './choice.ts';
 
 export interface Unprotected {
   reason: 'unprotected' | 'support' | 'unknown';
@@ -82,6 +83,16 @@ export function unprotected(
       for (const key of [...keys, ...conditions]) meet(guards, key, { ...have, slots: new Set(), summed: true });
       continue;
     }
+    if (GROUPED.has(node.op)) {
+      const [rows = -1, ...keys] = node.args;
+      const { join, conditions } = lineage.join(rows);
+      // A sum over a group takes no fewer rows than the group counts.
+      const taken = node.op === 'group-sum/1' ? takenBy(lineage, [keys[1] as number]) : undefined;
+      const fine = have.slots.has(groupsName(lineage, node)) && (taken?.has(rows) ?? true);
+      if (touchesJoin(lineage, join, roles) && !fine) problems.push({ reason: 'unprotected', what: 'group of rows' });
+      for (const key of [...keys, ...conditions]) meet(guards, key, { ...have, slots: new Set(), summed: true });
+      continue;
+    }
     if (node.type.kind === 'constant') continue;
     if (node.type.kind !== 'shared') {
       problems.push({ reason: 'unknown', what: node.op });
@@ -99,7 +110,7 @@ export function unprotected(
           if (min >= minGroupSize) for (const name of matches) add(name);
           continue;
         }
-        const count = countName(lineage, support);
+        const count = countName(lineage, support) ?? groupsCounted(lineage, support, roles);
         if (count === undefined) {
           if (touches(lineage, support, roles)) problems.push({ reason: 'support', what: node.op });
         } else if (min >= minGroupSize) {
@@ -277,6 +288,29 @@ function touches(
     if (node.op !== 'union/1' || kinds.includes('keyed')) stack.push(...node.args);
   }
   return false;
+}
+
+/** What shows groups of rows by a key, one a slot. */
+export const GROUPED: ReadonlySet<string> = new Set(['group-key/1', 'group-count/1', 'group-sum/1']);
+
+/** The same for all that shows the same groups in the same slots. */
+function groupsName(lineage: Lineage, { args, attrs }: PlanNode): string {
+  const [rows = -1, by = -1] = args;
+  return `groups ${lineage.key(rows)} ${lineage.key(by)} ${attrs.length}`;
+}
+
+/** Name of the groups that a support counts; undefined where rows are chosen or grouped by what is no column of theirs. */
+function groupsCounted(
+  lineage: Lineage,
+  support: number,
+  roles: readonly string[],
+): { name: string; scalar: boolean } | undefined {
+  const node = lineage.node(support);
+  if (node.op !== 'group-count/1') return undefined;
+  const [rows = -1, by = -1] = node.args;
+  const { conditions } = lineage.join(rows);
+  if ([by, ...conditions].some((one) => touches(lineage, one, roles, ['local']))) return undefined;
+  return { name: groupsName(lineage, node), scalar: false };
 }
 
 const WHAT = { 'quantile/1': 'quantile', 'rank/1': 'rank' } as const;

@@ -3,7 +3,7 @@ import { noiseDigits, type Plan, type PlanNode, type ValueType } from '@2pm/core
 import { bounds, hull, LIMIT, overlap } from './bounds.ts';
 import { bit, categoryWith, inputColumn, localSum, rowCount, rowSum, rows, sharedSum } from './columns.ts';
 import { intersected, joined, joinedColumn, keyed, MAX_JOINED, MAX_SETS } from './match.ts';
-import { ordered, quantile, union } from './order.ts';
+import { grouped, ordered, quantile, union } from './order.ts';
 import {
   as,
   columnOf,
@@ -118,6 +118,11 @@ export function derive(plan: Plan, node: PlanNode): ValueType {
     case 'quantile/1':
       arity(2);
       return quantile(args, node);
+    case 'group-key/1':
+    case 'group-count/1':
+    case 'group-sum/1':
+      arity(op === 'group-sum/1' ? 3 : 2);
+      return grouped(op, args, attrs.length as number);
     case 'intersect/1':
       demand(args.length >= 2 && args.length <= MAX_SETS, `takes 2 to ${MAX_SETS} arguments, has ${args.length}`);
       return intersected(plan, node, args);

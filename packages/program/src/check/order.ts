@@ -32,6 +32,23 @@ export function quantile([of, x]: readonly ValueType[], { attrs }: PlanNode): Va
   return shared({ ...column, length: numerators.length }, { lo: lo * times, hi: hi * times });
 }
 
+/** The largest groups of rows by a key: the key itself, their counts, or sums of x. */
+export function grouped(
+  op: 'group-key/1' | 'group-count/1' | 'group-sum/1',
+  [of, key, x]: readonly ValueType[],
+  length: number,
+): ValueType {
+  const rows = as('joined', of);
+  const by = slotBySlot(rows, key);
+  const slots = BigInt(rows.length);
+  demand(length <= rows.length, 'takes more groups than there are slots');
+  if (op === 'group-count/1') return shared({ length, dtype: 'int', fractionBits: 0 }, { lo: 0n, hi: slots });
+  const column = op === 'group-key/1' ? by : slotBySlot(rows, x);
+  const { lo, hi } = hull(bounds(column), { lo: 0n, hi: 0n });
+  const times = op === 'group-key/1' ? 1n : slots;
+  return shared({ ...column, length }, { lo: lo * times, hi: hi * times });
+}
+
 /** A number for each slot. */
 export function slotBySlot(rows: { length: number }, type: ValueType | undefined): Shared {
   const x = unstacked(type, 'int');

@@ -3,12 +3,13 @@
  * the value depends on, the counts of exactly its table: the rows (count/1); for a column that may lack values also the
  * values present (count/1 of the column); for values by slot also each slot's own count, without nulls for sums; and for
  * every join or union the number of its rows, and of those that a sum chooses among them, for quantiles as many as leave
- * that many on each side. `epsilon` adds noise before the opening instead, as much as one row needs to be hidden in it
- * (`sensitivity.ts`).
+ * that many on each side, for groups each one's own. `epsilon` adds noise before the opening instead, as much as one row
+ * needs to be hidden in it (`sensitivity.ts`).
  * @module
  */
 import { bitsOf } from './arithmetic.ts';
 import { chosenRows } from './choice.ts';
+import { groupCount } from './groups.ts';
 import { maxRows } from './local.ts';
 import { checkName } from './name.ts';
 import { fail } from './program-error.ts';
@@ -144,9 +145,10 @@ function lengthOf(ref: Ref): number {
   return 'length' in ref.type ? ref.type.length : 1;
 }
 
-const SOURCES: readonly string[] = ['total/1', 'stack/1', 'matched/1', 'joined-column/1', 'quantile/1', 'rank/1'];
+const GROUPS: readonly string[] = ['group-key/1', 'group-count/1', 'group-sum/1'];
 /** Sources that take shared values besides. */
-const ALSO: readonly string[] = ['quantile/1', 'rank/1'];
+const ALSO: readonly string[] = ['quantile/1', 'rank/1', ...GROUPS];
+const SOURCES: readonly string[] = ['total/1', 'stack/1', 'matched/1', 'joined-column/1', ...ALSO];
 
 /** Where the shared values come from on which a value depends, in order. */
 function sharedAggregates(ref: Ref): Ref[] {
@@ -172,7 +174,12 @@ function supportsOf(shared: Ref, stacked: string | undefined): Ref[] {
   const argsOf = (ref: Ref) => (trace.nodes[ref.index]?.args ?? []).map((index) => trace.ref(index));
   const [aggregate] = argsOf(shared);
   if (aggregate === undefined || shared.type.kind !== 'shared') return [];
-  if (aggregate.type.kind === 'joined') return [refOf(validOf(aggregate).sum())];
+  if (aggregate.type.kind === 'joined') {
+    const rows = refOf(validOf(aggregate).sum());
+    const [, by] = argsOf(shared);
+    const groups = GROUPS.includes(trace.nodes[shared.index]?.op ?? '') && by !== undefined;
+    return groups ? [rows, groupCount(aggregate, by, lengthOf(shared))] : [rows];
+  }
   const op = trace.nodes[aggregate.index]?.op;
   const args = argsOf(aggregate);
   const [first] = args;

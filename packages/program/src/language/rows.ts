@@ -7,6 +7,7 @@
  * @module
  */
 import { BIT, bitsOf, interval } from './arithmetic.ts';
+import { SharedGroups } from './groups.ts';
 import { boundsOf, LocalRows } from './local.ts';
 import { rescaled, scaled } from './numeric.ts';
 import { fail } from './program-error.ts';
@@ -152,6 +153,14 @@ export class SharedRows<C extends ColumnSpecs = ColumnSpecs> extends Value {
   }
   median(of: Of<C>): SharedVector<'int'> {
     return this.quantile(of, 0.5);
+  }
+
+  /** The largest groups of rows that agree in a key; which values the key has need not be known. About three sorts. */
+  groupBy(key: Of<C>, { maxGroups }: { readonly maxGroups: number }): SharedGroups<Of<C>> {
+    if (!Number.isInteger(maxGroups) || maxGroups < 1 || maxGroups > this.length) {
+      fail('PROGRAM_LENGTH', `maxGroups must be a whole number from 1 to the ${this.length} slots`);
+    }
+    return new SharedGroups(refOf(this), this.#numbers(key), maxGroups, (of) => this.#numbers(of));
   }
 
   /** Such rows over another node. */

@@ -25,7 +25,9 @@ const SLOT_BY_SLOT: ReadonlySet<string> = new Set([
 ]);
 
 /** Where a row may move others, or be what is opened. */
-const ORDERED: ReadonlySet<string> = new Set(['sort/1', 'head/1', 'rank/1', 'quantile/1']);
+const ORDERED: ReadonlySet<string> = new Set([
+  ...['sort/1', 'head/1', 'rank/1', 'quantile/1', 'group-key/1', 'group-count/1', 'group-sum/1'],
+]);
 
 /** At the value's scale, at least 1. Throws where no bound is known. */
 export function sensitivityOf(ref: Ref): bigint {
