@@ -9,5 +9,6 @@ export { rep3SemiHonest, runCircuit } from './rep3/backend.ts';
 export { type Traffic, traffic } from './rep3/traffic.ts';
 export { rep3Malicious, runCircuitMalicious } from './rep3-malicious/backend.ts';
 export { REP3_MALICIOUS } from './rep3-malicious/card.ts';
+export { maliciousTraffic } from './rep3-malicious/traffic.ts';
 export { type Simulation, type SimulationResult, simulateSeats } from './simulate.ts';
 export { largest, place, quantile, ranks, sortBy } from './sort.ts';

@@ -34,6 +34,22 @@ describe('an explanation', () => {
     expect(text.split('\n').length).toBeLessThan(40);
   });
 
+  test('tells what the other protocols take, or why they cannot run it', async () => {
+    const { others = [], cost } = explainPlan(await traced('01-flight-delays'), {});
+    expect(others.map(({ protocol }) => protocol)).toEqual(['rep3-malicious/1', 'additive-semi-honest/1']);
+    const [malicious, additive] = others.map((other) => ('refused' in other ? undefined : other));
+    expect(malicious?.seatBytes[0]).toBeGreaterThan(cost?.seatBytes[0] ?? 0);
+    expect(malicious?.learns.join(' ')).toContain('whatever it sends');
+    // Transfers alone take that much, however few.
+    expect(additive?.seatBytes).toHaveLength(2);
+    expect(additive?.seatBytes[0]).toBeGreaterThan(100_000);
+    const joined = explainPlan(await traced('03-shared-members'), {}).others ?? [];
+    expect(joined.map((other) => 'refused' in other && other.refused)).toEqual([
+      expect.stringContaining('has no operation join'),
+      expect.stringContaining('has no operation join'),
+    ]);
+  });
+
   test('refuses a role that the program does not have, and more members than it allows', async () => {
     const plan = await traced('01-flight-delays');
     expect(() => explainPlan(plan, { bank: 3 })).toThrow('no role bank');

@@ -10,13 +10,20 @@ import {
   type RoleSizes,
   taggedJoins,
 } from '@2pm/core';
-import { REP3_SEMI_HONEST, traffic } from '@2pm/mpc';
+import {
+  additiveSemiHonest,
+  additiveTraffic,
+  maliciousTraffic,
+  REP3_SEMI_HONEST,
+  rep3Malicious,
+  traffic,
+} from '@2pm/mpc';
 import { describePlan, stripTypes } from '@2pm/program';
 import { circuitCard, circuitCost, intersectionCost, WORD_BYTES } from '@2pm/psi';
 import type { Explanation } from './cli/engine.ts';
 import { createSandbox } from './sandbox/index.ts';
 
-/** Milliseconds a round, and bytes a millisecond. */
+/** Milliseconds a round, and bytes a millisecond: the network alone, computing not counted. */
 const NEAR = { round: 0.2, bytes: 1.25e6 };
 const FAR = { round: 20, bytes: 12_500 };
 
@@ -58,9 +65,6 @@ export function explainPlan(plan: Plan, members: Readonly<Record<string, number>
   if (nodesOf(plan, 'reveal/1').length + circuitExits(plan).length === 0) return said;
   const { learns, learnsOfJoins = [] } = REP3_SEMI_HONEST;
   const { rounds, seats, holders, outputs } = traffic(plan, sizes);
-  // Seats send at the same time; a holder's message goes out before the first round.
-  const most = Math.max(...seats) + Math.max(0, ...Object.values(holders)) + outputs;
-  const time = ({ round, bytes }: typeof NEAR) => Math.round((rounds * round + most / bytes) * 10) / 10;
   return {
     ...said,
     learns: [
@@ -71,9 +75,40 @@ export function explainPlan(plan: Plan, members: Readonly<Record<string, number>
     ],
     cost: {
       ...{ protocol: REP3_SEMI_HONEST.id, rounds, seatBytes: seats, holderBytes: holders, outputBytes: outputs },
-      milliseconds: { near: time(NEAR), far: time(FAR) },
+      milliseconds: milliseconds({ rounds, seats, holders, outputs }),
     },
+    others: others(plan, sizes),
   };
+}
+
+type Sent = Pick<ReturnType<typeof additiveTraffic>, 'rounds' | 'seats' | 'holders' | 'outputs'>;
+
+/** Seats send at the same time; a holder's message goes out before the first round. */
+function milliseconds({ rounds, seats, holders, outputs }: Sent): { near: number; far: number } {
+  const most = Math.max(...seats) + Math.max(0, ...Object.values(holders)) + outputs;
+  const time = ({ round, bytes }: typeof NEAR) => Math.round((rounds * round + most / bytes) * 10) / 10;
+  return { near: time(NEAR), far: time(FAR) };
+}
+
+/** What the other back-ends would take; why not, where one cannot run the plan. */
+function others(plan: Plan, sizes: RoleSizes): NonNullable<Explanation['others']> {
+  const candidates = [
+    { backend: rep3Malicious, exact: false, of: () => maliciousTraffic(plan, sizes) },
+    { backend: additiveSemiHonest, exact: true, of: () => additiveTraffic(plan, sizes) },
+  ];
+  return candidates.map(({ backend: { card, check }, exact, of }) => {
+    const { id: protocol, learns } = card;
+    try {
+      check(plan);
+    } catch (error) {
+      if (!(error instanceof NodeError)) throw error;
+      return { protocol, refused: error.message };
+    }
+    const sent = of();
+    const { rounds, seats, holders, outputs } = sent;
+    const costs = { rounds, seatBytes: seats, holderBytes: holders, outputBytes: outputs };
+    return { protocol, exact, learns, ...costs, milliseconds: milliseconds(sent) };
+  });
 }
 
 /** What holders do among themselves; nothing for a tagged join. */

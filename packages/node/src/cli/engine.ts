@@ -96,6 +96,16 @@ export interface Explanation {
     /** On the network alone: side by side (0.2 ms a round, 10 Gbit/s), and far apart (20 ms, 100 Mbit/s). */
     milliseconds: { near: number; far: number };
   };
+  /** What other protocols would take, the fewest seats each; or why one cannot run the program. */
+  others?: readonly (
+    | { protocol: string; refused: string }
+    | (Omit<NonNullable<Explanation['cost']>, 'protocol'> & {
+        protocol: string;
+        learns: readonly string[];
+        /** Whether bytes are exact; small plans may take more than an estimate says. */
+        exact: boolean;
+      })
+  )[];
 }
 
 export interface Engine {

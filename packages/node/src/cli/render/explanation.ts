@@ -5,7 +5,7 @@ import { type Paint, plain } from './terminal.ts';
 import { bytes, milliseconds, quantity } from './units.ts';
 
 export function renderExplanation(explanation: Explanation, paint: Paint): string {
-  const { name, learns, operations, roles, cost, intersections } = explanation;
+  const { name, learns, operations, roles, cost, intersections, others = [] } = explanation;
   const parties = roles.map(({ name, min, max, members, tables }) => {
     const range = min === max ? `${min}` : `${min} to ${max}`;
     const here = cost === undefined || min === max ? '' : paint.dim(`  costs below are for ${members}`);
@@ -18,6 +18,7 @@ export function renderExplanation(explanation: Explanation, paint: Paint): strin
         `"${plain(name)}"${to === undefined ? '' : ` for ${plain(to)}`}, ${plain(protocol)}: ${bytes(sent)}, ${bytes(memoryBytes)} of memory, about ${milliseconds(ms)}`,
     ),
     ...(cost === undefined ? [] : costLines(cost)),
+    ...others.map(otherLine),
   ];
   const costs = lines.map((line) => `  ${paint.dim('·')} ${line}\n`).join('');
   return `${head}${renderLearns(learns, paint)}${costs === '' ? '' : `\n  ${paint.bold('What it costs')}\n${costs}`}`;
@@ -33,4 +34,13 @@ function costLines(cost: NonNullable<Explanation['cost']>): string[] {
     `${bytes(cost.outputBytes)} read by who learns the result`,
     `${milliseconds(near)} on the network side by side, ${milliseconds(far)} at 20 ms and 100 Mbit/s`,
   ];
+}
+
+function otherLine(other: NonNullable<Explanation['others']>[number]): string {
+  const protocol = plain(other.protocol);
+  if ('refused' in other) return `not with ${protocol}: ${plain(other.refused)}`;
+  const { near, far } = other.milliseconds;
+  const sent = bytes(Math.max(...other.seatBytes));
+  const about = other.exact ? '' : 'about ';
+  return `with ${protocol}: ${about}${quantity(other.rounds)} rounds, ${sent} sent by each of ${other.seatBytes.length}; ${milliseconds(near)}, ${milliseconds(far)}`;
 }
