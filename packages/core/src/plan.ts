@@ -211,6 +211,7 @@ export type ValueType = z.infer<typeof ValueType>;
  *   add/1 sub/1 mul/1 div/1 (opened|public, opened|public|constant), sqrt/1, neg/1   null if any argument is withheld;
  *                                   an argument of length 1 goes with any length
  *   sum/1 (→ length 1), cumsum/1, cumprod/1                     null from the first withheld element on
+ *   slice/1 (opened|public) {offset, length}, concat/1 (opened|public …)
  *   chi-square-p/1 (x, degrees)     probability that a chi-square variable exceeds x
  *   student-t-p/1 (t, degrees)      probability that a Student t variable is further from 0 than t
  */

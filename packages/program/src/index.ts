@@ -20,6 +20,7 @@ export {
   type Inference,
   int,
   type Joined,
+  jointMoments,
   type KeyedRows,
   kaplanMeier,
   key,

@@ -1,6 +1,6 @@
 /** What the recipient does with opened values: the public end of a plan, in double precision, from opened values alone. @module */
 
-import { assert, type Plan, type ResultTree } from '@2pm/core';
+import { assert, type Plan, type PlanNode, type ResultTree } from '@2pm/core';
 import type { ResultNode } from '@2pm/core/api';
 import { chiSquareP, studentTP } from './distributions.ts';
 
@@ -27,14 +27,7 @@ export function finish(plan: Plan, opened: Opened): ResultNode {
     } else {
       assert(type.kind === 'public', `node ${index} is public`);
       const args = node.args.map(valuesOf);
-      const length = Math.max(...args.map((arg) => arg.length));
-      values = elementwise(node.op)
-        ? Array.from({ length }, (_, i) => {
-            const operands = args.map((arg) => arg[arg.length === 1 ? 0 : i]);
-            if (operands.some((operand) => operand === null || operand === undefined)) return null;
-            return evaluate(node.op, operands as number[]);
-          })
-        : accumulate(node.op, args[0] ?? []);
+      values = vectorOf(node, args);
     }
     numbers.set(index, values);
     return values;
@@ -57,8 +50,24 @@ export function finish(plan: Plan, opened: Opened): ResultNode {
   return render(plan.result);
 }
 
-function elementwise(op: string): boolean {
-  return !['sum/1', 'cumsum/1', 'cumprod/1'].includes(op);
+function vectorOf({ op, attrs }: PlanNode, args: readonly (number | null)[][]): (number | null)[] {
+  const [first = []] = args;
+  switch (op) {
+    case 'sum/1':
+    case 'cumsum/1':
+    case 'cumprod/1':
+      return accumulate(op, first);
+    case 'slice/1':
+      return first.slice(attrs.offset ?? 0, (attrs.offset ?? 0) + (attrs.length ?? 0));
+    case 'concat/1':
+      return args.flat();
+    default:
+      return Array.from({ length: Math.max(...args.map((arg) => arg.length)) }, (_, i) => {
+        const operands = args.map((arg) => arg[arg.length === 1 ? 0 : i]);
+        if (operands.some((operand) => operand === null || operand === undefined)) return null;
+        return evaluate(op, operands as number[]);
+      });
+  }
 }
 
 /** Null from the first withheld value on. */

@@ -509,10 +509,13 @@ function opensSlots(lineage: Lineage, reveal: number): number | undefined {
     if (slots || (op === 'quantile/1' && rowsForOne(lineage, index) === undefined)) {
       const { join } = lineage.join(args[0] as number);
       if (opened === undefined || circuitMatch(lineage.plan, join) !== undefined) opened = join;
-    } else if (op !== 'sum/1' && op !== 'quantile/1' && !GROUPED.has(op)) stack.push(...args);
+    } else if (!SUMS.has(op)) stack.push(...args);
   }
   return opened;
 }
+
+/** What stands for many slots. */
+const SUMS: ReadonlySet<string> = new Set(['sum/1', 'dot/1', 'quantile/1', ...GROUPED]);
 
 const WORDS = { aggregate: 'totals', 'per-holder': 'values of each single holder', rows: 'single rows' } as const;
 

@@ -19,7 +19,17 @@ import {
 } from './placement.ts';
 import { quotientBounds, rescaledBounds } from './ranges.ts';
 import { demand } from './refusal.ts';
-import { arithmetic, byRecipient, compare, logic, principal, range, scaleOf } from './several-placements.ts';
+import {
+  arithmetic,
+  byRecipient,
+  compare,
+  isReadable,
+  logic,
+  principal,
+  range,
+  scaleOf,
+  sideBySide,
+} from './several-placements.ts';
 import { carried, iterated } from './step.ts';
 
 export function derive(plan: Plan, node: PlanNode): ValueType {
@@ -224,12 +234,14 @@ export function derive(plan: Plan, node: PlanNode): ValueType {
     }
     case 'slice/1': {
       arity(1);
-      const x = unstacked(args[0], 'int');
       const [offset, length] = [attrs.offset as number, attrs.length as number];
+      const x = isReadable(args[0]) ? byRecipient(args) : unstacked(args[0], 'int');
       demand(offset + length <= x.length, 'reaches beyond the end');
+      if (x.kind === 'public') return { ...x, length };
       return shared({ ...x, length }, bounds(x));
     }
     case 'concat/1': {
+      if (isReadable(args[0])) return sideBySide(args);
       const parts = args.map((arg) => unstacked(arg, 'int'));
       demand(parts.length > 0, 'takes at least one vector');
       const [first] = parts as [Shared];

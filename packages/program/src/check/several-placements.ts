@@ -2,7 +2,7 @@
 import type { ValueType } from '@2pm/core';
 import { type Bounds, bounds, hull } from './bounds.ts';
 import { bit } from './columns.ts';
-import { type Column, columnOf, type Of, type Shared, sameShape, shared, sharedOf } from './placement.ts';
+import { type Column, columnOf, lengthWithin, type Of, type Shared, sameShape, shared, sharedOf } from './placement.ts';
 import { demand } from './refusal.ts';
 
 /** The argument that fixes the placement: never a constant; columns of one table, shared values of one shape. */
@@ -28,7 +28,7 @@ export function scaleOf(type: ValueType): number {
 }
 
 export function arithmetic(op: 'add/1' | 'sub/1' | 'mul/1' | 'neg/1', args: readonly ValueType[]): ValueType {
-  if (args[0]?.kind === 'opened' || args[0]?.kind === 'public') return byRecipient(args);
+  if (isReadable(args[0])) return byRecipient(args);
   const lead = principal(args, 'int');
   const a = bounds(args[0] as ValueType);
   const b = args[1] === undefined ? a : bounds(args[1]);
@@ -71,10 +71,23 @@ export function truth(lead: Column | Shared): ValueType {
   return shared({ ...lead, dtype: 'bool', fractionBits: 0 }, { lo: 0n, hi: 1n });
 }
 
+/** Whether a recipient knows it. */
+export function isReadable(type: ValueType | undefined): type is Of<'opened'> | Of<'public'> {
+  return type?.kind === 'opened' || type?.kind === 'public';
+}
+
+/** What one recipient knows, one vector after another. */
+export function sideBySide(args: readonly ValueType[]): Of<'public'> {
+  const parts = args.map((arg) => byRecipient([arg]));
+  const [first] = parts as [Of<'public'>];
+  for (const { to } of parts) demand(to === first.to, 'mixes what two recipients know');
+  return { ...first, length: lengthWithin(parts.reduce((sum, { length }) => sum + length, 0)) };
+}
+
 export function byRecipient(args: readonly ValueType[]): Of<'public'> {
   const known = args.map((arg, i) => {
     if (i > 0 && arg.kind === 'constant') return undefined;
-    demand(arg.kind === 'opened' || arg.kind === 'public', `expected an opened argument, got ${arg.kind}`);
+    demand(isReadable(arg), `expected an opened argument, got ${arg.kind}`);
     demand(!('stacked' in arg) || arg.stacked === undefined, 'does not apply to stacked values');
     return arg;
   });

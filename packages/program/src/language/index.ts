@@ -1,5 +1,6 @@
 /** What a program imports: `import { defineTask, table, int } from '@2pm/program'`. @module */
 export { chiSquare, contingency, kaplanMeier, type LifeTable, lifeTable, logRank } from './counts.ts';
+export { jointMoments } from './joint-moments.ts';
 export { key, passes } from './key.ts';
 export type { KeyedRows } from './keyed-rows.ts';
 export type { Groups, LocalColumn, LocalRows, LocalTable, LocalVector } from './local.ts';

@@ -8,7 +8,7 @@
 import { atOneLine } from './line.ts';
 import type { LocalColumn, LocalTable, LocalVector } from './local.ts';
 import { fail } from './program-error.ts';
-import type { OpenedVector, PublicOperand, PublicVector } from './public.ts';
+import { type OpenedVector, type PublicVector, sideBySide } from './public.ts';
 import type { ColumnSpecs } from './schema.ts';
 import { refOf } from './trace.ts';
 
@@ -26,7 +26,6 @@ export interface Sample<L> {
   readonly squares: L;
 }
 
-type Readable = OpenedVector | PublicVector;
 type RoleOf<Of extends string> = Of extends `${infer Role}.${string}` ? Role : string;
 type NumberColumns<C extends ColumnSpecs> = {
   [N in keyof C & string]: C[N]['kind'] extends 'number' ? N : never;
@@ -140,7 +139,7 @@ export function linearRegression<N extends string, Y extends N, X extends Exclud
   const { fit, inverse, residual } = leastSquares(of, model, 0);
   const degrees = of.count.sub(model.x.length + 1);
   const variance = residual.div(degrees);
-  const standardErrors = record(model.x, (_, i) => variance.mul(inverse[i]?.[i] as PublicVector).sqrt());
+  const standardErrors = record(model.x, (_, i) => variance.mul((inverse[i] as PublicVector).at(i)).sqrt());
   const p = record(model.x, (name) => fit.coefficients[name].div(standardErrors[name]).studentTP(degrees));
   return { ...fit, standardErrors, p };
 }
@@ -168,43 +167,58 @@ function solved<N extends string, X extends N>(
 ) {
   if (x.length === 0 || (x as readonly N[]).includes(y))
     fail('PROGRAM_CONSTANT', 'a regression explains y by other columns');
-  const matrix = x.map((a, i) => x.map((b, j) => (i === j ? centred(of, a, b).add(penalty) : centred(of, a, b))));
-  const right = x.map((a) => centred(of, a, y));
+  const { count } = of;
+  // Row by row, as vectors: a plan has a step for each operation.
+  const rowOf = (a: N): PublicVector => {
+    const products = sideBySide(x.map((b) => productOf(of, a, b)));
+    return products.sub(sums.mul(of.sum[a]).div(count));
+  };
+  const sums = sideBySide(x.map((a) => of.sum[a]));
+  const right = rowOf(y);
+  const zero = right.mul(0);
+  const units = x.map((_, i) => sideBySide(x.map((_, j) => (i === j ? zero.at(0).add(1) : zero.at(0)))));
+  const matrix = x.map((a, i) =>
+    sideBySide([rowOf(a).add((units[i] as PublicVector).mul(penalty)), units[i] as PublicVector]),
+  );
   const inverse = inverted(matrix);
-  const slopes = inverse.map((row) => total(row.map((entry, j) => entry.mul(right[j] as PublicVector))));
+  const slopeVector = sideBySide(inverse.map((row) => row.mul(right).sum()));
+  const slopes = x.map((_, i) => slopeVector.at(i));
   const coefficients = record(x, (_, i) => slopes[i] as PublicVector);
-  const explained = total(slopes.map((slope, i) => slope.mul(right[i] as PublicVector)));
+  const explained = slopeVector.mul(right).sum();
   const all = centred(of, y, y);
   const mean = (name: N) => of.sum[name].div(of.count);
-  const intercept = mean(y).sub(total(x.map((name, i) => mean(name).mul(slopes[i] as PublicVector))));
+  const intercept = mean(y).sub(slopeVector.mul(sums).sum().div(count));
   // Σ (y - ŷ)² = Syy - 2 b·Sxy + b·S b, and S b = Sxy - penalty b.
-  const shrunk = total(slopes.map((slope) => slope.mul(slope))).mul(penalty);
+  const shrunk = slopeVector.mul(slopeVector).sum().mul(penalty);
   const residual = all.sub(explained).sub(shrunk);
   const r2 = all.sub(residual).div(all);
   return { fit: { intercept, coefficients, r2 }, inverse, residual };
 }
 
-/** Of a symmetric positive definite matrix, by elimination; without pivoting, which it does not need. */
-function inverted(matrix: readonly (readonly PublicVector[])[]): PublicVector[][] {
+/**
+ * Of a symmetric positive definite matrix, given as rows beside those of the unit matrix: by elimination, without pivoting,
+ * which it does not need.
+ */
+function inverted(matrix: readonly PublicVector[]): PublicVector[] {
   const n = matrix.length;
-  const zero = (matrix as [[PublicVector]])[0][0].mul(0);
-  const rows = matrix.map((row, i) => [...row, ...row.map((_, j) => (i === j ? zero.add(1) : zero))]);
+  const rows = [...matrix];
   for (let pivot = 0; pivot < n; pivot++) {
-    const own = rows[pivot] as PublicVector[];
-    const unit = own.map((entry) => entry.div(own[pivot] as PublicVector));
-    for (const [i, row] of rows.entries()) {
-      const factor = row[pivot] as PublicVector;
-      rows[i] = i === pivot ? unit : row.map((entry, j) => entry.sub(factor.mul(unit[j] as PublicVector)));
-    }
+    const own = rows[pivot] as PublicVector;
+    const unit = own.div(own.at(pivot));
+    for (const [i, row] of rows.entries()) rows[i] = i === pivot ? unit : row.sub(unit.mul(row.at(pivot)));
   }
   return rows.map((row) => row.slice(n));
 }
 
 /** Σ (a - ā)(b - b̄). */
 function centred<N extends string>(of: OpenedMoments<N>, a: N, b: N): PublicVector {
+  return productOf(of, a, b).sub(of.sum[a].mul(of.sum[b]).div(of.count));
+}
+
+function productOf<N extends string>(of: OpenedMoments<N>, a: N, b: N): OpenedVector {
   const product = of.product[a][b] ?? of.product[b][a];
   if (product === undefined) fail('PROGRAM_NAME', `moments() was not asked for the columns "${a}" and "${b}"`);
-  return product.sub(of.sum[a].mul(of.sum[b]).div(of.count));
+  return product;
 }
 
 function covarianceOf<N extends string>(of: OpenedMoments<N>, a: N, b: N): PublicVector {
@@ -213,13 +227,6 @@ function covarianceOf<N extends string>(of: OpenedMoments<N>, a: N, b: N): Publi
 
 function namesOf<N extends string>(of: OpenedMoments<N>): N[] {
   return Object.keys(of.sum) as N[];
-}
-
-function total(values: readonly Readable[]): PublicVector {
-  return values.reduce(
-    (sum: Readable | undefined, value) => sum?.add(value as PublicOperand) ?? value,
-    undefined,
-  ) as PublicVector;
 }
 
 function record<N extends string, Out>(

@@ -33,6 +33,20 @@ abstract class Readable extends Value {
   sum(): PublicVector {
     return unary('sum/1', this, 1);
   }
+  at(place: number): PublicVector {
+    return this.slice(place, place + 1);
+  }
+  /** Entries from `start` on, those from `end` on left out. */
+  slice(start: number, end = this.length): PublicVector {
+    if (!Number.isInteger(start) || !Number.isInteger(end) || start < 0 || end <= start || end > this.length) {
+      fail('PROGRAM_LENGTH', `a vector of ${this.length} has no entries ${start} to ${end - 1}`);
+    }
+    const attrs = { offset: start, length: end - start };
+    const ref = refOf(this);
+    if ('stacked' in typeOf(ref)) refuseStacked();
+    const shape: Shape = { kind: 'public', length: attrs.length, to: typeOf(ref).to };
+    return new PublicVector(ref.trace.emit('slice/1', [ref], shape, undefined, attrs));
+  }
   /** Sums of the first 1, 2, … entries, as numpy.cumsum. */
   cumsum(): PublicVector {
     return unary('cumsum/1', this);
@@ -58,6 +72,21 @@ export class OpenedVector extends Readable {
 /** Computed by the recipient from opened values. */
 export class PublicVector extends Readable {
   declare protected readonly placement: 'public';
+}
+
+/** Values of one recipient, one after another. */
+export function sideBySide(values: readonly Readable[]): PublicVector {
+  const refs = values.map(refOf);
+  const [first] = refs as [Ref];
+  for (const ref of refs) {
+    sameTrace(first, ref);
+    if ('stacked' in typeOf(ref)) refuseStacked();
+    if (typeOf(ref).to !== typeOf(first).to) {
+      fail('PROGRAM_PLACEMENT', `${typeOf(first).to} does not know what is opened to ${typeOf(ref).to}`);
+    }
+  }
+  const length = values.reduce((sum, value) => sum + value.length, 0);
+  return new PublicVector(first.trace.emit('concat/1', refs, { kind: 'public', length, to: typeOf(first).to }));
 }
 
 function typeOf(ref: Ref) {

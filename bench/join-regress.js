@@ -1,0 +1,141 @@
+/**
+ * A model of joined rows, from `submit` to settled: two holders with Parquet files of n keys each, half of them in common, half
+ * of the features with each; a third node brings none and matches. Four nodes as processes of their own, embedded chain with
+ * blocks of 0.1 s.
+ *
+ *   npm run bench -- join-regress [--n 100000] [--features 20] [--model linear|logistic] [--steps 20] [--runs 2] [--json]
+ *
+ * `linear`: least squares from sums of products over all matches. `logistic`: so many steps of a logistic regression. `right`:
+ * whether the weights are those that the labels were made with, up to their noise (linear), or have their signs (logistic).
+ * One JSON object a run.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { addDataset, found, gathered, makeNode, start } from '@2pm/demo/cast';
+import { DuckDBInstance } from '@duckdb/node-api';
+
+const { values: flags } = parseArgs({
+  options: {
+    n: { type: 'string', default: '100000' },
+    features: { type: 'string', default: '20' },
+    model: { type: 'string', default: 'linear' },
+    steps: { type: 'string', default: '20' },
+    runs: { type: 'string', default: '2' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const [n, features] = [Number(flags.n), Number(flags.features)];
+const { model } = flags;
+const names = Array.from({ length: features }, (_, j) => `x${j}`);
+const own = { a: names.slice(0, Math.ceil(features / 2)), b: names.slice(Math.ceil(features / 2)) };
+const label = model === 'linear' ? 'int({ min: -20000, max: 20000 })' : 'int({ min: 0, max: 1 })';
+const columnsOf = (org) => own[org].map((name) => `${name}: int({ min: -1000, max: 1000 })`).join(', ');
+const brought = (org, more) => own[org].map((name) => `'${name}'`).join(', ') + more;
+const MODELS = {
+  linear: `const sums = reveal(jointMoments({ ...x, y }, { rows: both.matched }), { to: 'analyst', minGroupSize: 20 });
+    const { coefficients } = linearRegression(sums, { y: 'y', x: NAMES });
+    return { coefficients };`,
+  logistic: `const features = NAMES.map((name) => x[name].div(1000).clip(-1, 1));
+    const weights = logisticRegression(features, y.eq(1), { rows: both.matched, iterations: ${Number(flags.steps)} });
+    return reveal({ weights }, { to: 'analyst', minGroupSize: 20 });`,
+};
+const PROGRAM = `
+import { defineTask, int, jointMoments, key, linearRegression, logisticRegression, table } from '@2pm/program';
+const keys = { id: key.exact('id') };
+const left = table({ ${columnsOf('a')}, y: ${label} }, { maxRows: ${n}, keys });
+const right = table({ ${columnsOf('b')} }, { maxRows: ${n}, keys });
+const NAMES = ${JSON.stringify(names)};
+export default defineTask({
+  name: 'join-regress',
+  tables: { left, right },
+  roles: { a: { min: 1, max: 1, tables: ['left'] }, b: { min: 1, max: 1, tables: ['right'] } },
+  run({ each, join, reveal }) {
+    const a = each('a', ({ left }) => left.by('id', { columns: [${brought('a', ", 'y'")}] }));
+    const b = each('b', ({ right }) => right.by('id', { columns: [${brought('b', '')}] }));
+    const both = join(a, b);
+    const y = both.column('a', 'y');
+    const x = {
+      ${own.a.map((name) => `${name}: both.column('a', '${name}'),`).join(' ')}
+      ${own.b.map((name) => `${name}: both.column('b', '${name}'),`).join(' ')}
+    };
+    ${MODELS[model]}
+  },
+});`;
+const PERMIT = {
+  parties: 'any',
+  operations: ['aggregate', 'match'],
+  reveals: ['aggregate'],
+  columns: 'any',
+  thresholds: { minParties: 1, minGroupSize: 20 },
+  approval: 'auto',
+};
+/** What the label is made of. */
+const weights = names.map((_, j) => ((j * 7) % 11) - 5);
+
+const dir = await mkdtemp(join(tmpdir(), '2pm-bench-'));
+const parties = [];
+try {
+  await makeFiles();
+  const founding = await found(dir, 3);
+  const { analyst } = founding;
+  parties.push(analyst);
+  for (const org of ['a', 'b', 'third']) {
+    const home = join(dir, org);
+    await makeNode(founding, home, org);
+    const table = { a: 'left', b: 'right' }[org];
+    if (table !== undefined) await addDataset(home, join(dir, `${org}.parquet`), table, PERMIT);
+    parties.push(await start(org, home, undefined));
+  }
+  await gathered(analyst, 3);
+  const peers = await analyst.client.peers();
+  const roles = Object.fromEntries(
+    ['a', 'b'].map((org) => [org, peers.filter((peer) => peer.org === org).map(({ node }) => node)]),
+  );
+  for (let run = 0; run < Number(flags.runs); run++) {
+    const begin = performance.now();
+    const taskId = await analyst.client.submit({ program: PROGRAM, purpose: 'benchmark', roles });
+    let wall_ms = 0;
+    for await (const { org, phase } of analyst.client.updates(taskId)) {
+      if (phase === 'settled' && org === analyst.org) wall_ms = Math.round(performance.now() - begin);
+    }
+    const { cost, phase, error } = await analyst.client.task(taskId);
+    if (phase !== 'settled') throw new Error(`the task is ${phase}: ${JSON.stringify(error)}`);
+    const { result } = await analyst.client.result(taskId);
+    const line = {
+      ...{ name: 'join-regress', n, features, model, warm: run > 0, wall_ms },
+      ...{ rounds: cost.rounds, bytes: cost.bytesSent, phase_ms: cost.phaseMs, right: isRight(result) },
+    };
+    console.log(flags.json ? JSON.stringify(line) : `${run + 1}  ${wall_ms} ms  ${JSON.stringify(cost.phaseMs)}`);
+    if (!line.right) process.exitCode = 1;
+  }
+} finally {
+  await Promise.all(parties.map((party) => party.process.stop()));
+  await rm(dir, { recursive: true, force: true });
+}
+
+/** Keys [0, n) with a, [n/2, 3n/2) with b; features are what hashes of key and name say. */
+async function makeFiles() {
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  const feature = (name) => `((hash(i, '${name}') % 2001)::INTEGER - 1000)`;
+  const score = names.map((name, j) => `${weights[j]} * ${feature(name)}`).join(' + ');
+  const y =
+    model === 'linear' ? `(${score}) // 5 + (hash(i, 'noise') % 401)::INTEGER - 200` : `((${score}) > 0)::INTEGER`;
+  for (const [org, from, more] of [
+    ['a', 0, `, (${y})::INTEGER AS y`],
+    ['b', Math.floor(n / 2), ''],
+  ]) {
+    const columns = own[org].map((name) => `${feature(name)} AS ${name}`).join(', ');
+    const select = `SELECT 'customer-' || i AS id, ${columns}${more} FROM range(${from}, ${from + n}) t(i) ORDER BY hash(i, '${org}')`;
+    await connection.run(`COPY (${select}) TO '${join(dir, `${org}.parquet`)}' (FORMAT parquet)`);
+  }
+  connection.closeSync();
+  instance.closeSync();
+}
+
+function isRight(result) {
+  if (model === 'linear') return names.every((name, j) => Math.abs(result.coefficients[name] - weights[j] / 5) < 0.02);
+  return names.every((_, j) => weights[j] === 0 || Math.sign(result.weights[j + 1]) === Math.sign(weights[j]));
+}
