@@ -19,7 +19,7 @@ const SYMBOLS: Readonly<Record<string, string>> = {
 /** Longer expressions are cut, so that a hostile plan cannot flood the reader. */
 const MAX_CHARACTERS = 400;
 
-/** One paragraph a reveal, in the plan's order, after a line on who takes part. For plans that `checkPlan` accepts. */
+/** A paragraph for what is revealed at one line, under one rule, in the plan's order, after one on who takes part. For plans that `checkPlan` accepts. */
 export function describePlan(plan: Plan): string[] {
   const roles = Object.entries(plan.roles).map(
     ([name, { min, max, tables }]) =>
@@ -31,7 +31,7 @@ export function describePlan(plan: Plan): string[] {
     head,
     ...nodesOf(plan, 'join/1').map((index) => describeJoin(plan, index, phrases)),
     ...nodesOf(plan, 'intersect/1').map((index) => describeIntersection(plan, index, phrases)),
-    ...nodesOf(plan, 'reveal/1').map((index) => describeReveal(plan, index, phrases)),
+    ...describeReveals(nodesOf(plan, 'reveal/1').map((index) => describeReveal(plan, index, phrases))),
   ];
 }
 
@@ -71,7 +71,37 @@ function describeIntersection(plan: Plan, index: number, phrases: readonly strin
   ].join(' ');
 }
 
-function describeReveal(plan: Plan, index: number, phrases: readonly string[]): string {
+interface Reveal {
+  to: string;
+  line: number;
+  rule: string;
+  /** Its name, how many numbers it has and for whom, and what they are. */
+  what: readonly [name: string, numbers: string, phrase: string];
+  columns: readonly string[];
+}
+
+function describeReveals(reveals: readonly Reveal[]): string[] {
+  const groups: Reveal[][] = [];
+  for (const reveal of reveals) {
+    const [before] = groups.at(-1) ?? [];
+    const alike = before?.to === reveal.to && before.line === reveal.line && before.rule === reveal.rule;
+    if (alike) groups.at(-1)?.push(reveal);
+    else groups.push([reveal]);
+  }
+  return groups.map((group) => {
+    const [{ to, line, rule, what }] = group as [Reveal];
+    const columns = [...new Set(group.flatMap((reveal) => reveal.columns))];
+    return [
+      group.length === 1
+        ? `${to} learns ${what[0]} (line ${line})${what[1]}: ${what[2]}.`
+        : `${to} learns (line ${line}): ${group.map((reveal) => `${reveal.what[0]}${reveal.what[1]}, ${reveal.what[2]}`).join('; ')}.`,
+      columns.length === 0 ? 'It reads no column.' : `It reads ${columns.join(', ')}.`,
+      rule,
+    ].join(' ');
+  });
+}
+
+function describeReveal(plan: Plan, index: number, phrases: readonly string[]): Reveal {
   const node = plan.nodes[index] as PlanNode;
   const secret = node.args[0] as number;
   const guard = plan.nodes[secret];
@@ -87,12 +117,14 @@ function describeReveal(plan: Plan, index: number, phrases: readonly string[]): 
       : supports.length > 0
         ? `Withheld where this is below ${guard?.attrs.min}: ${[...new Set(supports)].join('; ')}.`
         : 'Not withheld, however few rows it rests on.';
-  const columns = columnsOf(plan, value);
-  return [
-    `${node.attrs.to} learns "${node.attrs.name}" (line ${node.line})${entries}${each}: ${phrases[value]}.`,
-    columns.length === 0 ? 'It reads no column.' : `It reads ${columns.join(', ')}.`,
+  const { to = '', name = '' } = node.attrs;
+  return {
+    to,
+    line: node.line,
     rule,
-  ].join(' ');
+    what: [`"${name}"`, `${entries}${each}`, `${phrases[value]}`],
+    columns: columnsOf(plan, value),
+  };
 }
 
 /** Within what 95 of 100 draws lie, from the law: P(|noise| > k) = 2 q^(k+1) / (1 + q) with q = exp(-ε/s). */

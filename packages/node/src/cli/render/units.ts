@@ -24,9 +24,10 @@ export function milliseconds(ms: number): string {
     .join(' ');
 }
 
-/** Whole numbers in full, others to seven significant digits. */
+/** Whole numbers in full, others to seven significant digits, very small ones as powers of ten. */
 export function quantity(value: number): string {
   if (!Number.isFinite(value)) return String(value);
+  if (value !== 0 && Math.abs(value) < 1e-4) return value.toExponential(3);
   return Number.isInteger(value)
     ? value.toLocaleString('en-US')
     : value.toLocaleString('en-US', { maximumSignificantDigits: 7 });
