@@ -70,7 +70,10 @@ export function checkPlan(plan: Plan): void {
   guard('the plan', () => checkHead(plan));
   const names = new Set<string>();
   for (const [index, node] of plan.nodes.entries()) {
-    guard(`operation ${index} (${node.op}, line ${node.line})`, () => checkNode(plan, node, index, names));
+    guard(
+      () => `operation ${index} (${node.op}, line ${node.line})`,
+      () => checkNode(plan, node, index, names),
+    );
   }
   guard('the joins', () => checkJoins(plan));
   guard('the loops', () => checkLoops(plan, MAX_PLAN_NODES));
@@ -94,12 +97,12 @@ function checkReveals(plan: Plan): void {
   }
 }
 
-function guard(where: string, check: () => void): void {
+function guard(where: string | (() => string), check: () => void): void {
   try {
     check();
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    throw new NodeError('PLAN_INVALID', `${where}: ${error.message}`, {
+    throw new NodeError('PLAN_INVALID', `${typeof where === 'string' ? where : where()}: ${error.message}`, {
       fault: 'caller',
       fix: 'Trace the program anew with this version of the language',
     });
@@ -162,7 +165,9 @@ function checkNode(plan: Plan, node: PlanNode, index: number, names: Set<string>
     `takes the attributes {${expected.join()}}, has {${present.join()}}`,
   );
   const type = derive(plan, node);
-  demand(sameType(type, node.type), `has type ${JSON.stringify(node.type)}, expected ${JSON.stringify(type)}`);
+  if (!sameType(type, node.type)) {
+    demand(false, `has type ${JSON.stringify(node.type)}, expected ${JSON.stringify(type)}`);
+  }
   const limits = boundsOf(node.type);
   demand(-LIMIT < limits.lo && limits.hi < LIMIT, 'may leave ±2^62');
   if (node.op === 'reveal/1' || node.op === 'intersect/1') {
@@ -179,14 +184,19 @@ function attributesOf({ op, args, type }: PlanNode): readonly (keyof Attributes)
   return ATTRIBUTES[op] ?? [];
 }
 
-/** Field by field, in any order. */
+/** Field by field, in any order: numbers and text by themselves, which is nearly all, and lists as text. */
 function sameType(a: ValueType, b: ValueType): boolean {
-  const [x, y] = [Object.entries(a), b as unknown as Record<string, unknown>];
-  const defined = Object.values(y).filter((value) => value !== undefined).length;
-  return (
-    x.filter(([, value]) => value !== undefined).length === defined &&
-    x.every(([key, value]) => JSON.stringify(value) === JSON.stringify(y[key]))
-  );
+  const [x, y] = [a, b] as unknown as [Fields, Fields];
+  return within(x, y) && within(y, x);
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function within(x: Fields, y: Fields): boolean {
+  for (const key in x) {
+    if (x[key] !== y[key] && JSON.stringify(x[key]) !== JSON.stringify(y[key])) return false;
+  }
+  return true;
 }
 
 function checkResult(plan: Plan): void {
