@@ -37,7 +37,9 @@ test('a protocol that withstands less than the spec says is refused', () => {
 
 test('so is another number of seats than the protocol has', () => {
   expect(() => checkProtocol(rep3SemiHonest, sum, spec([1, 2], 'semi-honest'))).toThrow(mismatch);
-  expect(() => checkProtocol(additiveSemiHonest, sum, spec([1, 2, 3, 4, 5, 6, 7, 8, 9], 'semi-honest'))).toThrow(mismatch);
+  expect(() => checkProtocol(additiveSemiHonest, sum, spec([1, 2, 3, 4, 5, 6, 7, 8, 9], 'semi-honest'))).toThrow(
+    mismatch,
+  );
 });
 
 test('and a join in which every seat brings rows', () => {
