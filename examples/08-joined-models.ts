@@ -7,11 +7,11 @@ import { defineTask, int, jointMoments, key, linearRegression, logisticRegressio
 
 const accounts = table(
   { income: int({ min: 0, max: 200 }), debt: int({ min: 0, max: 200 }), late: int({ min: 0, max: 1 }) },
-  { maxRows: 2_000, keys: { email: key.email('email') } },
+  { maxRows: 1_000, keys: { email: key.email('email') } },
 );
 const policies = table(
   { age: int({ min: 18, max: 100 }), claim: int({ min: 0, max: 500 }) },
-  { maxRows: 2_000, keys: { email: key.email('email') } },
+  { maxRows: 1_000, keys: { email: key.email('email') } },
 );
 
 export default defineTask({

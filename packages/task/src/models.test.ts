@@ -4,6 +4,8 @@ import { evaluatePlain, rep3SemiHonest, simulateSeats } from '@2pm/mpc';
 import {
   defineTask,
   int,
+  jointMoments,
+  linearRegression,
   logisticRegression,
   type OpenedVector,
   predict,
@@ -131,4 +133,36 @@ test('seats come to the weights of the clear computation, in 19 rounds an iterat
   expect(more - (seats[0]?.rounds ?? 0)).toBeLessThanOrEqual(19);
   expect(longer.nodes.length).toBe(plan.nodes.length);
   expect(nodesOf(plan, 'sigmoid/1')).toHaveLength(3);
+});
+
+test('a linear regression of shared columns is that of all rows', () => {
+  const feature = { min: -1000, max: 1000 };
+  const people = table({ a: int(feature), b: int(feature), ill: int({ min: 0, max: 1 }) }, { maxRows: CAPACITY });
+  const plan = trace(
+    defineTask({
+      ...{ name: 'least-squares', tables: { people } },
+      roles: { clinic: { min: HOLDERS, max: HOLDERS, tables: ['people'] } },
+      run({ each, reveal }) {
+        const stacked = each('clinic', (t) => t.people.rows(['a', 'b', 'ill'], { capacity: CAPACITY })).stack();
+        const columns = new SharedMatrix(stacked.unstack(), HOLDERS * CAPACITY).transpose();
+        const shared = { a: columns.row(1), b: columns.row(2), ill: columns.row(3) };
+        const sums = jointMoments(shared, { rows: columns.row(0).eq(1) });
+        return linearRegression(reveal(sums, { to: 'analyst', minGroupSize: 20 }), { y: 'ill', x: ['a', 'b'] });
+      },
+    }),
+  );
+  type Fit = { intercept: number; coefficients: { a: number; b: number }; r2: number };
+  const { intercept, coefficients, r2 } = clearly(plan) as never as Fit;
+  const residuals = patients.map(([a, b, ill]) => ill - intercept - coefficients.a * a - coefficients.b * b);
+  // What makes it least squares: residuals are orthogonal to every column, that of ones included.
+  for (const column of [0, 1, 2])
+    expect(
+      dot(
+        residuals,
+        x.map((row) => row[column] ?? 0),
+      ),
+    ).toBeCloseTo(0, 6);
+  const mean = patients.reduce((sum, [, , ill]) => sum + ill, 0) / patients.length;
+  const spread = patients.reduce((sum, [, , ill]) => sum + (ill - mean) ** 2, 0);
+  expect(r2).toBeCloseTo(1 - dot(residuals, residuals) / spread, 9);
 });

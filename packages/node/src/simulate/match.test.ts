@@ -96,3 +96,36 @@ test('four banks find common suspects, as the example has it', async () => {
   expect(result).toEqual({ accounts: common.length, meanLoss: mean });
   expect(kept).toEqual([{ name: 'common', role: 'asking', rows: common.length, delivered: [] }]);
 }, 60_000);
+
+test('a bank and an insurer fit models to customers of both, as the example has it', async () => {
+  const customers = Array.from({ length: 900 }, (_, i) => ({
+    email: `${i}@example.org`,
+    ...{ income: 20 + ((i * 37) % 150), debt: (i * 53) % 190, age: 18 + ((i * 29) % 80) },
+  }));
+  const lateOf = ({ debt, income }: (typeof customers)[number]) => Number(debt > income);
+  const claimOf = ({ income, debt, age }: (typeof customers)[number]) =>
+    Math.round(30 + 0.5 * income + 2 * age - 0.2 * debt);
+  const [accounts, policies] = [join(folder, 'accounts.csv'), join(folder, 'policies.csv')];
+  const rowsOf = (from: number, to: number, row: (one: (typeof customers)[number]) => unknown[]) =>
+    customers
+      .slice(from, to)
+      .map((one) => row(one).join(','))
+      .join('\n');
+  const bank = rowsOf(0, 700, (one) => [one.email.toUpperCase(), one.income, one.debt, lateOf(one)]);
+  await writeFile(accounts, `email,income,debt,late\n${bank}\n`);
+  await writeFile(policies, `email,age,claim\n${rowsOf(200, 900, (one) => [one.email, one.age, claimOf(one)])}\n`);
+  const program = await readFile(new URL('../../../../examples/08-joined-models.ts', import.meta.url), 'utf8');
+  const holders = [{ accounts }, { policies }];
+  const { result } = await simulate({ program, holders, signal: AbortSignal.timeout(60_000) });
+  const { claim, late } = result as {
+    claim: Record<'intercept' | 'r2', number> & { coefficients: object };
+    late: number[];
+  };
+  expect(claim.r2).toBeGreaterThan(0.9999);
+  expect(claim.intercept).toBeCloseTo(30, 0);
+  expect(Object.values(claim.coefficients).map((value) => Math.round(value * 100) / 100)).toEqual([0.5, -0.2, 2]);
+  // Who owes more than is earned pays late.
+  const [, income = 0, debt = 0] = late;
+  expect(income).toBeLessThan(-0.5);
+  expect(debt).toBeGreaterThan(0.5);
+}, 60_000);

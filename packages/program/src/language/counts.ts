@@ -54,12 +54,12 @@ export function chiSquare(table: { readonly [row: string]: OpenedVector }): Test
 }
 
 /** By interval of time: who had the event, and who was no longer observed after it, with or without the event. */
-export interface LifeTable<L> {
+export type LifeTable<L> = {
   /** Whose time is at or beyond the first edge. */
   readonly entered: L;
   readonly events: L;
   readonly leaving: L;
-}
+};
 
 /** `time`: until the event or the end of observation; `event`: whether it came. Intervals as in `histogram`. */
 export function lifeTable<C extends ColumnSpecs, Of extends string, K extends string>(

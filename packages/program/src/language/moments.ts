@@ -13,18 +13,18 @@ import type { ColumnSpecs } from './schema.ts';
 import { refOf } from './trace.ts';
 
 /** Of rows that lack none of the columns. `product` has each pair of columns once, in their order. */
-export interface Moments<L, N extends string> {
+export type Moments<L, N extends string> = {
   readonly count: L;
   readonly sum: { readonly [A in N]: L };
   readonly product: { readonly [A in N]: { readonly [B in N]?: L } };
-}
+};
 export type OpenedMoments<N extends string> = Moments<OpenedVector, N>;
 
-export interface Sample<L> {
+export type Sample<L> = {
   readonly count: L;
   readonly sum: L;
   readonly squares: L;
-}
+};
 
 type RoleOf<Of extends string> = Of extends `${infer Role}.${string}` ? Role : string;
 type NumberColumns<C extends ColumnSpecs> = {
@@ -59,12 +59,13 @@ export function sample<Of extends string>(column: LocalColumn<'number', Of>): Sa
   return { count: column.count(), sum: column.sum(), squares: column.mul(column).sum() };
 }
 
-export interface Description {
+// Types and not interfaces: what a program returns must be indexable.
+export type Description = {
   readonly count: OpenedVector;
   readonly mean: PublicVector;
   /** With n - 1 in the denominator, as in pandas. */
   readonly std: PublicVector;
-}
+};
 
 /** Count, mean and standard deviation of each column. */
 export function describe<N extends string>(of: OpenedMoments<N>): { readonly [A in N]: Description } {
@@ -97,12 +98,12 @@ export function correlation<N extends string>(of: OpenedMoments<N>): Table<N> {
   );
 }
 
-export interface TestResult {
+export type TestResult = {
   readonly statistic: PublicVector;
   readonly degrees: PublicVector;
   /** Two-sided. */
   readonly p: PublicVector;
-}
+};
 
 /** Welch's test of equal means, for unequal variances. */
 export function tTest(a: Sample<OpenedVector>, b: Sample<OpenedVector>): TestResult {
@@ -119,17 +120,17 @@ export function tTest(a: Sample<OpenedVector>, b: Sample<OpenedVector>): TestRes
   return { statistic, degrees, p: statistic.studentTP(degrees) };
 }
 
-export interface LinearModel<N extends string> {
+export type LinearModel<N extends string> = {
   readonly intercept: PublicVector;
   readonly coefficients: { readonly [A in N]: PublicVector };
   /** Share of the variance that the model explains. */
   readonly r2: PublicVector;
-}
+};
 
-export interface Inference<N extends string> {
+export type Inference<N extends string> = {
   readonly standardErrors: { readonly [A in N]: PublicVector };
   readonly p: { readonly [A in N]: PublicVector };
-}
+};
 
 /** Ordinary least squares, with standard errors and p-values. */
 export function linearRegression<N extends string, Y extends N, X extends Exclude<N, Y>>(
