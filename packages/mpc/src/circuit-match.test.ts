@@ -1,11 +1,21 @@
 /** Rows matched by the bins of a leader, on every back-end, beside the plain evaluation and beside who is in which set. */
-import { type Attributes, circuitMatch, cuckooBins, type Hash, type Operation, Plan, type ValueType } from '@2pm/core';
+import {
+  type Attributes,
+  circuitMatch,
+  cuckooBins,
+  encode,
+  type Hash,
+  type Operation,
+  Plan,
+  type ValueType,
+} from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
 import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { additiveSemiHonest } from './additive/backend.ts';
 import { sharedBackends } from './backends.ts';
+import { lower } from './lower.ts';
 import { evaluatePlain, type PlainInputs } from './plain.ts';
 import { rep3SemiHonest } from './rep3/backend.ts';
 import { traffic } from './rep3/traffic.ts';
@@ -172,4 +182,12 @@ test('what it costs is known before it runs', async () => {
   });
   const cost = traffic(plan, roles);
   expect([cost.rounds, cost.seats]).toEqual([seats[0]?.rounds, sent]);
+});
+
+test('the order in which a plan names its roles is none of the circuit’s: a member that comes back reads another one from its log', () => {
+  const { plan, roles } = planOf(4, 2);
+  const read = { ...plan, roles: Object.fromEntries(Object.entries(plan.roles).reverse()) };
+  expect(encode(read)).toEqual(encode(plan));
+  const [circuit, again] = [lower(plan, roles), lower(read, roles)];
+  expect([again.gates, [...again.inputWords]]).toEqual([circuit.gates, [...circuit.inputWords]]);
 });

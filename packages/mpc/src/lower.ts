@@ -52,7 +52,9 @@ export function lower(
   const builder = new CircuitBuilder();
   const lowering = new Lowering(plan, roles, builder, matchers);
   const inputWords = new Map<string, number>();
-  for (const [role, { min, max }] of Object.entries(plan.roles)) {
+  // By name: seats must agree on the order, and a plan read from its bytes has its roles in another one than a traced plan.
+  const byName = Object.entries(plan.roles).sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [role, { min, max }] of byName) {
     const members = roles[role] ?? 0;
     // Beyond `max` the bounds of totals would not hold.
     if (!Number.isInteger(members) || members < min || members > max) {
