@@ -88,6 +88,7 @@ export {
   PlanNode,
   planHash,
   ResultTree,
+  SHARING_OPERATIONS,
   slice,
   TableType,
   ValueType,

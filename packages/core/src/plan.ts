@@ -396,6 +396,9 @@ export function slice(plan: Plan, roots: readonly number[]): number[] {
   return [...seen].sort((a, b) => a - b);
 }
 
+/** Operations by which a vector that is local to the holders of a role becomes shared; it is their argument. */
+export const SHARING_OPERATIONS: readonly Operation[] = ['total/1', 'stack/1', 'union/1'];
+
 /** Indices of the nodes with this operation, ascending. */
 export function nodesOf(plan: Plan, ...operations: readonly Operation[]): number[] {
   return plan.nodes.flatMap((node, index) => (operations.includes(node.op) ? [index] : []));

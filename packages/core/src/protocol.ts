@@ -84,9 +84,9 @@ export interface SharedBackend {
   /** Refuses plans it cannot run, before anything starts. @throws {NodeError} `MPC_UNSUPPORTED` with the line. */
   check(plan: Plan): void;
   /**
-   * Input nodes of a role, in the order in which `shareInputs` packs them: `total/1` and `stack/1`, which take the vector
-   * of their argument, `keyed/1` nodes that enter a tagged join (`keyedColumns` says how they are laid out), and matches of
-   * which the role is a side (`circuitMatch`).
+   * Input nodes of a role, in the order in which `shareInputs` packs them: those that share a local vector
+   * (`SHARING_OPERATIONS`), `keyed/1` nodes that enter a tagged join (`keyedColumns` says how they are laid out), and
+   * matches of which the role is a side (`circuitMatch`).
    */
   inputNodes(plan: Plan, role: string): number[];
   /**

@@ -1,5 +1,5 @@
 /** What a plan takes from a holder's tables: the columns by name, and the nodes of one role. @module */
-import { type KeyRule, nodesOf, type Plan } from '@2pm/core';
+import { type KeyRule, nodesOf, type Plan, SHARING_OPERATIONS } from '@2pm/core';
 import type { Lineage } from './lineage.ts';
 
 export interface ColumnUse {
@@ -44,7 +44,7 @@ export function keyedNodes(plan: Plan, role: string): number[] {
 
 /** Local nodes of the role that enter shares, ascending. */
 export function sharedLocals(plan: Plan, role: string): number[] {
-  const inputs = nodesOf(plan, 'total/1', 'stack/1', 'union/1').flatMap((index) => plan.nodes[index]?.args ?? []);
+  const inputs = nodesOf(plan, ...SHARING_OPERATIONS).flatMap((index) => plan.nodes[index]?.args ?? []);
   const mine = inputs.filter((index) => {
     const type = plan.nodes[index]?.type;
     return type?.kind === 'local' && type.role === role;

@@ -7,6 +7,7 @@ import {
   NodeError,
   nodesOf,
   type Plan,
+  SHARING_OPERATIONS,
   taggedJoins,
 } from '@2pm/core';
 
@@ -14,7 +15,7 @@ import {
 export function inputNodes(plan: Plan, role: string): number[] {
   const tagged = new Set(taggedJoins(plan).flatMap((join) => plan.nodes[join]?.args ?? []));
   const exits = new Set(circuitExits(plan));
-  return nodesOf(plan, 'total/1', 'stack/1', 'union/1', 'keyed/1', 'join/1', 'intersect/1').filter((index) => {
+  return nodesOf(plan, ...SHARING_OPERATIONS, 'keyed/1', 'join/1', 'intersect/1').filter((index) => {
     const { op } = plan.nodes[index] ?? {};
     if (op === 'keyed/1') return tagged.has(index) && inputOf(plan, index).role === role;
     if (op === 'join/1' || exits.has(index)) {

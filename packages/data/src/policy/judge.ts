@@ -13,6 +13,7 @@ import {
   type NodeId,
   nodesOf,
   type Plan,
+  SHARING_OPERATIONS,
   slice,
   type TaskSpec,
 } from '@2pm/core';
@@ -295,7 +296,7 @@ function inputsOf(lineage: Lineage, reveal: number, roles: readonly string[], ta
   return slice(lineage.plan, [reveal]).filter((index) => {
     const { op, args } = lineage.node(index);
     if (op === 'join/1') return args.some((arg) => isKeyed(lineage, arg, roles, table));
-    if (op !== 'total/1' && op !== 'stack/1' && op !== 'union/1') return false;
+    if (!SHARING_OPERATIONS.includes(op)) return false;
     const local = lineage.node(args[0] as number);
     if (local.type.kind !== 'local' || !roles.includes(local.type.role)) return false;
     return lineage.node(lineage.base(lineage.table(args[0] as number)).input).attrs.table === table;

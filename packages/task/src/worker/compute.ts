@@ -13,8 +13,10 @@ import {
   type Hash,
   NodeError,
   type NodeId,
+  nodesOf,
   type Rng,
   type SeatOutput,
+  SHARING_OPERATIONS,
   type SharedBackend,
   sessionId,
   specHash,
@@ -174,15 +176,14 @@ async function compute(context: AttemptContext): Promise<AttemptOutcome> {
   }
 }
 
-/** The vectors of all `total/1` and `stack/1` nodes of the own roles, by node. */
+/** The vectors of all nodes of the own roles that share something local, by node. */
 async function localVectors(context: AttemptContext, roles: readonly string[]): Promise<Map<number, BigInt64Array>> {
   const { backend, data, request, signal, onProgress } = context;
   const { plan } = request;
+  const sharing = new Set(nodesOf(plan, ...SHARING_OPERATIONS));
   const vectors = new Map<number, BigInt64Array>();
   for (const role of roles) {
-    const inputs = backend
-      .inputNodes(plan, role)
-      .filter((node) => ['total/1', 'stack/1'].includes(plan.nodes[node]?.op ?? ''));
+    const inputs = backend.inputNodes(plan, role).filter((node) => sharing.has(node));
     if (inputs.length === 0) continue;
     if (data === undefined) {
       throw new NodeError('TASK_NO_DATA', 'this node has no data for the task', { fault: 'data' });
