@@ -1,4 +1,4 @@
-import { NodeError, type Plan } from '@2pm/core';
+import { type Decision, NodeError, type Plan } from '@2pm/core';
 import { SubmitRequest, type TaskUpdate, type TaskView } from '@2pm/core/api';
 import { rep3SemiHonest } from '@2pm/mpc';
 import { defineTask, int, table, trace } from '@2pm/program';
@@ -73,7 +73,20 @@ describe('a task among three holders and an analyst', () => {
     expect(net.nodes.flatMap(({ tasks }) => tasks.list())).toEqual([]);
     // What was asked can be submitted: its number was not used up.
     const { phase } = await run(net);
-    expect(phase).toBe('refused');
+    expect(phase).toBe('settled');
+  });
+
+  test('seats those who would take part, where there is a choice', async () => {
+    net = await taskNetwork({ plans: { mean: plan }, holders: [...HOLDERS, rows(100n, 100n)] });
+    // Nodes sit in the order of their ids.
+    const [first] = net.holders.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const decision: Decision = { verdict: 'refuse', code: 'POLICY_NO_DATASET', reasons: [] };
+    if (first?.data !== undefined) first.data = { ...first.data, decision };
+    const view = await run(net);
+    expect(view).toMatchObject({ phase: 'settled', refusals: [{ node: first?.id, code: 'POLICY_NO_DATASET' }] });
+    const others = [...HOLDERS, rows(100n, 100n)].filter((_, index) => net.holders[index] !== first);
+    const n = others.reduce((sum, { vectors }) => sum + Number(vectors['count/1']?.[0]), 0);
+    expect((await net.analyst.tasks.result(view.taskId)).result).toMatchObject({ n });
   });
 
   test('a receipt with any one bit flipped is rejected', async () => {

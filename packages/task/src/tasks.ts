@@ -4,7 +4,7 @@ import type { SubmitRequest, TaskCheck, TaskResult, TaskService, TaskUpdate, Tas
 import { describePlan } from '@2pm/program';
 import { watchChain } from './chain-watch.ts';
 import { ControlPlane, wireError } from './control.ts';
-import { Coordinator, type CoordinatorOptions } from './coordinator/coordinator.ts';
+import { Coordinator, type CoordinatorOptions, type TracedRequest } from './coordinator/coordinator.ts';
 import type { AnalystSecret } from './coordinator/desk.ts';
 import { Notifier } from './deadline.ts';
 import type { ControlAnswers, ControlRequest } from './messages.ts';
@@ -15,7 +15,11 @@ import { Worker, type WorkerOptions } from './worker/worker.ts';
 const MAX_UPDATES = 2_000;
 /** A member may have others to answer first. */
 const CHECK_MS = 60_000;
+/** Who has not said by then whether it would take part sits only if it has to. */
+const CHOOSE_MS = 5_000;
 const FINAL: readonly string[] = ['settled', 'refused', 'aborted', 'expired', 'failed'];
+
+type Answer = ControlAnswers['check'] | { verdict: 'silent'; code: string; reasons: [] };
 
 type Callbacks = 'control' | 'onUpdate' | 'onChanged';
 export type TaskOptions = Omit<CoordinatorOptions, Callbacks> &
@@ -68,34 +72,53 @@ export class Tasks implements TaskService {
     await Promise.allSettled([this.#coordinator.stop(), this.#worker.stop(), this.#watching]);
   }
 
-  submit(request: SubmitRequest): Promise<TaskId> {
-    return this.#coordinator.submit(request);
+  async submit(request: SubmitRequest): Promise<TaskId> {
+    const traced = await this.#coordinator.trace(request);
+    return this.#coordinator.submit(traced, await this.#unwilling(traced));
   }
 
-  /** Asks all that would be invited, at the same time. */
+  /** Asks all that would be invited. */
   async check(request: SubmitRequest): Promise<TaskCheck> {
-    const { orgOf, signer } = this.#options;
-    const { signed, program, plan } = await this.#coordinator.draft(request);
+    const { orgOf } = this.#options;
+    const traced = await this.#coordinator.trace(request);
+    const { signed, answers } = await this.#askAll(traced, await this.#unwilling(traced), CHECK_MS);
     const { spec } = signed;
-    const ask = async (
-      node: NodeId,
-    ): Promise<ControlAnswers['check'] | { verdict: 'silent'; code: string; reasons: [] }> => {
+    const members = answers.map(({ node, ...answer }) => {
+      const seat = spec.seats.indexOf(node);
+      const roles = Object.keys(spec.roles).filter((role) => spec.roles[role]?.includes(node));
+      return { node, org: orgOf(node), roles, seat: seat < 0 ? null : seat, ...answer };
+    });
+    return { name: traced.plan.name, protocol: spec.protocol, members, learns: describePlan(traced.plan) };
+  }
+
+  /** Who would not take part. Nobody is asked where the seats are named, or everyone has to sit in any case. */
+  async #unwilling(traced: TracedRequest): Promise<ReadonlySet<NodeId>> {
+    const nobody: ReadonlySet<NodeId> = new Set();
+    const { peers, signer } = this.#options;
+    if (traced.request.seats !== undefined) return nobody;
+    const { spec } = await this.#coordinator.draft(traced, nobody);
+    if (peers().every(({ node }) => node === signer.id || spec.seats.includes(node))) return nobody;
+    const { answers } = await this.#askAll(traced, nobody, CHOOSE_MS);
+    return new Set(answers.flatMap(({ node, verdict }) => (['refuse', 'silent'].includes(verdict) ? [node] : [])));
+  }
+
+  /** All at the same time. */
+  async #askAll(traced: TracedRequest, unwilling: ReadonlySet<NodeId>, timeoutMs: number) {
+    const { signer } = this.#options;
+    const { program } = traced;
+    const signed = await this.#coordinator.draft(traced, unwilling);
+    const ask = async (node: NodeId): Promise<Answer> => {
       if (node === signer.id) return this.#worker.check(node, { signed, program });
       const question = { kind: 'check', signed, program } as const;
       try {
-        return await this.#control.call(node, question, { signal: this.#stopped.signal, timeoutMs: CHECK_MS });
+        return await this.#control.call(node, question, { signal: this.#stopped.signal, timeoutMs });
       } catch (error) {
         return { verdict: 'silent', code: wireError(error).code, reasons: [] };
       }
     };
-    const members = await Promise.all(
-      invitedNodes(spec).map(async (node) => {
-        const seat = spec.seats.indexOf(node);
-        const roles = Object.keys(spec.roles).filter((role) => spec.roles[role]?.includes(node));
-        return { node, org: orgOf(node), roles, seat: seat < 0 ? null : seat, ...(await ask(node)) };
-      }),
-    );
-    return { name: plan.name, protocol: spec.protocol, members, learns: describePlan(plan) };
+    const nodes = invitedNodes(signed.spec);
+    const answers = await Promise.all(nodes.map(async (node) => ({ node, ...(await ask(node)) })));
+    return { signed, answers };
   }
 
   list(): TaskView[] {

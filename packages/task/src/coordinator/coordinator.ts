@@ -39,6 +39,13 @@ export type CoordinatorOptions = Pick<Desk, 'chain' | 'signer' | 'analyst' | 'co
     peers: () => Peer[];
   };
 
+/** What an analyst asked for, and the plan that its program makes. */
+export interface TracedRequest {
+  request: SubmitRequest;
+  program: Uint8Array;
+  plan: Plan;
+}
+
 export class Coordinator {
   readonly #options: CoordinatorOptions;
   readonly #desk: Desk;
@@ -90,44 +97,25 @@ export class Coordinator {
     return answerMember(this.#desk, peer, request);
   }
 
-  /** Traces, drafts the spec, publishes. @throws {NodeError} `PROGRAM_*`, `TASK_TOO_FEW_MEMBERS`, `CHAIN_*`. */
-  async submit(request: SubmitRequest): Promise<TaskId> {
+  /** @throws {NodeError} `PROGRAM_*`. */
+  async trace(request: SubmitRequest): Promise<TracedRequest> {
     const { strip, trace } = this.#options;
     const program = await strip(request.program);
-    const plan = await trace(program, this.#stopped.signal);
-    const publication = this.#publishing.catch(() => undefined).then(() => this.#register(request, program, plan));
-    this.#publishing = publication;
-    const taskId = await publication;
-    this.#drive(taskId);
-    return taskId;
+    return { request, program, plan: await trace(program, this.#stopped.signal) };
   }
 
-  /** A task as it would be published, for `ask` to show it to the invited. @throws {NodeError} as `submit`. */
-  async draft(request: SubmitRequest): Promise<{ signed: SignedSpec; program: Uint8Array; plan: Plan }> {
-    const { strip, trace } = this.#options;
-    const program = await strip(request.program);
-    const plan = await trace(program, this.#stopped.signal);
-    const { signed } = await this.#draft(request, program, plan);
-    return { signed, program, plan };
-  }
-
-  async #register(request: SubmitRequest, program: Uint8Array, plan: Plan): Promise<TaskId> {
-    const { chain, env, signer } = this.#options;
-    const at = env.clock.now();
-    const { signed } = await this.#draft(request, program, plan);
-    const taskId = taskIdOf(chain.info.domain, signer.id, signed.spec.nonce);
-    this.#book.log(taskId, { type: 'submitted', taskId, signed, program, plan, at });
-    await publish(this.#desk, this.#book.task(taskId));
-    return taskId;
-  }
-
-  async #draft(request: SubmitRequest, program: Uint8Array, plan: Plan): Promise<{ signed: SignedSpec }> {
+  /**
+   * The task as it would be published. `unwilling`: nodes that are invited, and sit, only if the others are too few.
+   * @throws {NodeError} `TASK_TOO_FEW_MEMBERS`, `TASK_SEATS`, and what else `draftSpec` says; `MPC_UNSUPPORTED`.
+   */
+  async draft({ request, program, plan }: TracedRequest, unwilling: ReadonlySet<NodeId>): Promise<SignedSpec> {
     const { analyst, backends, env, peers, signer } = this.#options;
     const nonce = await nextNonce(this.#desk);
     const spec = draftSpec({
       request,
       plan,
       peers: peers(),
+      unwilling,
       coordinator: signer.id,
       nonce,
       programHash: programHash(program),
@@ -139,7 +127,27 @@ export class Coordinator {
     checkProtocol(backendOf(this.#desk, spec.protocol), plan, spec);
     const signature = await analyst.signer.sign(personalDigest(encode(spec)));
     const signatures = Object.fromEntries(Object.keys(spec.recipients).map((name) => [name, signature]));
-    return { signed: { spec, signatures } };
+    return { spec, signatures };
+  }
+
+  /** Publishes, one task after another: each takes the next nonce. @throws {NodeError} as `draft`; `CHAIN_*`. */
+  async submit(traced: TracedRequest, unwilling: ReadonlySet<NodeId>): Promise<TaskId> {
+    const publication = this.#publishing.catch(() => undefined).then(() => this.#register(traced, unwilling));
+    this.#publishing = publication;
+    const taskId = await publication;
+    this.#drive(taskId);
+    return taskId;
+  }
+
+  async #register(traced: TracedRequest, unwilling: ReadonlySet<NodeId>): Promise<TaskId> {
+    const { chain, env, signer } = this.#options;
+    const at = env.clock.now();
+    const signed = await this.draft(traced, unwilling);
+    const taskId = taskIdOf(chain.info.domain, signer.id, signed.spec.nonce);
+    const { program, plan } = traced;
+    this.#book.log(taskId, { type: 'submitted', taskId, signed, program, plan, at });
+    await publish(this.#desk, this.#book.task(taskId));
+    return taskId;
   }
 
   /** Gives a task up. It ends on the chain with reason `ANALYST_ABORT`. */

@@ -7,8 +7,8 @@ export interface Candidate {
 }
 
 /**
- * So many nodes of distinct organisations: invited ones first, then other active peers; the coordinator sits only if it is
- * named. Where rows are joined by tags, one of them brings none into any such join, for it sees the tags.
+ * So many nodes of distinct organisations: invited ones first, then other active peers, each as they are ordered; the
+ * coordinator sits only if it is named. Where rows are joined by tags, one of them brings none into any such join, for it sees the tags.
  * @throws {NodeError} `TASK_SEATS`.
  */
 export function chooseSeats(options: {
@@ -28,7 +28,7 @@ export function chooseSeats(options: {
   );
   const candidates = peers
     .filter(({ node }) => node !== coordinator || invited.has(node))
-    .sort((a, b) => Number(invited.has(b.node)) - Number(invited.has(a.node)) || (a.node < b.node ? -1 : 1));
+    .sort((a, b) => Number(invited.has(b.node)) - Number(invited.has(a.node)));
   const [matcher] = joined.size === 0 ? [] : candidates.filter(({ node }) => !joined.has(node));
   if (joined.size > 0 && matcher === undefined) {
     throw new NodeError('TASK_SEATS', 'every node that could compute brings rows into the join', {

@@ -24,6 +24,8 @@ export interface SpecDraft {
   request: SubmitRequest;
   plan: Plan;
   peers: readonly Peer[];
+  /** Invited, and seated, only where the others are too few. */
+  unwilling: ReadonlySet<NodeId>;
   coordinator: NodeId;
   nonce: number;
   programHash: Hash;
@@ -35,7 +37,9 @@ export interface SpecDraft {
 
 /** @throws {NodeError} `TASK_TOO_FEW_MEMBERS`, `TASK_UNNAMED_ROLE`, `TASK_UNKNOWN_NODE`, `TASK_UNKNOWN_ROLE`, `TASK_SEATS`. */
 export function draftSpec(draft: SpecDraft): TaskSpec {
-  const { request, plan, peers, coordinator, nowMs } = draft;
+  const { request, plan, unwilling, coordinator, nowMs } = draft;
+  const refuses = ({ node }: Peer) => Number(unwilling.has(node));
+  const peers = [...draft.peers].sort((a, b) => refuses(a) - refuses(b) || (a.node < b.node ? -1 : 1));
   for (const role of Object.keys(request.roles)) {
     if (plan.roles[role] === undefined) {
       throw new NodeError('TASK_UNKNOWN_ROLE', `the program has no role ${role}`, {
@@ -64,7 +68,7 @@ export function draftSpec(draft: SpecDraft): TaskSpec {
           fix: `the program has several roles: name the nodes of each with --role ${role}=…`,
         });
       }
-      const members = [...new Set(request.roles[role] ?? offering)].sort().slice(0, max);
+      const members = [...new Set(request.roles[role] ?? offering)].slice(0, max).sort();
       if (members.length < min) {
         throw new NodeError(
           'TASK_TOO_FEW_MEMBERS',
