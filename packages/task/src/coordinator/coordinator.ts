@@ -17,11 +17,12 @@ import {
 } from '@2pm/core';
 import type { SubmitRequest } from '@2pm/core/api';
 import { personalDigest, taskId as taskIdOf } from '@2pm/crypto';
+import { backendOf, chooseBackend } from '../backends.ts';
 import { checkProtocol } from '../check-protocol.ts';
 import type { ControlRequest } from '../messages.ts';
 import { runAttempt } from './attempt.ts';
 import { type BookOptions, type MemberProgress, TaskBook } from './book.ts';
-import { backendOf, chooseBackend, type Desk } from './desk.ts';
+import type { Desk } from './desk.ts';
 import { gather } from './gather.ts';
 import { conclude, nextNonce, publish, settle, start, uphold } from './ledger-steps.ts';
 import type { CoordinatorTask } from './log.ts';

@@ -1,11 +1,12 @@
 /** The analyst's part, which may live on the coordinator's node: open the outputs, finish in public, write the receipt. @module */
 import type { TaskId } from '@2pm/core';
 import type { ResultNode } from '@2pm/core/api';
+import { backendOf } from '../backends.ts';
 import { finish } from '../finish.ts';
 import { openShares, sealReceipt } from '../receipt.ts';
 import { openOutput, recipientsHeldBy } from '../release.ts';
 import { roleSizes } from '../roster.ts';
-import { backendOf, badRequest, type Desk } from './desk.ts';
+import { badRequest, type Desk } from './desk.ts';
 import { outcomeOf } from './outputs.ts';
 
 /** The analyst's part: opens the outputs, finishes in public, writes the receipt. */
