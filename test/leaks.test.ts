@@ -4,6 +4,7 @@
  */
 import { type Decision, type NodeId, nodesOf, type Plan, type PlanNode, type TaskSpec } from '@2pm/core';
 import { judgeTask, parseContract } from '@2pm/data';
+import { repeat, type SharedVector } from '@2pm/program';
 import { expect, test } from 'vitest';
 import { anyHonest, type Context, type Run, traced } from './programs.ts';
 
@@ -126,6 +127,18 @@ const LEAKS: Record<string, (context: Context) => void> = {
     const few = all.where(all.column('price').gt(99)).column('days');
     c.reveal(all.groupBy('ward', { maxGroups: 3 }).sum(few), { to: 'analyst', name: 'leak', minGroupSize: 20 });
   },
+  'what a step takes of some of the rows': (c) => {
+    const all = visits(c);
+    const [zero, days] = [all.sum('days').mul(0), all.column('days')];
+    const some = repeat(2, zero, (of, step) => of.add(step.batch(days, 2).sum()));
+    c.reveal(some, { to: 'analyst', name: 'leak', minGroupSize: 20 });
+  },
+  'when a loop could have ended': (c) => {
+    const few = c.each('holder', (t) => t.visits.where(t.visits.days.gt(59)).count()).total();
+    const until = { until: (of: SharedVector<'int'>) => of.gt(few) };
+    const steps = repeat(9, few.mul(0), (of) => of.add(1), until);
+    c.reveal(steps, { to: 'analyst', name: 'leak' });
+  },
   'the median of a prohibited column': ({ each, union, reveal }) =>
     reveal(union(each('holder', (t) => t.visits.rows(['secret'], { capacity: 40 }))).median('secret'), {
       ...{ to: 'analyst', name: 'leak', minGroupSize: 20 },
@@ -229,4 +242,32 @@ test('groups are protected by the counts of exactly these groups, slot by slot',
     args[own] = wards;
     expect(judge(other)).toMatchObject({ code: 'POLICY_GROUP_SIZE' });
   }
+});
+
+test('public numbers of steps need no protection, and what they scale keeps its own', () => {
+  const scaled = (options: { minGroupSize?: number }) =>
+    traced((c) => {
+      const all = visits(c);
+      const [sum, first] = [all.sum('days'), all.count().mul(0)];
+      const change = (of: SharedVector<'int'>, rate: SharedVector<'int'>) => sum.sub(of).mul(rate).rescale(0);
+      const after = repeat(
+        9,
+        first,
+        (of, step) =>
+          of
+            .add(
+              change(
+                of,
+                step.map((i) => 0.5 / (1 + i)),
+              ),
+            )
+            .clip(0, 9_999),
+        {
+          until: (of) => of.gt(5_000),
+        },
+      );
+      return c.reveal(after, { to: 'analyst', ...options });
+    });
+  expect(judge(scaled({ minGroupSize: 20 }))).toEqual({ verdict: 'allow' });
+  expect(judge(scaled({}))).toMatchObject({ code: 'POLICY_GROUP_SIZE' });
 });

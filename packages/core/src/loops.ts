@@ -16,16 +16,23 @@ export interface Loop {
 
 export class Loops {
   readonly #plan: Plan;
-  /** Of each node the carried values that it depends on, but for those of loops that ended. */
+  /** Of each node the carried values that it varies with, but for those of loops that ended. */
   readonly #open: (ReadonlySet<number> | undefined)[] = [];
 
   constructor(plan: Plan) {
     this.#plan = plan;
     if (!plan.nodes.some(({ op }) => op === 'carried/1')) return;
-    for (const [index, { op, args }] of plan.nodes.entries()) {
+    const begun = new Map<number | undefined, number>();
+    for (const [index, { op, args, attrs }] of plan.nodes.entries()) {
       let open: ReadonlySet<number> | undefined;
       for (const arg of args) open = union(open, this.#open[arg]);
-      if (op === 'carried/1') open = union(open, new Set([index]));
+      if (op === 'carried/1') {
+        open = union(open, new Set([index]));
+        begun.set(attrs.loop, begun.get(attrs.loop) ?? index);
+      }
+      // It varies with all that its loop carries, of which one will do.
+      const loop = op === 'step/1' ? begun.get(attrs.loop) : undefined;
+      if (loop !== undefined) open = new Set([loop]);
       if (op === 'iterate/1' && open !== undefined) {
         const ended = args.slice(0, args.length / 2);
         const left = [...open].filter((one) => !ended.includes(one));

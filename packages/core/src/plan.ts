@@ -191,7 +191,7 @@ export type ValueType = z.infer<typeof ValueType>;
  *   dot/1 (x, y…)                   Σ x[i] y[i] for each y: as many elements as there are ys
  *   combine/1 (w, x…)               Σ w[j] x…[j], element by element of the xs; w has as many elements as there are xs
  *   repeat/1 (shared) {length}      one element over and over
- *   slice/1 (shared) {offset, length}, concat/1 (shared …)
+ *   slice/1 (shared) {offset, length}, concat/1 (shared …); in a loop slice/1 (shared, step/1) begins that many elements later
  *   transpose/1 (shared) {rows}     of a row-major matrix
  *   matmul/1 (shared ×2) {inner}    of row-major matrices with `inner` columns and rows in common
  *   unstack/1 (shared, stacked)     the same vector, of a role that has a fixed number of members
@@ -200,6 +200,7 @@ export type ValueType = z.infer<typeof ValueType>;
  *   iterate/1 (carried…, shared…) {times, place}  the place-th value after so many steps, each of which turns the carried
  *                                   values into the others, of the same scales and lengths. Nothing else leaves a loop, and
  *                                   nothing in it is withheld, noisy or revealed; see `Loops`
+ *   step/1 () {loop, values, fractionBits}  a public number in each step of a loop: as many values as it has steps
  *   lt/1 le/1 gt/1 ge/1 eq/1 ne/1 (shared, shared|constant)      shared bool
  *   and/1 or/1 (bool ×2), not/1 (bool), select/1 (bool, x, y)   x where true, y elsewhere
  *   suppress/1 (x, support…) {min}  x where every support ≥ min, otherwise withheld; support has x's length or 1
@@ -252,6 +253,7 @@ export const OPERATIONS = [
   'unstack/1',
   'carried/1',
   'iterate/1',
+  'step/1',
   'eq/1',
   'ne/1',
   'lt/1',
@@ -325,6 +327,7 @@ export const Attributes = z.strictObject({
   loop: Index.optional(),
   place: Index.optional(),
   times: z.number().int().positive().optional(),
+  values: z.array(Integer).min(1).max(100_000).optional(),
   descending: z.array(z.boolean()).max(8).optional(),
   numerators: z.array(Index).min(1).max(64).optional(),
   denominator: z.number().int().positive().max(10_000).optional(),

@@ -84,6 +84,8 @@ class Lowering {
   readonly #matchers: ReadonlyMap<number, number>;
   readonly #lowered = new Map<number, Lowered>();
   readonly #loops: Loops;
+  /** By loop, which step of it is being lowered. */
+  readonly #steps = new Map<number | undefined, number>();
 
   constructor(plan: Plan, roles: RoleSizes, builder: CircuitBuilder, matchers: ReadonlyMap<number, number>) {
     this.#plan = plan;
@@ -215,6 +217,11 @@ class Lowering {
       }
       case 'iterate/1':
         return { gate: this.#iterated(index) };
+      case 'step/1': {
+        const value = attrs.values?.[this.#steps.get(attrs.loop) ?? -1];
+        if (value === undefined) throw this.#unsupported(index, 'has no value in this step');
+        return { gate: b.words('constant', 1, [], BigInt(value)) };
+      }
       case 'matched/1':
         return { gate: this.#plainGate(index, x) };
       case 'joined-column/1': {
@@ -243,6 +250,7 @@ class Lowering {
       default: {
         const gate = lowerNumeric(b, node, length, {
           gate: (arg) => b.asWords(this.#plainGate(index, arg)),
+          number: (arg) => Number(this.#constant(arg) ?? 0n),
           comparable: (arg) => {
             const scale = scaleOf(...args);
             this.#comparable(index, arg, arg, scale);
@@ -262,7 +270,9 @@ class Lowering {
   #iterated(index: number): number {
     const { times, carried, next, body } = this.#loops.at(index);
     let values = carried.map((one) => this.#plainGate(index, this.#node(one).args[0] ?? -1));
+    const { loop } = this.#node(carried[0] ?? -1).attrs;
     for (let step = 0; step < times; step++) {
+      this.#steps.set(loop, step);
       for (const [place, one] of carried.entries()) this.#lowered.set(one, { gate: values[place] ?? -1 });
       for (const one of body) this.#lowered.set(one, this.#lower(one));
       values = next.map((one) => this.#plainGate(index, one));
@@ -416,9 +426,13 @@ class Lowering {
     return type.length * members;
   }
 
+  /** A number that all know: a constant of the plan, or of the step that is being lowered. */
   #constant(index: number): bigint | undefined {
-    const { type } = this.#node(index);
-    return type.kind === 'constant' ? BigInt(type.value) : undefined;
+    const { type, op, args, attrs } = this.#node(index);
+    if (type.kind === 'constant') return BigInt(type.value);
+    if (op === 'repeat/1') return this.#constant(args[0] ?? -1);
+    const value = op === 'step/1' ? attrs.values?.[this.#steps.get(attrs.loop) ?? -1] : undefined;
+    return value === undefined ? undefined : BigInt(value);
   }
 
   #scale(user: number, index: number): number {
@@ -436,8 +450,8 @@ class Lowering {
   }
 
   #masked(user: number, arg: number): Lowered {
-    const constant = this.#constant(arg);
-    if (constant !== undefined) return { gate: this.#builder.words('constant', 1, [], constant) };
+    const { type } = this.#node(arg);
+    if (type.kind === 'constant') return { gate: this.#builder.words('constant', 1, [], BigInt(type.value)) };
     const lowered = this.#lowered.get(arg);
     if (lowered === undefined) throw this.#unsupported(user, 'mixes shared and other values');
     return lowered;

@@ -33,6 +33,7 @@ export function evaluatePlain(
   const values: ((bigint | null)[] | undefined)[] = [];
   const tables = new Map<number, PlainRows>();
   const loops = new Loops(plan);
+  const steps = new Map<number | undefined, number>();
   const scales = plan.nodes.map(({ type }) => ('fractionBits' in type ? type.fractionBits : 0));
 
   const input = (node: number, role: string) =>
@@ -106,6 +107,7 @@ export function evaluatePlain(
         const { times, carried, next, body } = loops.at(index);
         let now = carried.map((one) => values[plan.nodes[one]?.args[0] ?? -1]);
         for (let step = 0; step < times; step++) {
+          steps.set(plan.nodes[carried[0] ?? -1]?.attrs.loop, step);
           for (const [place, one] of carried.entries()) values[one] = now[place];
           for (const one of body) compute(one);
           now = next.map((one) => values[one]);
@@ -113,6 +115,9 @@ export function evaluatePlain(
         values[index] = now[attrs.place ?? -1];
         break;
       }
+      case 'step/1':
+        values[index] = [BigInt(attrs.values?.[steps.get(attrs.loop) ?? -1] ?? 0)];
+        break;
       case 'matched/1':
         values[index] = rowsOf(args[0] ?? -1).valid.map(BigInt);
         break;

@@ -299,12 +299,15 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
       const begin = plan.nodes[start ?? -1]?.args[0] ?? -1;
       return `what ${attrs.times} steps make of (${phrases[begin]}), each (${phrases[step ?? -1]})`;
     }
+    case 'step/1':
+      return 'a number that the program gives for each step';
     case 'combine/1':
       return `the sum of ${args
         .slice(1)
         .map((arg) => `(${phrases[arg]})`)
         .join(', ')}, weighted by (${a})`;
     case 'slice/1':
+      if (args.length > 1) return `${attrs.length} entries, others in each step, of (${a})`;
       return `entries ${(attrs.offset ?? 0) + 1} to ${(attrs.offset ?? 0) + (attrs.length ?? 0)} of (${a})`;
     case 'concat/1':
       return args.map((arg) => phrases[arg]).join(', then ');

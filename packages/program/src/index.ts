@@ -52,6 +52,8 @@ export {
   SharedMatrix,
   type SharedVector,
   type State,
+  type Step,
+  type Stop,
   sample,
   standardDeviation,
   type Task,

@@ -2,7 +2,16 @@ import type { Plan, PlanNode } from '@2pm/core';
 import { expect, test } from 'vitest';
 import { checkPlan } from './check/check-plan.ts';
 import { describePlan } from './describe.ts';
-import { defineTask, fixed, logisticRegression, matrix, repeat, type SharedVector, table } from './language/index.ts';
+import {
+  defineTask,
+  fixed,
+  logisticRegression,
+  matrix,
+  repeat,
+  type SharedVector,
+  type Step,
+  table,
+} from './language/index.ts';
 import type { ProgramError } from './language/program-error.ts';
 import { trace } from './language/task.ts';
 
@@ -166,6 +175,63 @@ test('a step that gives something else is refused', () => {
   expect(refusal((x) => repeat(0, x, (y) => y)).code).toBe('PROGRAM_LOOP');
 });
 
+test('a step knows its number', () => {
+  const rates = plan((x) => repeat(4, x, (y, step) => y.mul(step.map((i) => 1 / (1 + i)))));
+  const [node] = find(rates, 'step/1');
+  expect(node?.attrs).toEqual({ loop: 0, values: ['65536', '32768', '21845', '16384'], fractionBits: 16 });
+  expect(range(node)).toEqual([16384, 65536]);
+  expect(range(find(rates, 'iterate/1')[0])).toEqual([0, 50 * 256]);
+  // Not twice the same, and whole numbers without a fraction.
+  const whole = plan((x) => repeat(3, x, (y, step) => y.add(step.map((i) => i)).sub(step.map((i) => i * 1))));
+  expect(find(whole, 'step/1').map(({ attrs }) => attrs)).toEqual([
+    { loop: 0, values: ['0', '1', '2'], fractionBits: 0 },
+  ]);
+});
+
+test('a step takes the part of a vector or matrix that its number says', () => {
+  const offsets = (of: Plan) => find(of, 'step/1').map(({ attrs }) => attrs.values);
+  const vector = plan((x, bins) => repeat(5, x, (y, step) => y.add(step.batch(bins, 1)).clip(0, 9)));
+  expect(offsets(vector)).toEqual([['0', '1', '2', '0', '1']]);
+  const rows = plan((x, bins) =>
+    repeat(3, x, (y, step) =>
+      y
+        .add(
+          step
+            .batch(matrix([bins, bins]), 1)
+            .row(0)
+            .sum(),
+        )
+        .clip(0, 9),
+    ),
+  );
+  expect(offsets(rows)).toEqual([['0', '3', '0']]);
+  expect(refusal((x, bins) => repeat(3, x, (y, step) => y.add(step.batch(bins, 2).sum()))).code).toBe('PROGRAM_LENGTH');
+});
+
+test('the number of a step is no JavaScript number, and no other loop has it', () => {
+  const { code, fix } = refusal((x) => repeat(3, x, (y, step) => y.mul(1 / (1 + (step as unknown as number)))));
+  expect(code).toBe('PROGRAM_OPERATOR');
+  expect(fix).toContain('step.map');
+  const outside: { kept?: Step } = {};
+  const keep = (x: Ints) =>
+    repeat(2, x, (y, step) => {
+      outside.kept = step;
+      return y.add(1);
+    });
+  expect(refusal((x) => keep(x).add((outside.kept as Step).map((i) => i))).message).toContain('one step of a repeat()');
+  expect(refusal((x) => repeat(2, x, (y, step) => y.mul(step.map(() => Number.NaN)))).code).toBe('PROGRAM_CONSTANT');
+});
+
+test('until is a single truth value', () => {
+  expect(plan((x) => repeat(9, x, (y) => y.mul(0.5), { until: (y) => y.lt(0.01) })).nodes.at(-1)?.op).toBe('reveal/1');
+  const { code, fix } = refusal((x, bins) =>
+    repeat(9, bins, (y) => y, { until: (y) => y.gt(3) })
+      .sum()
+      .add(x),
+  );
+  expect([code, fix]).toEqual(['PROGRAM_LOOP', 'Write x.max().lt(0.01)']);
+});
+
 test('a person reads what a loop does', () => {
   const text = describePlan(plan((x) => repeat(7, x, (y) => y.mul(0.5)))).join('\n');
   expect(text).toContain('what 7 steps make of (the sum of x over t, added up over all holders)');
@@ -198,4 +264,35 @@ test.each<[string, number, object, RegExp]>([
   ],
 ])('a checked plan has no %s', (_, index, change, message) => {
   expect(() => checkPlan(altered(index, change))).toThrow(message);
+});
+
+const rates = plan((x) => repeat(3, x, (y, step) => y.add(step.map((i) => i)).add(x)));
+const number = rates.nodes.findIndex(({ op }) => op === 'step/1');
+const parts = plan((x, bins) => repeat(3, x, (y, step) => y.add(step.batch(bins, 1)).add(x)));
+const part = parts.nodes.findIndex(({ op }) => op === 'slice/1');
+const moves = parts.nodes.findIndex(({ op }) => op === 'step/1');
+const forged = (of: Plan, index: number, change: object): Plan => ({
+  ...of,
+  nodes: of.nodes.map((node, i) => (i === index ? ({ ...node, ...change } as PlanNode) : node)),
+});
+const numbers = (values: string[], more: object = {}) => {
+  const [lo, hi] = [values[0], values.at(-1)];
+  const type = { kind: 'shared', length: 1, dtype: 'int', fractionBits: 0, lo, hi };
+  return { attrs: { loop: 0, values, fractionBits: 0, ...more }, type };
+};
+
+test.each<[string, Plan, RegExp]>([
+  ['numbers for fewer steps than a loop has', forged(rates, number, numbers(['0', '2'])), /not as many/],
+  ['numbers for more', forged(rates, number, numbers(['0', '1', '2', '2'])), /not as many/],
+  ['numbers of no loop', forged(rates, number, numbers(['0', '1', '2'], { loop: 7 })), /belongs to none/],
+  ['numbers outside of their range', forged(rates, number, { attrs: numbers(['0', '1', '3']).attrs }), /has type/],
+  ['parts that reach beyond the end', forged(parts, moves, numbers(['0', '1', '3'])), /beyond the end/],
+  ['parts that begin before the first', forged(parts, moves, numbers(['-1', '1', '2'])), /beyond an end/],
+  [
+    'parts that begin where a secret says',
+    forged(parts, part, { args: [1, 2].map((i) => (parts.nodes[part]?.args[0] ?? 0) - (i - 1)) }),
+    /no public number/,
+  ],
+])('a checked plan has no %s', (_, wrong, message) => {
+  expect(() => checkPlan(wrong)).toThrow(message);
 });

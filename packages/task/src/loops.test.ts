@@ -1,7 +1,17 @@
-import type { Hash, Plan } from '@2pm/core';
+import type { Channel, Hash, Plan } from '@2pm/core';
 import { nodeCrypto } from '@2pm/crypto/node';
 import { evaluatePlain, sharedBackends, simulateSeats } from '@2pm/mpc';
-import { defineTask, int, type OpenedVector, repeat, type SharedVector, table, trace } from '@2pm/program';
+import {
+  concat,
+  defineTask,
+  int,
+  type OpenedVector,
+  repeat,
+  type SharedVector,
+  type Step,
+  table,
+  trace,
+} from '@2pm/program';
 import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -13,9 +23,16 @@ type Loop = typeof repeat;
 /** What `repeat` stands for. */
 const unrolled: Loop = (times, start, step) => {
   let state = start;
-  for (let i = 0; i < times; i++) state = step(state);
+  for (let i = 0; i < times; i++) state = step(state, numbered(i));
   return state;
 };
+
+/** The step with this number, where it is a JavaScript number. */
+const numbered = (i: number) =>
+  ({
+    map: (of: (step: number) => number) => of(i),
+    batch: (of: Ints, size: number) => of.slice((i * size) % of.length, ((i * size) % of.length) + size),
+  }) as unknown as Step;
 
 const roles = { holder: 1 };
 const tables = { t: table({ x: int({ min: -20, max: 20 }), y: int({ min: -20, max: 20 }) }, { maxRows: 1 }) };
@@ -35,9 +52,13 @@ function program(run: (x: Ints, y: Ints) => { [name: string]: SharedVector }): P
 /** Two loops, one in the other: numbers and a bit go from step to step, and one of them changes places. */
 const both = (loop: Loop, outer: number, inner: number) =>
   program((x, y) => {
-    const { a, b, odd } = loop(outer, { a: x, b: y, odd: x.gt(y) }, ({ a: p, b: q, odd: bit }) => {
-      const [r, s] = loop(inner, [p, q], ([u, v]) => [v.clip(-50, 50).add(y), bit.select(u.sub(x), v).clip(-90, 90)]);
-      return { a: s, b: r.minimum(200), odd: bit.not().or(s.eq(r)) };
+    const table = concat(x, y, x.sub(y), y.add(3));
+    const { a, b, odd } = loop(outer, { a: x, b: y, odd: x.gt(y) }, ({ a: p, b: q, odd: bit }, big) => {
+      const [r, s] = loop(inner, [p, q], ([u, v], little) => [
+        v.clip(-50, 50).add(y.mul(little.map((i) => 2 * i - 1))),
+        bit.select(u.sub(big.map((i) => i * i)), v.add(little.batch(table, 1))).clip(-90, 90),
+      ]);
+      return { a: s, b: r.minimum(200).sub(big.batch(table, 2).sum()), odd: bit.not().or(s.eq(r)) };
     });
     return { a, b, odd };
   });
@@ -75,5 +96,53 @@ test.each(sharedBackends.map((backend) => [backend.card.id, backend] as const))(
     const seats = await run(looped);
     expect(seats.result).toEqual(finish(flat, evaluatePlain(flat, roles, inputs(x, y))));
     expect(seats.rounds).toBe((await run(flat)).rounds);
+  },
+);
+
+/** Doubles x until it is 100 or more, and counts how often. */
+const doubling = program((x, y) => {
+  const { a, odd, steps } = repeat(
+    6,
+    { a: x.abs().add(1), odd: y.gt(0), steps: x.mul(0) },
+    ({ a: now, odd: bit, steps: done }) => ({ a: now.mul(2), odd: bit.not(), steps: done.add(1) }),
+    { until: ({ a: now }) => now.ge(100) },
+  );
+  return { a, odd, steps };
+});
+
+test('where a loop is told until when, further steps change nothing', () => {
+  fc.assert(
+    fc.property(small, small, (x, y) => {
+      let [a, odd, steps] = [Math.abs(x) + 1, y > 0, 0];
+      for (; a < 100 && steps < 6; steps++) [a, odd] = [2 * a, !odd];
+      const expected = { a, odd: Number(odd), steps };
+      expect(finish(doubling, evaluatePlain(doubling, roles, inputs(x, y)))).toEqual(expected);
+    }),
+  );
+});
+
+test.each(sharedBackends.map((backend) => [backend.card.id, backend] as const))(
+  'seats of %s send the same frames, whenever that is',
+  async (_, backend) => {
+    const run = async (x: number) => {
+      const frames: number[][] = [];
+      const counted = (channel: Channel, seat: number, peer: number): Channel => ({
+        ...{ peer: channel.peer, stats: channel.stats, receive: (options) => channel.receive(options) },
+        close: (reason) => channel.close(reason),
+        send(frame) {
+          frames.push([seat, peer, frame.length]);
+          return channel.send(frame);
+        },
+      });
+      const { opened } = await simulateSeats(backend, {
+        ...{ plan: doubling, sid: `0x${'ab'.repeat(32)}` as Hash, roles, inputs: inputs(x, 5) },
+        ...{ rng: seededRng(3), crypto: nodeCrypto, wrap: counted },
+      });
+      const { steps } = finish(doubling, opened) as { steps: number };
+      return { steps, frames: frames.sort(([a = 0, b = 0], [c = 0, d = 0]) => a - c || b - d) };
+    };
+    const [early, late] = [await run(20), await run(1)];
+    expect([early.steps, late.steps]).toEqual([3, 6]);
+    expect(early.frames).toEqual(late.frames);
   },
 );

@@ -41,6 +41,7 @@ export const PLUMBING: readonly (typeof OPERATIONS)[number][] = [
   'input/1',
   'column/1',
   'constant/1',
+  'step/1',
   'total/1',
   'suppress/1',
   'noise/1',

@@ -17,6 +17,8 @@ export interface Operands {
   gate(arg: number): number;
   /** The same at the finer scale of the first two arguments and as long as the result; comparable within ±2^62. */
   comparable(arg: number): number;
+  /** An argument that all know. */
+  number(arg: number): number;
   type(arg: number): ValueType;
 }
 
@@ -81,7 +83,7 @@ export function lowerNumeric(
     case 'repeat/1':
       return b.repeat(operands.gate(x), length);
     case 'slice/1':
-      return b.slice(operands.gate(x), attrs.offset ?? 0, length);
+      return b.slice(operands.gate(x), (attrs.offset ?? 0) + (args.length > 1 ? operands.number(y) : 0), length);
     case 'concat/1':
       return b.concat(args.map(operands.gate));
     case 'transpose/1':

@@ -64,8 +64,10 @@ export function plainNumeric(plan: Plan, index: number, vectors: readonly (reado
       return y.map((_, i) => [y, ...others].reduce((sum, vector, j) => sum + (x[j] ?? 0n) * (vector[i] ?? 0n), 0n));
     case 'repeat/1':
       return new Array<bigint>(type.length).fill(x[0] ?? 0n);
-    case 'slice/1':
-      return x.slice(attrs.offset, (attrs.offset ?? 0) + type.length);
+    case 'slice/1': {
+      const offset = (attrs.offset ?? 0) + Number(y[0] ?? 0n);
+      return x.slice(offset, offset + type.length);
+    }
     case 'concat/1':
       return vectors.flat();
     case 'transpose/1': {

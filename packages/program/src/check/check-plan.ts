@@ -50,6 +50,7 @@ const ATTRIBUTES: Partial<Record<Operation, readonly (keyof Attributes)[]>> = {
   'transpose/1': ['rows'],
   'carried/1': ['loop', 'place'],
   'iterate/1': ['times', 'place'],
+  'step/1': ['loop', 'values', 'fractionBits'],
   'matmul/1': ['inner'],
   'suppress/1': ['min'],
   'noise/1': ['epsilonMicros', 'sensitivity'],

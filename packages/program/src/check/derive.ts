@@ -30,7 +30,7 @@ import {
   scaleOf,
   sideBySide,
 } from './several-placements.ts';
-import { carried, iterated } from './step.ts';
+import { carried, iterated, moved, numbered } from './step.ts';
 
 export function derive(plan: Plan, node: PlanNode): ValueType {
   const { op, attrs } = node;
@@ -233,8 +233,9 @@ export function derive(plan: Plan, node: PlanNode): ValueType {
       return shared({ ...x, length: lengthWithin(attrs.length as number) }, bounds(x));
     }
     case 'slice/1': {
-      arity(1);
-      const [offset, length] = [attrs.offset as number, attrs.length as number];
+      const further = args.length === 2 ? moved(plan, node) : 0;
+      arity(args.length === 2 ? 2 : 1);
+      const [offset, length] = [(attrs.offset as number) + further, attrs.length as number];
       const x = isReadable(args[0]) ? byRecipient(args) : unstacked(args[0], 'int');
       demand(offset + length <= x.length, 'reaches beyond the end');
       if (x.kind === 'public') return { ...x, length };
@@ -277,6 +278,9 @@ export function derive(plan: Plan, node: PlanNode): ValueType {
       return carried(node, args);
     case 'iterate/1':
       return iterated(plan, node, args);
+    case 'step/1':
+      arity(0);
+      return numbered(node);
     case 'select/1': {
       arity(3);
       const [condition, yes, no] = [sharedOf(args[0], 'bool'), sharedOf(args[1], 'int'), sharedOf(args[2], 'int')];

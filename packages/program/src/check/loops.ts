@@ -18,6 +18,7 @@ export function checkLoops(plan: Plan, most: number): void {
     if (loops.varies(index)) {
       demand(type.kind === 'shared' && op !== 'suppress/1' && op !== 'noise/1', `${op} stands inside of one`);
     }
+    if (op === 'step/1') demand(loops.varies(index), 'a number of a step belongs to none');
     if (op === 'carried/1') {
       const place = `${attrs.loop} ${attrs.place}`;
       demand(!places.has(place), 'two carried values have one place');
@@ -63,7 +64,11 @@ class Settling {
       }
       const inner = new Set<number | undefined>();
       for (const one of body) {
-        const { op, args } = this.#plan.nodes[one] as PlanNode;
+        const { op, args, attrs } = this.#plan.nodes[one] as PlanNode;
+        if (op === 'step/1') {
+          demand(attrs.values?.length === times, 'the numbers of its steps are not as many as these');
+          continue;
+        }
         if (op === 'iterate/1' && !inner.has(args[0])) this.settle(one);
         if (op === 'iterate/1') inner.add(args[0]);
         this.#retype(one, derive(this.#found, this.#found.nodes[one] as PlanNode));

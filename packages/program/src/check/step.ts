@@ -1,4 +1,4 @@
-/** What a step of a loop begins with, and what the last one leaves. @module */
+/** What a step of a loop begins with, what it knows of its number, and what the last one leaves. @module */
 import type { Plan, PlanNode, ValueType } from '@2pm/core';
 import { bounds, contains } from './bounds.ts';
 import { as, type Shared, shared } from './placement.ts';
@@ -24,6 +24,25 @@ export function iterated(plan: Plan, { args, attrs }: PlanNode, types: readonly 
   }
   return types[count + place] as ValueType;
 }
+
+/** As many values as the loop has steps: `checkLoops` sees to that. */
+export function numbered({ attrs }: PlanNode): ValueType {
+  const values = (attrs.values as string[]).map(BigInt);
+  const range = { lo: values.reduce(least), hi: values.reduce(greatest) };
+  return shared({ dtype: 'int', length: 1, fractionBits: attrs.fractionBits as number }, range);
+}
+
+/** How much later than at its offset a part of a vector begins, at most. */
+export function moved(plan: Plan, { args }: PlanNode): number {
+  const by = plan.nodes[args[1] as number] as PlanNode;
+  demand(by.op === 'step/1' && by.attrs.fractionBits === 0, 'is moved by what is no public number of a step');
+  const { lo, hi } = bounds(by.type);
+  demand(lo >= 0n && hi < BigInt(Number.MAX_SAFE_INTEGER), 'is moved beyond an end');
+  return Number(hi);
+}
+
+const least = (a: bigint, b: bigint) => (a < b ? a : b);
+const greatest = (a: bigint, b: bigint) => (a > b ? a : b);
 
 function sameForm(a: Shared, b: Shared): boolean {
   return a.dtype === b.dtype && a.length === b.length && a.stacked === b.stacked && a.fractionBits === b.fractionBits;

@@ -24,10 +24,11 @@ export {
   tTest,
 } from './moments.ts';
 export type { OpenedVector, PublicVector } from './public.ts';
-export { repeat, type State } from './repeat.ts';
+export { repeat, type State, type Stop } from './repeat.ts';
 export type { RevealOptions } from './reveal.ts';
 export type { Order, SharedRows } from './rows.ts';
 export { bool, category, date, fixed, int, table } from './schema.ts';
 export type { Each, Precision, SharedVector } from './shared.ts';
 export { mean, standardDeviation, variance } from './statistics.ts';
+export type { Step } from './step.ts';
 export { defineTask, type Task } from './task.ts';

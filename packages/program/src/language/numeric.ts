@@ -153,11 +153,13 @@ export function repeated(ref: Ref, length: number): Ref {
   return ref.trace.emit('repeat/1', [ref], shape, ref, { length });
 }
 
-export function sliced(ref: Ref, offset: number, length: number): Ref {
+/** `further`: a public number of a step of a loop, of entries that the part begins later. */
+export function sliced(ref: Ref, offset: number, length: number, further?: Ref): Ref {
   if (![offset, length].every(Number.isInteger) || offset < 0 || length < 1 || offset + length > lengthOf(ref)) {
     fail('PROGRAM_LENGTH', `a vector of ${lengthOf(ref)} has no entries ${offset} to ${offset + length - 1}`);
   }
-  return ref.trace.emit('slice/1', [ref], numberLike(ref, bitsOf(ref), length), ref, { offset, length });
+  const args = further === undefined ? [ref] : [ref, further];
+  return ref.trace.emit('slice/1', args, numberLike(ref, bitsOf(ref), length), ref, { offset, length });
 }
 
 /** Of vectors of one scale. */

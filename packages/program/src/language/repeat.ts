@@ -8,10 +8,19 @@ import { SharedMatrix } from './matrix.ts';
 import { rescaled } from './numeric.ts';
 import { fail, ProgramError } from './program-error.ts';
 import { SharedVector } from './shared.ts';
+import { Step } from './step.ts';
 import { type Bounds, describeOperand, MAX_NODES, type Ref, refOf, type Shape, sameTrace } from './trace.ts';
 
 /** Values that go from step to step: one, or several in a list or by name. */
 export type State = SharedVector | SharedMatrix | readonly State[] | { readonly [name: string]: State };
+
+export interface Stop<S> {
+  /**
+   * A single truth value of a state: where it holds, the state stays as it is through all further steps. These are computed
+   * all the same, so that nobody learns when it came to hold.
+   */
+  readonly until?: (state: S) => SharedVector<'bool'>;
+}
 
 const MAX_CARRIED = 32;
 
@@ -25,12 +34,18 @@ interface Leaf {
  *
  *     const { w } = repeat(100, { w: start }, ({ w }) => ({ w: w.sub(gradient(w).mul(0.1)) }));
  *
+ * A step is told which it is (`Step`), and takes rates or parts of vectors by that.
  * Values keep their lengths and their scales, to which a step's results are rescaled. A step computes on shared values alone;
  * it may use values from around the loop, and what does not depend on the carried values is computed once. Ranges are those
  * of all steps together: what grows from step to step must stay within ±2^62 to the last, or be bounded (`clip`). While
  * ranges still grow, `step` is called again to find them, so it must give the same at every call.
  */
-export function repeat<const S extends State>(times: number, start: S, step: (state: S) => NoInfer<S>): S {
+export function repeat<const S extends State>(
+  times: number,
+  start: S,
+  step: (state: S, step: Step) => NoInfer<S>,
+  { until }: Stop<NoInfer<S>> = {},
+): S {
   if (!Number.isInteger(times) || times < 1 || times > MAX_NODES) {
     fail('PROGRAM_LOOP', `repeat() takes a whole number of steps from 1 to ${MAX_NODES}`);
   }
@@ -49,7 +64,14 @@ export function repeat<const S extends State>(times: number, start: S, step: (st
     try {
       const { carried, next } = trace.inLoop(
         times,
-        (loop) => oneStep(starts, ranges, loop, (values) => leavesOf(start, step(withLeaves(start, values)))),
+        (loop) => {
+          const number = new Step(trace, loop, times);
+          return oneStep(starts, ranges, loop, (values) => {
+            const state = withLeaves(start, values);
+            const next = leavesOf(start, step(state, number));
+            return { next, done: until === undefined ? undefined : truth(until(state)) };
+          });
+        },
         (out) => done === times || !wider(out.next).some(isWider),
       );
       const after = wider(next);
@@ -73,12 +95,13 @@ function oneStep(
   starts: readonly Leaf[],
   ranges: readonly Bounds[],
   loop: number,
-  step: (values: readonly Ref[]) => readonly Leaf[],
+  step: (values: readonly Ref[]) => { next: readonly Leaf[]; done: SharedVector<'bool'> | undefined },
 ): { carried: Ref[]; next: Ref[] } {
   const carried = starts.map(({ ref }, place) =>
     ref.trace.emit('carried/1', [ref], ref.type as Shape, ranges[place], { loop, place }),
   );
-  const next = step(carried).map(({ ref, name }, place) => {
+  const after = step(carried);
+  const next = after.next.map(({ ref, name }, place) => {
     const own = carried[place] as Ref;
     sameTrace(own, ref);
     const [mine, its] = [own.type, ref.type];
@@ -87,9 +110,33 @@ function oneStep(
     if (mine.length !== its.length || mine.stacked !== its.stacked) {
       fail('PROGRAM_LENGTH', `${name} begins with ${mine.length} entries, a step gives ${its.length}`);
     }
-    return mine.dtype === 'bool' ? ref : rescaled(ref, bitsOf(own));
+    const given = mine.dtype === 'bool' ? ref : rescaled(ref, bitsOf(own));
+    return after.done === undefined ? given : kept(after.done, own, given);
   });
   return { carried, next };
+}
+
+function truth(value: unknown): SharedVector<'bool'> {
+  const { type } = value instanceof SharedVector ? refOf(value) : {};
+  if (type?.kind === 'shared' && type.dtype === 'bool' && type.length === 1) return value as SharedVector<'bool'>;
+  fail(
+    'PROGRAM_LOOP',
+    `until gives ${describeOperand(value)}, not a single shared truth value`,
+    'Write x.max().lt(0.01)',
+  );
+}
+
+/** The value before where all is done, else that after. */
+function kept(done: SharedVector<'bool'>, before: Ref, after: Ref): Ref {
+  const { type } = before;
+  if (type.kind === 'shared' && type.dtype === 'bool') {
+    const [old, next] = [before, after].map((ref) => new SharedVector<'bool'>(ref)) as [
+      SharedVector<'bool'>,
+      SharedVector<'bool'>,
+    ];
+    return refOf(old.and(done).or(next.and(done.not())));
+  }
+  return refOf(done.select(new SharedVector(before), new SharedVector(after)));
 }
 
 /** A refusal that ranges which widen from step to step may have brought about. */

@@ -75,6 +75,7 @@ export class Trace {
     if (this.nodes.length >= MAX_NODES) this.#expectSize();
     const type = 'fractionBits' in shape && shape.kind !== 'constant' ? bounded(op, shape, bounds) : shape;
     if (op === 'carried/1' || op === 'iterate/1') loop = this.#loops.at(-1) ?? 0;
+    if (op === 'step/1') loop = (attrs.loop ?? 0) + 1;
     const { lo, hi } = bounds;
     const ref: Ref = { trace: this, index: this.nodes.length, type: type as ValueType, lo, hi, loop };
     // Reading a stack is most of the cost of a node; a constant takes the line of the operation it is written for.
@@ -113,6 +114,18 @@ export class Trace {
   #expectSize(): void {
     if (this.nodes.length + this.#repeated < MAX_NODES) return;
     fail('PROGRAM_SIZE', `the plan has more than ${MAX_NODES} operations, each step of a loop counted`);
+  }
+
+  /** A number for each step of a loop, which must be under way. */
+  numberOfStep(loop: number, numbers: readonly bigint[], fractionBits: number): Ref {
+    if (!this.#loops.includes(loop + 1)) outOfStep();
+    let [lo, hi] = [numbers[0] ?? 0n, numbers[0] ?? 0n];
+    for (const number of numbers) {
+      if (number < lo) lo = number;
+      if (number > hi) hi = number;
+    }
+    const shape: Shape = { kind: 'shared', length: 1, dtype: 'int', fractionBits };
+    return this.emit('step/1', [], shape, { lo, hi }, { loop, values: numbers.map(String), fractionBits });
   }
 
   constant(value: bigint, fractionBits: number): Ref {
