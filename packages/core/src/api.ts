@@ -152,6 +152,8 @@ export const TaskCheck = z.strictObject({
       ),
     }),
   ),
+  /** Whether those who would take part are enough: every seat, and the least number of each role. */
+  starts: z.boolean(),
   learns: z.array(z.string()),
 });
 export type TaskCheck = z.infer<typeof TaskCheck>;

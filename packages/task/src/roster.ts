@@ -73,6 +73,14 @@ export function checkRoster(roster: Roster, spec: TaskSpec, plan: Plan): void {
   }
 }
 
+/** Whether a task can start without some of those that it invites: every seat is filled, and every role has enough. */
+export function startsWithout(missing: (node: NodeId) => boolean, spec: TaskSpec, plan: Plan): boolean {
+  if (spec.seats.some(missing)) return false;
+  return Object.entries(spec.roles).every(
+    ([role, nodes]) => nodes.filter((node) => !missing(node)).length >= (plan.roles[role]?.min ?? 1),
+  );
+}
+
 /** @throws {NodeError} `TASK_ROSTER` when the chain says something else than the coordinator. */
 export function expectRoster(roster: Roster, onChain: Hash): void {
   if (onChain !== roster.hash) throw badRoster('the coordinator shows another roster than the chain');

@@ -69,6 +69,7 @@ describe('a task among three holders and an analyst', () => {
     expect(check.members.find(({ verdict }) => verdict === 'refuse')?.reasons).toEqual([
       { message: 'column is closed', line: 4 },
     ]);
+    expect(check.starts).toBe(true);
     expect(check.learns[1]).toContain('analyst learns');
     expect(net.nodes.flatMap(({ tasks }) => tasks.list())).toEqual([]);
     // What was asked can be submitted: its number was not used up.

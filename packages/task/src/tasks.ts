@@ -8,6 +8,7 @@ import { Coordinator, type CoordinatorOptions, type TracedRequest } from './coor
 import type { AnalystSecret } from './coordinator/desk.ts';
 import { Notifier } from './deadline.ts';
 import type { ControlAnswers, ControlRequest } from './messages.ts';
+import { startsWithout } from './roster.ts';
 import { coordinatorView, workerView } from './view.ts';
 import { Worker, type WorkerOptions } from './worker/worker.ts';
 
@@ -88,7 +89,9 @@ export class Tasks implements TaskService {
       const roles = Object.keys(spec.roles).filter((role) => spec.roles[role]?.includes(node));
       return { node, org: orgOf(node), roles, seat: seat < 0 ? null : seat, ...answer };
     });
-    return { name: traced.plan.name, protocol: spec.protocol, members, learns: describePlan(traced.plan) };
+    const willing = new Set(members.flatMap(({ node, verdict }) => (verdict === 'allow' ? [node] : [])));
+    const starts = startsWithout((node) => !willing.has(node), spec, traced.plan);
+    return { name: traced.plan.name, protocol: spec.protocol, members, starts, learns: describePlan(traced.plan) };
   }
 
   /** Who would not take part. Nobody is asked where the seats are named, or everyone has to sit in any case. */

@@ -345,7 +345,14 @@ describe('tasks over the API', () => {
                     reasons: [{ message: 'column is closed', line: 4 }],
                   }
                 : { verdict: 'allow' as const, code: '', reasons: [] };
-            return { name: 'ages', protocol: 'rep3/1', members: [{ ...member, ...said }], learns: ['a histogram'] };
+            const starts = said.verdict === 'allow';
+            return {
+              name: 'ages',
+              protocol: 'rep3/1',
+              members: [{ ...member, ...said }],
+              starts,
+              learns: ['a histogram'],
+            };
           },
           list: () => [view],
           view: () => view,
@@ -396,7 +403,7 @@ describe('tasks over the API', () => {
     expect(JSON.parse(machine.out)).toMatchObject({ taskId, phase: 'settled', result: { ages: [1, 2, null] } });
   });
 
-  test('check tells what the peers would say, and by its exit code whether all would take part', async () => {
+  test('check tells what the peers would say, and by its exit code whether the task would start', async () => {
     for (const [phase, code, words] of [
       ['settled', 0, 'takes part'],
       ['refused', 5, 'line 4: column is closed'],

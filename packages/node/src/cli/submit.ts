@@ -65,7 +65,7 @@ export function registerSubmit(task: Command, context: Context): void {
       const program = await readProgram(path);
       const client = await clientOf(global);
       const check = await client.check(await requestOf(client, program, options));
-      context.exitCode = check.members.every(({ verdict }) => verdict === 'allow') ? 0 : 5;
+      context.exitCode = check.starts ? 0 : 5;
       answer(context, global, check, () => renderCheck(check, context.out.paint));
     });
 

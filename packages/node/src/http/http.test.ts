@@ -39,7 +39,7 @@ class OneTask implements TaskService {
   async check(request: SubmitRequest) {
     this.submitted.push(request);
     const member = { node, org: 'A', roles: ['holder'], seat: null, verdict: 'ask' as const, code: '', reasons: [] };
-    return { name: 'sum', protocol: 'p/1', members: [member], learns: [] };
+    return { name: 'sum', protocol: 'p/1', members: [member], starts: false, learns: [] };
   }
   list() {
     return [view];

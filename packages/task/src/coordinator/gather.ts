@@ -1,10 +1,9 @@
 /** Asking the invited: offers, until everyone has answered or it is time to start with those who have. @module */
-import { invitedNodes, NodeError, type NodeId, type Plan, type TaskId, type TaskSpec } from '@2pm/core';
-import { checkRoster, type Roster, rosterOf } from '../roster.ts';
+import { invitedNodes, NodeError, type NodeId, type TaskId } from '@2pm/core';
+import { checkRoster, type Roster, rosterOf, startsWithout } from '../roster.ts';
 import { asNodeError } from './attempt.ts';
 import type { Desk } from './desk.ts';
 import { uphold } from './ledger-steps.ts';
-import type { CoordinatorTask } from './log.ts';
 
 /** Start this long before joinBy with those who have consented, so that the transaction is in time. */
 const START_MARGIN_MS = 3_000;
@@ -33,7 +32,8 @@ export async function gather(desk: Desk, taskId: TaskId, signal: AbortSignal): P
       desk.book.changes(taskId).until(() => {
         const task = desk.book.task(taskId);
         // One refusal can settle the question before everyone has answered.
-        return invited.every(answered) || cannotStart(task, plan, spec) ? true : undefined;
+        const decided = invited.every(answered) || !startsWithout((node) => task.refusals.has(node), spec, plan);
+        return decided ? true : undefined;
       }, offers),
     ]);
   } finally {
@@ -50,14 +50,6 @@ export async function gather(desk: Desk, taskId: TaskId, signal: AbortSignal): P
     throw new NodeError(refused.code, refused.reasons[0]?.message ?? 'a member refused', { fault: 'policy' });
   }
   desk.book.log(taskId, { type: 'chosen', consents: roster.consents, at: desk.clock.now() });
-}
-
-/** True once refusals make it impossible to fill every seat and role. */
-function cannotStart(task: CoordinatorTask, plan: Plan, spec: TaskSpec): boolean {
-  if (spec.seats.some((seat) => task.refusals.has(seat))) return true;
-  return Object.entries(spec.roles).some(
-    ([role, nodes]) => nodes.filter((node) => !task.refusals.has(node)).length < (plan.roles[role]?.min ?? 1),
-  );
 }
 
 /** Nobody answers for a task that the chain has lost. */
