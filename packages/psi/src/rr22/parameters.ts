@@ -17,7 +17,6 @@ import { type Capacity, checkCapacity, tagBytesFor } from '../capacity.ts';
 import { ITEM_BYTES } from '../items.ts';
 import { type Rr22Mode, rr22CardOf } from './card.ts';
 import type { PairSetup } from './pair-setup.ts';
-import { checkPayloadBytes } from './payloads.ts';
 
 export interface Rr22Options extends Rr22Mode {
   channel: Channel;
@@ -66,6 +65,8 @@ export interface Rr22Parameters {
 const LARGEST_CAPACITY = 2 ** 24;
 /** The hash join reads its first word whole. */
 const SHORTEST_TAG = 8;
+const MOST_PAYLOAD_BYTES = 4_096;
+const MOST_PAYLOAD_BYTES_OF_ALL = 2 ** 31;
 
 /** @throws {NodeError} `PSI_BAD_CAPACITY`, `PSI_BAD_MODE`, `PSI_BAD_PAYLOADS`. */
 export function rr22Parameters(
@@ -88,6 +89,16 @@ export function rr22Parameters(
     tagBytes: checked ? ITEM_BYTES : Math.max(SHORTEST_TAG, tagBytesFor(capacity, parts)),
     payloadBytes,
   };
+}
+
+/** @throws {NodeError} `PSI_BAD_PAYLOADS`. */
+function checkPayloadBytes(payloadBytes: number, { sender }: Capacity): void {
+  const whole = Number.isInteger(payloadBytes) && payloadBytes >= 0 && payloadBytes <= MOST_PAYLOAD_BYTES;
+  if (whole && payloadBytes * sender <= MOST_PAYLOAD_BYTES_OF_ALL) return;
+  throw new NodeError('PSI_BAD_PAYLOADS', `payloads of ${payloadBytes} bytes for ${sender} items`, {
+    fault: 'caller',
+    fix: `Bring up to ${MOST_PAYLOAD_BYTES} bytes an item, and 2 GiB in all.`,
+  });
 }
 
 /**

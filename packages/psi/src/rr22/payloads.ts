@@ -30,7 +30,6 @@ import { ROW_BYTES, type Rows } from '@2pm/crypto/okvs';
 import type { VoleContext } from '@2pm/crypto/vole';
 import { type Kernels, pieces } from '@2pm/crypto/wasm';
 import { FRAME_BYTES } from '../bound-channel.ts';
-import type { Capacity } from '../capacity.ts';
 import { ITEM_BYTES } from '../items.ts';
 import type { Rr22Setup } from './session.ts';
 
@@ -48,20 +47,8 @@ export interface PadSource extends Pick<VoleContext, 'kernels' | 'crypto' | 'ses
   payloadBytes: number;
 }
 
-const MOST_BYTES = 4_096;
-const MOST_BYTES_OF_ALL = 2 ** 31;
 const CHUNK = 4_096;
 const BLOCK_WORDS = ITEM_BYTES / 4;
-
-/** @throws {NodeError} `PSI_BAD_PAYLOADS`. */
-export function checkPayloadBytes(payloadBytes: number, { sender }: Capacity): void {
-  const whole = Number.isInteger(payloadBytes) && payloadBytes >= 0 && payloadBytes <= MOST_BYTES;
-  if (whole && payloadBytes * sender <= MOST_BYTES_OF_ALL) return;
-  throw new NodeError('PSI_BAD_PAYLOADS', `payloads of ${payloadBytes} bytes for ${sender} items`, {
-    fault: 'caller',
-    fix: `Bring up to ${MOST_BYTES} bytes an item, and 2 GiB in all.`,
-  });
-}
 
 /** A copy: what is sent is what the caller held at the call. @throws {NodeError} `PSI_BAD_PAYLOADS`. */
 export function ownPayloads(payloads: Uint8Array | undefined, items: Uint8Array, payloadBytes: number): Uint8Array {
