@@ -14,10 +14,12 @@ import {
 } from '@2pm/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Budget } from './budget.ts';
+import { opensCommitment } from './commitment.ts';
 import { parseContract } from './contract/contract.ts';
+import { checkDataset } from './dataset-check.ts';
 import { DEFAULT_LIMITS, type Engine } from './engine/engine.ts';
 import { inlineEngine } from './engine/inline.ts';
-import { checkDataset, dataHolder, opensCommitment } from './holder.ts';
+import { dataHolder } from './holder.ts';
 import { fileSource } from './sources/file/file-source.ts';
 
 const id = (n: number) => `0x${String(n).padStart(40, '0')}` as NodeId;

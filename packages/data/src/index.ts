@@ -1,4 +1,5 @@
 export { Budget } from './budget.ts';
+export { opensCommitment } from './commitment.ts';
 export {
   type Contract,
   type LoadedContract,
@@ -11,6 +12,7 @@ export {
 } from './contract/contract.ts';
 export { type DraftRequest, draftContract } from './contract/draft.ts';
 export { openContract } from './contract/server.ts';
+export { type CheckOptions, checkDataset, checkKey } from './dataset-check.ts';
 export { type ChildEngine, childEngine } from './engine/child-engine.ts';
 export {
   type AppendJob,
@@ -24,14 +26,7 @@ export {
   type ResultTable,
 } from './engine/engine.ts';
 export { inlineEngine } from './engine/inline.ts';
-export {
-  type CheckOptions,
-  checkDataset,
-  checkKey,
-  type DataHolderOptions,
-  dataHolder,
-  opensCommitment,
-} from './holder.ts';
+export { type DataHolderOptions, dataHolder } from './holder.ts';
 export { keyedTable } from './keys/keyed.ts';
 export { Lineage } from './lineage.ts';
 export { type CompiledLocal, compileLocal, type TableBinding } from './plan-sql.ts';
