@@ -19,6 +19,8 @@ export interface ProtocolCard {
   seats: number;
   /** The most, where it varies. */
   maxSeats?: number;
+  /** The last seat computes on nothing: it makes random values for the others, and must bring no data. */
+  dealer?: true;
   /** What each kind of party learns beyond its output, in plain words. */
   learns: string[];
   /** And where the plan joins rows; absent where the protocol joins none. */

@@ -18,7 +18,7 @@ export const TaskSpec = z.strictObject({
   planHash: Hash,
   /** Invited nodes by role of the plan; each list ascending, no node twice. */
   roles: z.record(z.string(), z.array(NodeId).min(1).max(64)),
-  /** The computing parties, in seat order. */
+  /** The computing parties, in seat order; the last is the dealer if the protocol has one. */
   seats: z.array(NodeId).min(2).max(8),
   /** Protocol card id of the shared placement, e.g. `rep3-semi-honest/1`. */
   protocol: z.string().max(64),

@@ -1,5 +1,9 @@
-export { additiveScheduleHash, additiveSemiHonest, runAdditiveCircuit, runOnShares } from './additive/backend.ts';
+export { additiveSemiHonest, runAdditiveCircuit, runOnShares } from './additive/backend.ts';
 export { ADDITIVE_SEMI_HONEST } from './additive/card.ts';
+export { additiveDealerSemiHonest, runDealtCircuit } from './additive/dealer.ts';
+export { ADDITIVE_DEALER_SEMI_HONEST } from './additive/dealer-card.ts';
+export { dealerTraffic } from './additive/dealer-traffic.ts';
+export { additiveScheduleHash } from './additive/session.ts';
 export { type AdditiveTraffic, additiveTraffic } from './additive/traffic.ts';
 export { sharedBackends } from './backends.ts';
 export { REP3_SEMI_HONEST } from './card.ts';

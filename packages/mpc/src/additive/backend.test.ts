@@ -7,6 +7,7 @@ import { type Circuit, CircuitBuilder, type Gate } from '../circuit.ts';
 import { evaluatePlain } from '../plain.ts';
 import { type Simulation, simulateSeats } from '../simulate.ts';
 import { additiveSemiHonest, runAdditiveCircuit } from './backend.ts';
+import { additiveDealerSemiHonest, runDealtCircuit } from './dealer.ts';
 import { open } from './outputs.ts';
 import { additiveTraffic } from './traffic.ts';
 
@@ -44,23 +45,43 @@ function planOf(
 const PLAN = planOf(3, 2n ** 30n, [['suppress/1', { min: 5 }], ['mul/1'], ['lt/1'], ['eq/1']]);
 const ROWS = [BigInt64Array.of(11n, 12n, -13n), BigInt64Array.of(4n, 12n, 6n)];
 
-function simulate(plan: Plan, rows: readonly BigInt64Array[], more: Partial<Simulation> = {}) {
+/** Where correlations come from. */
+const SOURCES = {
+  pairs: { backend: additiveSemiHonest, run: runAdditiveCircuit, dealers: 0 },
+  dealer: { backend: additiveDealerSemiHonest, run: runDealtCircuit, dealers: 1 },
+} as const;
+
+/** `seats`: those that compute. */
+type More = Partial<Simulation> & { from?: keyof typeof SOURCES };
+
+function simulate(plan: Plan, rows: readonly BigInt64Array[], { from = 'pairs', seats = 2, ...more }: More = {}) {
+  const { backend, dealers } = SOURCES[from];
   const inputs = new Map([['h', [rows]]]);
   const simulation = { plan, sid: SID, roles: { h: 1 }, inputs, rng: seededRng(1), crypto: nodeCrypto, ...more };
-  return { result: simulateSeats(additiveSemiHonest, simulation), expected: evaluatePlain(plan, { h: 1 }, inputs) };
+  return {
+    result: simulateSeats(backend, { ...simulation, seats: seats + dealers }),
+    expected: evaluatePlain(plan, { h: 1 }, inputs),
+  };
 }
 
 /** Runs a circuit on the holder's words and adds the shares of its outputs up. */
-async function runCircuit(circuit: Circuit, inputs: readonly bigint[], seed = 1, more: Partial<Simulation> = {}) {
+async function runCircuit(
+  circuit: Circuit,
+  inputs: readonly bigint[],
+  seed = 1,
+  { from = 'pairs', seats: computing = 2, ...more }: More = {},
+) {
+  const { backend, run, dealers } = SOURCES[from];
   const widths = circuit.outputs.map(({ value }) => circuit.gates[value] as Gate);
   const { seats, opened } = await simulateSeats(
     {
-      ...additiveSemiHonest,
+      ...backend,
       check: () => {},
-      runSeat: (context) => runAdditiveCircuit(circuit, context),
+      runSeat: (context) => run(circuit, context),
       open: (_plan, _roles, node, shares) => {
         const { form, length } = widths[node] as Gate;
-        const buffers = shares.map((share) => share.slice().buffer);
+        expect(shares.slice(computing).map((share) => share.length)).toEqual(new Array(dealers).fill(0));
+        const buffers = shares.slice(0, computing).map((share) => share.slice().buffer);
         if (form === 'bits') {
           const packed = buffers.map((buffer) => new Uint32Array(buffer));
           const all = (i: number) => packed.reduce((sum, share) => sum ^ share[i >> 5]!, 0);
@@ -77,6 +98,7 @@ async function runCircuit(circuit: Circuit, inputs: readonly bigint[], seed = 1,
     },
     {
       ...{ plan: PLAN, sid: SID, roles: { h: 1 }, rng: seededRng(seed), crypto: nodeCrypto, ...more },
+      seats: computing + dealers,
       inputs: new Map([['h', [[BigInt64Array.from(inputs)]]]]),
     },
   );
@@ -157,10 +179,13 @@ const word = fc.oneof(
 
 describe('a run opens to what the circuit says in the clear', () => {
   test.each([
-    [2, 4],
-    [3, 2],
-    [4, 1],
-  ])('for random circuits of every exact gate, with %i seats', async (seats, numRuns) => {
+    ['pairs', 2, 4],
+    ['pairs', 3, 2],
+    ['pairs', 4, 1],
+    ['dealer', 2, 20],
+    ['dealer', 3, 8],
+    ['dealer', 4, 2],
+  ] as const)('for random circuits of every exact gate, from %s, with %i seats', async (from, seats, numRuns) => {
     const step = fc.record({ op: fc.nat(), picks: fc.tuple(fc.nat(), fc.nat()), constant: word });
     const cases = fc.record({
       length: fc.integer({ min: 1, max: 70 }),
@@ -206,7 +231,7 @@ describe('a run opens to what the circuit says in the clear', () => {
           }
         });
         for (const { op } of circuit.gates) tried.add(op);
-        const { values: opened } = await runCircuit(circuit, values.slice(0, 2 * length), seed, { seats });
+        const { values: opened } = await runCircuit(circuit, values.slice(0, 2 * length), seed, { from, seats });
         expect(opened).toEqual(evaluate(circuit, values));
       }),
       { numRuns },
@@ -214,7 +239,12 @@ describe('a run opens to what the circuit says in the clear', () => {
     expect(tried.size).toBeGreaterThan(seats === 4 ? 12 : 15);
   });
 
-  test.each([2, 3])('for matrices of any shape, with %i seats', async (seats) => {
+  test.each([
+    ['pairs', 2],
+    ['pairs', 3],
+    ['dealer', 2],
+    ['dealer', 3],
+  ] as const)('for matrices of any shape, from %s, with %i seats', async (from, seats) => {
     const shapes = [
       [1, 1, 1],
       [2, 3, 4],
@@ -229,10 +259,14 @@ describe('a run opens to what the circuit says in the clear', () => {
       }
     });
     const inputs = fc.sample(word, { numRuns: 80, seed: 3 });
-    expect((await runCircuit(circuit, inputs, 1, { seats })).values).toEqual(evaluate(circuit, inputs));
+    expect((await runCircuit(circuit, inputs, 1, { from, seats })).values).toEqual(evaluate(circuit, inputs));
   });
 
-  test.each([5])('for what turns words to bits and back, with %i seats', async (seats) => {
+  test.each([
+    ['pairs', 5],
+    ['dealer', 5],
+    ['dealer', 7],
+  ] as const)('for what turns words to bits and back, from %s, with %i seats', async (from, seats) => {
     const edges = [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 32n, -(2n ** 32n), 3n];
     const inputs = [...edges, ...fc.sample(word, { numRuns: 2, seed: seats })];
     const { length } = inputs;
@@ -241,18 +275,22 @@ describe('a run opens to what the circuit says in the clear', () => {
       b.bits('zero', length, [x]);
       b.words('inject', length, [b.bits('negative', length, [x])]);
     });
-    const { seats: ran, values } = await runCircuit(circuit, inputs, 1, { seats });
+    const { seats: ran, values } = await runCircuit(circuit, inputs, 1, { from, seats });
     expect(values).toEqual(evaluate(circuit, inputs));
     expect(new Set(ran.map(({ transcript }) => transcript)).size).toBe(1);
   });
 
-  // Before and after 1 each; products 2, transfers 3, and 1 where pairs adjust their bits. Then a comparison and a choice.
+  // Before and after 1 each; products 2, transfers 3, and 1 where pairs adjust their bits, or a dealer's one. Then a comparison
+  // and a choice.
   test.each([
-    [2, 1 + 5 + 7 + 1],
-    [3, 1 + 6 + 11 + 1],
-    [4, 1 + 6 + 12 + 1],
-  ])('for the plan of a task, with %i seats', async (seatCount, rounds) => {
-    const { result, expected } = simulate(PLAN, ROWS, { seats: seatCount });
+    ['pairs', 2, 1 + 5 + 7 + 1],
+    ['pairs', 3, 1 + 6 + 11 + 1],
+    ['pairs', 4, 1 + 6 + 12 + 1],
+    ['dealer', 2, 1 + 1 + 7 + 1],
+    ['dealer', 3, 1 + 1 + 11 + 1],
+    ['dealer', 4, 1 + 1 + 12 + 1],
+  ] as const)('for the plan of a task, from %s, with %i seats', async (from, seatCount, rounds) => {
+    const { result, expected } = simulate(PLAN, ROWS, { from, seats: seatCount });
     const { opened, seats } = await result;
     expect(opened).toEqual(expected);
     expect([...opened.values()][0]).toEqual([null, 12n, -13n]);
@@ -260,23 +298,29 @@ describe('a run opens to what the circuit says in the clear', () => {
     expect(new Set(seats.map(({ transcript }) => transcript)).size).toBe(1);
   });
 
-  test('without a transfer where no operation takes one', async () => {
+  test.each([
+    ['pairs', [32, 32, 64, 64]],
+    ['dealer', [...new Array(6).fill(48), ...new Array(6).fill(128)]],
+  ] as const)('without a correlation from %s where no operation takes one', async (from, frames) => {
     const sent: number[] = [];
     const plan = planOf(3, 2n ** 30n, [['add/1']]);
-    const { result, expected } = simulate(plan, ROWS, { wrap: traced(sent) });
+    const { result, expected } = simulate(plan, ROWS, { from, wrap: traced(sent) });
     expect((await result).opened).toEqual(expected);
-    expect(sent).toEqual([32, 32, 64, 64]);
+    expect(sent).toEqual(frames);
   });
 });
 
 describe('truncation', () => {
   test.each([
-    [2, 190, [1, 2, 13, 16, 31, 32, 40, 61, 62]],
-    [3, 40, [1, 2, 16, 31, 62]],
-    [4, 10, [1, 33, 62]],
+    ['pairs', 2, 190, [1, 2, 13, 16, 31, 32, 40, 61, 62]],
+    ['pairs', 3, 40, [1, 2, 16, 31, 62]],
+    ['pairs', 4, 10, [1, 33, 62]],
+    ['dealer', 2, 190, [1, 2, 13, 16, 31, 32, 40, 61, 62]],
+    ['dealer', 3, 40, [1, 2, 16, 31, 62]],
+    ['dealer', 4, 10, [1, 33, 62]],
   ] as const)(
-    'rounds to a neighbour, never further, whatever is cut off, with %i seats',
-    async (seats, numRuns, cuts) => {
+    'rounds to a neighbour, never further, whatever is cut off, from %s, with %i seats',
+    async (from, seats, numRuns, cuts) => {
       const inputs = [
         ...[0n, 1n, -1n, EDGE - 1n, -EDGE, EDGE - 2n ** 16n, -EDGE + 1n, 2n ** 16n, -(2n ** 16n), 2n ** 61n],
         ...fc.sample(fc.bigInt({ min: -EDGE, max: EDGE - 1n }), { numRuns, seed: 1 }),
@@ -287,7 +331,7 @@ describe('truncation', () => {
         for (const bits of cuts)
           b.truncate(b.words('add', inputs.length, [x, b.words('constant', inputs.length, [])]), bits);
       });
-      const { values } = await runCircuit(circuit, inputs, 1, { seats });
+      const { values } = await runCircuit(circuit, inputs, 1, { from, seats });
       let rounded = 0;
       for (const [index, { op, constant = 0n }] of circuit.gates.entries()) {
         if (op !== 'truncate') continue;
@@ -302,11 +346,14 @@ describe('truncation', () => {
   );
 
   test.each([
-    [2, 10_000],
-    [3, 2_000],
-  ])('rounds up as often as the fraction says, with %i seats', async (seats, length) => {
+    ['pairs', 2, 10_000],
+    ['pairs', 3, 2_000],
+    ['dealer', 2, 10_000],
+    ['dealer', 3, 2_000],
+  ] as const)('rounds up as often as the fraction says, from %s, with %i seats', async (from, seats, length) => {
     const circuit = circuitOf(length, (b, input) => void b.truncate(input(0, length), 16));
     const { values } = await runCircuit(circuit, new Array<bigint>(length).fill(-(5n << 16n) + 2n ** 14n), 1, {
+      from,
       seats,
     });
     const up = values[1]!.filter((value) => value === -4n).length;
@@ -343,7 +390,12 @@ function tampering(channel: Channel, alter: (frame: Uint8Array) => Uint8Array[])
   };
 }
 
-test.each([2, 3])('nothing of the data shows in lengths or order of frames, with %i seats', async (seats) => {
+test.each([
+  ['pairs', 2],
+  ['pairs', 3],
+  ['dealer', 2],
+  ['dealer', 3],
+] as const)('nothing of the data shows in lengths or order of frames, from %s, with %i seats', async (from, seats) => {
   const trace = async (rows: BigInt64Array[], seed: number) => {
     const sent = new Map<string, number[]>();
     const wrap = (channel: Channel, seat: number, peer: number) => {
@@ -351,7 +403,7 @@ test.each([2, 3])('nothing of the data shows in lengths or order of frames, with
       sent.set(`${seat} to ${peer}`, lengths);
       return traced(lengths)(channel);
     };
-    await simulate(PLAN, rows, { wrap, rng: seededRng(seed), seats }).result;
+    await simulate(PLAN, rows, { from, wrap, rng: seededRng(seed), seats }).result;
     return sent;
   };
   const zeros = BigInt64Array.of(0n, 0n, 0n);

@@ -1,7 +1,7 @@
 /**
  * A seat's links to all others: agreement on what is about to run, rounds, and the comparison of transcripts at the end.
- * The first frame each way is the hash of everything that the seats must agree on, the last the digests of all message
- * streams of the seat.
+ * The first frame each way begins with the hash of everything that the seats must agree on, the last is the digests of all
+ * message streams of the seat.
  * @module
  */
 import { concatBytes, equalBytes, fromHex, type Hash, NodeError, taggedHash } from '@2pm/core';
@@ -11,24 +11,36 @@ import { Link, type LinkContext } from './link.ts';
 export class Links {
   /** In the order of the other seats. */
   readonly all: readonly Link[];
+  /** To those that compute: to all but a dealer. */
+  readonly computing: readonly Link[];
   readonly #seat: number;
   readonly #binding: Hash;
 
-  constructor(context: LinkContext, protocol: string, binding: Hash) {
+  /** `dealer`: a seat that takes part in no round. */
+  constructor(context: LinkContext, protocol: string, binding: Hash, dealer?: number) {
     this.#seat = context.seat;
     this.#binding = binding;
     const peers = Array.from({ length: context.channels.size + 1 }, (_, seat) => seat).filter(
       (seat) => seat !== context.seat,
     );
     this.all = peers.map((peer) => new Link(context, peer, protocol));
+    this.computing = this.all.filter(({ peer }) => peer !== dealer);
   }
 
-  /** @throws {NodeError} `MPC_SCHEDULE_MISMATCH` when another seat is about to run something else. */
-  async begin(): Promise<void> {
+  /**
+   * `secrets`: what to say to each other seat, of one length everywhere. Gives what they say.
+   * @throws {NodeError} `MPC_SCHEDULE_MISMATCH` when another seat is about to run something else.
+   */
+  async begin(secrets: readonly Uint8Array[] = []): Promise<Uint8Array[]> {
     const binding = fromHex(this.#binding);
-    const theirs = await Promise.all(this.all.map((link) => link.swap(binding, binding.length)));
+    const theirs = await Promise.all(
+      this.all.map((link, i) => {
+        const frame = concatBytes(binding, secrets[i] ?? new Uint8Array(0));
+        return link.swap(frame, frame.length);
+      }),
+    );
     for (const [i, { peer }] of this.all.entries()) {
-      if (equalBytes(theirs[i] as Uint8Array, binding)) continue;
+      if (equalBytes((theirs[i] as Uint8Array).subarray(0, binding.length), binding)) continue;
       throw new NodeError(
         'MPC_SCHEDULE_MISMATCH',
         `seats ${this.#seat} and ${peer} are about to run different computations`,
@@ -38,12 +50,13 @@ export class Links {
         },
       );
     }
+    return theirs.map((frame) => frame.slice(binding.length));
   }
 
-  /** One round: the same message to every seat, and one of each, one behind another. Empty ones are not sent. */
+  /** One round: the same message to every computing seat, and one of each, one behind another. Empty ones are not sent. */
   async exchange({ send, prepare, expect }: Exchange): Promise<Uint8Array> {
     prepare?.(0, send.length);
-    const answers = await Promise.all(this.all.map((link) => link.swap(send, expect)));
+    const answers = await Promise.all(this.computing.map((link) => link.swap(send, expect)));
     return answers.length === 1 ? (answers[0] as Uint8Array) : concatBytes(...answers);
   }
 

@@ -4,16 +4,26 @@
  * The recipient adds them up. There is no redundancy: a seat that adds to its share shifts the result, and no one sees it.
  * @module
  */
-import { admitsSeats, NodeError, type Plan, type RoleSizes } from '@2pm/core';
-import type { Gate } from '../circuit.ts';
+import { admitsSeats, concatBytes, NodeError, type Plan, type RoleSizes } from '@2pm/core';
+import type { Circuit, Gate } from '../circuit.ts';
 import { lower } from '../lower.ts';
 import { add, xor } from '../rep3/kernels.ts';
 import { bytesOf, packedLength, toPacked, toWords } from '../rep3/share.ts';
 import { ADDITIVE_SEMI_HONEST } from './card.ts';
 import type { Share } from './engine.ts';
 
+/** A seat's messages, by node, of its shares of each of the circuit's outputs. */
+export function packOutputs({ gates, outputs }: Circuit, shares: readonly Share[][]): Map<number, Uint8Array> {
+  return new Map(
+    outputs.map(({ node, value, ok }, i) => {
+      const parts = [value, ok ?? value].map((gate) => gates[gate]?.length ?? 0);
+      return [node, concatBytes(...(shares[i] ?? []).map((share, part) => outputBytes(share, parts[part] ?? 0)))];
+    }),
+  );
+}
+
 /** Bits beyond the length are cleared. */
-export function outputBytes(share: Share, length: number): Uint8Array {
+function outputBytes(share: Share, length: number): Uint8Array {
   if (share instanceof BigUint64Array) return bytesOf(share);
   const out = share.slice(0, packedLength(length));
   if (length % 32 !== 0) out[out.length - 1] = (out[out.length - 1] ?? 0) & ((1 << (length % 32)) - 1);

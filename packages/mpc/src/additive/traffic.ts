@@ -5,9 +5,9 @@ import { silentOtMessageBytes } from '@2pm/crypto/ot';
 import type { Circuit, Gate } from '../circuit.ts';
 import { lower } from '../lower.ts';
 import { packedLength } from '../rep3/share.ts';
-import { plannedFor } from './backend.ts';
 import { type Demand, demandOf, portionsOf } from './demand.ts';
 import { preprocessingOf } from './preprocessing.ts';
+import { plannedFor } from './session.ts';
 import { directionOf } from './transfers.ts';
 import { tripleBytes } from './triples.ts';
 
@@ -22,7 +22,8 @@ export interface AdditiveTraffic {
   outputs: number;
 }
 
-const DIGEST = 32;
+/** Bytes of a digest, and of the hash of what seats agree on. */
+export const DIGEST = 32;
 
 export function additiveTraffic(plan: Plan, roles: RoleSizes, seats = 2): AdditiveTraffic {
   const { circuit, planned } = plannedFor(lower(plan, roles), seats);
@@ -31,7 +32,7 @@ export function additiveTraffic(plan: Plan, roles: RoleSizes, seats = 2): Additi
   const sent = Array.from({ length: seats }, (_, seat) => {
     // Before: what the seats agree on. After: the digests of both directions of each pair of this seat.
     let all = peers * (DIGEST + 2 * DIGEST * peers + tripleBytes(demand) + openedBytes(circuit, demand));
-    if (seats === 2) all += transferBytes(demand, seat) + (seat === 0 ? 64 : 8) * demand.carries;
+    if (seats === 2) all += transferBytes(demand, seat) + tableBytes(demand, seat);
     else if (demand.bits > 0) {
       const bits = { ...demand, carries: 0, crossWords: 0, choices: 0 };
       // By place in the pair, of which both are alike; then what a pair adjusts.
@@ -47,8 +48,8 @@ export function additiveTraffic(plan: Plan, roles: RoleSizes, seats = 2): Additi
   };
 }
 
-/** Bytes of masked operands, to each other seat. */
-function openedBytes({ gates }: Circuit, { words, bits, crossWords, matrices }: Demand): number {
+/** Bytes of masked operands, to each other computing seat. */
+export function openedBytes({ gates }: Circuit, { words, bits, crossWords, matrices }: Demand): number {
   const choices = gates.reduce((sum, { op, args: [bit, word] }) => {
     const chosen = (op === 'mul' || op === 'dot') && gates[bit ?? -1]?.form === 'bits';
     return chosen ? sum + sizeOf(gates[bit ?? -1]) + sizeOf(gates[word ?? -1]) : sum;
@@ -70,7 +71,13 @@ function transferBytes(demand: Demand, place: number, peers = 1): number {
   return asSender + asReceiver + words.reduce((sum, { transfers }) => sum + 8 * transfers, 0);
 }
 
-function outputBytes({ gates, outputs }: Circuit): number {
+/** Between two, what reads a table of four bits at a time, and the tables. */
+export function tableBytes({ carries }: Demand, seat: number): number {
+  return (seat === 0 ? 64 : 8) * carries;
+}
+
+/** Of a seat's output shares. */
+export function outputBytes({ gates, outputs }: Circuit): number {
   return outputs.reduce((sum, { value, ok }) => sum + sizeOf(gates[value]) + sizeOf(gates[ok ?? -1]), 0);
 }
 

@@ -24,7 +24,7 @@ export class Masks {
 
   readonly #sid: Hash;
 
-  /** `seed`: 16 uniform bytes, known to exactly those who may know the stream. */
+  /** `seed`: 16 uniform bytes, or those of each of the two; known to exactly those who may know the stream. */
   constructor(crypto: CryptoProvider, seed: Uint8Array, sid: Hash) {
     this.#crypto = crypto;
     this.#sid = sid;
