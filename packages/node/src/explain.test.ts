@@ -33,20 +33,26 @@ describe('an explanation', () => {
     expect(text).toContain('3 to 16 holder, with flights  costs below are for 3');
     expect(text).toMatch(/· \d+ rounds, rep3-semi-honest\/1/);
     expect(text).toMatch(/· .* sent by each computing party/);
+    expect(text).toMatch(/with additive-dealer-semi-honest\/1: .* sent by each of 2, .* by the dealer;/);
     expect(text.split('\n').length).toBeLessThan(40);
   });
 
   test('tells what the other protocols take, or why they cannot run it', async () => {
     const { others = [], cost } = explainPlan(await traced('01-flight-delays'), {});
-    expect(others.map(({ protocol }) => protocol)).toEqual(['rep3-malicious/1', 'additive-semi-honest/1']);
-    const [malicious, additive] = others.map((other) => ('refused' in other ? undefined : other));
+    const protocols = ['rep3-malicious/1', 'additive-semi-honest/1', 'additive-dealer-semi-honest/1'];
+    expect(others.map(({ protocol }) => protocol)).toEqual(protocols);
+    const [malicious, additive, dealt] = others.map((other) => ('refused' in other ? undefined : other));
     expect(malicious?.seatBytes[0]).toBeGreaterThan(cost?.seatBytes[0] ?? 0);
     expect(malicious?.learns.join(' ')).toContain('whatever it sends');
     // Transfers alone take that much, however few.
     expect(additive?.seatBytes).toHaveLength(2);
     expect(additive?.seatBytes[0]).toBeGreaterThan(100_000);
+    // With a dealer beside the two: hardly more than what they tell each other anyway.
+    expect([dealt?.seatBytes.length, dealt?.dealer]).toEqual([3, true]);
+    expect(Math.max(...(dealt?.seatBytes ?? []))).toBeLessThan(3_000);
     const joined = explainPlan(await traced('03-shared-members'), {}).others ?? [];
     expect(joined.map((other) => 'refused' in other && other.refused)).toEqual([
+      expect.stringContaining('has no operation join'),
       expect.stringContaining('has no operation join'),
       expect.stringContaining('has no operation join'),
     ]);

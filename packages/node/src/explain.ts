@@ -11,8 +11,10 @@ import {
   taggedJoins,
 } from '@2pm/core';
 import {
+  additiveDealerSemiHonest,
   additiveSemiHonest,
   additiveTraffic,
+  dealerTraffic,
   maliciousTraffic,
   REP3_SEMI_HONEST,
   rep3Malicious,
@@ -95,9 +97,10 @@ function others(plan: Plan, sizes: RoleSizes): NonNullable<Explanation['others']
   const candidates = [
     { backend: rep3Malicious, exact: false, of: () => maliciousTraffic(plan, sizes) },
     { backend: additiveSemiHonest, exact: true, of: () => additiveTraffic(plan, sizes) },
+    { backend: additiveDealerSemiHonest, exact: true, of: () => dealerTraffic(plan, sizes) },
   ];
   return candidates.map(({ backend: { card, check }, exact, of }) => {
-    const { id: protocol, learns } = card;
+    const { id: protocol, learns, dealer } = card;
     try {
       check(plan);
     } catch (error) {
@@ -107,7 +110,8 @@ function others(plan: Plan, sizes: RoleSizes): NonNullable<Explanation['others']
     const sent = of();
     const { rounds, seats, holders, outputs } = sent;
     const costs = { rounds, seatBytes: seats, holderBytes: holders, outputBytes: outputs };
-    return { protocol, exact, learns, ...costs, milliseconds: milliseconds(sent) };
+    const dealing = dealer === undefined ? {} : { dealer };
+    return { protocol, exact, learns, ...dealing, ...costs, milliseconds: milliseconds(sent) };
   });
 }
 

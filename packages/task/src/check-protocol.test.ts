@@ -1,5 +1,5 @@
 import type { NodeId, TaskSpec } from '@2pm/core';
-import { additiveSemiHonest, rep3SemiHonest } from '@2pm/mpc';
+import { additiveDealerSemiHonest, additiveSemiHonest, rep3SemiHonest } from '@2pm/mpc';
 import { defineTask, int, key, table, trace } from '@2pm/program';
 import { expect, test } from 'vitest';
 import { checkProtocol } from './check-protocol.ts';
@@ -46,4 +46,13 @@ test('and a join in which every seat brings rows', () => {
   const check = (third: number) => () => checkProtocol(rep3SemiHonest, joined, spec([1, 2, third], 'semi-honest'));
   expect(check(3)).not.toThrow();
   expect(check(2)).toThrow(expect.objectContaining({ code: 'TASK_NO_MATCHER' }));
+});
+
+test('and a dealer that is in a role, wherever else holders sit', () => {
+  const check = (seats: number[]) => () => checkProtocol(additiveDealerSemiHonest, sum, spec(seats, 'semi-honest'));
+  expect(check([1, 2, 3])).not.toThrow();
+  expect(check([3, 4, 5])).not.toThrow();
+  expect(check([1, 3, 2])).toThrow(expect.objectContaining({ code: 'TASK_DEALER' }));
+  expect(check([1, 2])).toThrow(mismatch);
+  expect(() => checkProtocol(additiveSemiHonest, sum, spec([1, 3, 2], 'semi-honest'))).not.toThrow();
 });

@@ -4,8 +4,10 @@ import {
   circuitMatch,
   deliveredColumns,
   keyedColumns,
+  NodeError,
   nodesOf,
   type Plan,
+  type ProtocolCard,
   type SharedBackend,
   seatsOf,
   type TaskSpec,
@@ -16,7 +18,7 @@ import { mismatch } from './mismatch.ts';
 
 /**
  * Whether the protocol is what the spec says of it: policies judge the spec's word on security.
- * @throws {NodeError} `TASK_MISMATCH`, `TASK_NO_MATCHER`, `PSI_UNSUPPORTED`, `PSI_BAD_CAPACITY`, and what the back-end says of the plan.
+ * @throws {NodeError} `TASK_MISMATCH`, `TASK_DEALER`, `TASK_NO_MATCHER`, `PSI_UNSUPPORTED`, `PSI_BAD_CAPACITY`, and what the back-end says of the plan.
  */
 export function checkProtocol(backend: SharedBackend, plan: Plan, spec: TaskSpec): void {
   const { card } = backend;
@@ -26,6 +28,7 @@ export function checkProtocol(backend: SharedBackend, plan: Plan, spec: TaskSpec
   if (!admitsSeats(card, spec.seats.length)) {
     throw mismatch(`${card.id} has ${seatsOf(card)} seats, not ${spec.seats.length}`);
   }
+  checkDealer(card, spec);
   backend.check(plan);
   matchers(plan, spec);
   for (const index of nodesOf(plan, 'join/1', 'intersect/1')) {
@@ -42,4 +45,16 @@ export function checkProtocol(backend: SharedBackend, plan: Plan, spec: TaskSpec
       payloadCard([...own, sender ?? 0], spec.security, WORD_BYTES * delivered.columns.length);
     }
   }
+}
+
+/** A dealer that also held data would have a reason to read what the others hold, and with any one of them it could. */
+function checkDealer({ id, dealer }: ProtocolCard, { roles, seats }: TaskSpec): void {
+  const last = seats.at(-1);
+  if (dealer !== true || last === undefined) return;
+  const [role] = Object.entries(roles).find(([, members]) => members.includes(last)) ?? [];
+  if (role === undefined) return;
+  throw new NodeError('TASK_DEALER', `${last} deals in ${id} and is in role ${role}: a dealer brings no data`, {
+    fault: 'caller',
+    fix: 'Name last with --seats a node that is in no role of this task, of an organisation that colludes with no other seat.',
+  });
 }

@@ -19,6 +19,7 @@ import {
   type NodeId,
   type NodeRecord,
   type Plan,
+  type SharedBackend,
   type Signer,
 } from '@2pm/core';
 import { generatePrivateKey, hpkeKeyPair, localSigner, signRegister } from '@2pm/crypto';
@@ -90,6 +91,8 @@ export async function taskNetwork(options: {
   wrap?: MemoryNetworkOptions['wrap'];
   /** What the analyst's node takes the programs for, where that differs from what the others do. */
   analystPlans?: Readonly<Record<string, Plan>>;
+  /** What the analyst's node knows of protocols, where that differs from what the others do. */
+  analystBackends?: readonly SharedBackend[];
   /** Node 0 is the analyst's. The node is killed at that append, and restarted after `downMs`. */
   crash?: { node: number; append: number; when: 'before' | 'after'; downMs: number };
 }): Promise<TaskNetwork> {
@@ -147,7 +150,7 @@ export async function taskNetwork(options: {
         signer,
         analyst,
         data: data === undefined ? undefined : dataOf(node),
-        backends: sharedBackends,
+        backends: index === 0 ? (options.analystBackends ?? sharedBackends) : sharedBackends,
         crypto: nodeCrypto,
         ...(options.intersector === undefined ? {} : { intersector: options.intersector(index) }),
         strip: async (source) => new TextEncoder().encode(source),

@@ -102,6 +102,8 @@ export interface Explanation {
     | (Omit<NonNullable<Explanation['cost']>, 'protocol'> & {
         protocol: string;
         learns: readonly string[];
+        /** The last of the computing parties is a dealer. */
+        dealer?: true;
         /** Whether bytes are exact; small plans may take more than an estimate says. */
         exact: boolean;
       })

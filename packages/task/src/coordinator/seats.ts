@@ -8,7 +8,8 @@ export interface Candidate {
 
 /**
  * So many nodes of distinct organisations: invited ones first, then other active peers, each as they are ordered; the
- * coordinator sits only if it is named. Where rows are joined by tags, one of them brings none into any such join, for it sees the tags.
+ * coordinator sits only if it is named. Where rows are joined by tags, one of them brings none into any such join, for it
+ * sees the tags. A dealer comes last, and is in no role.
  * @throws {NodeError} `TASK_SEATS`.
  */
 export function chooseSeats(options: {
@@ -17,8 +18,10 @@ export function chooseSeats(options: {
   peers: readonly Candidate[];
   coordinator: NodeId;
   count: number;
+  /** Whether the last of them deals. */
+  dealer?: boolean;
 }): NodeId[] {
-  const { plan, roles, peers, coordinator, count } = options;
+  const { plan, roles, peers, coordinator, count, dealer = false } = options;
   const invited = new Set(Object.values(roles).flat());
   const joined = new Set(
     taggedJoins(plan).flatMap((index) => {
@@ -37,14 +40,22 @@ export function chooseSeats(options: {
     });
   }
   const chosen = new Map<string, NodeId>();
+  const computing = dealer ? count - 1 : count;
   for (const { node, org } of matcher === undefined ? candidates : [matcher, ...candidates]) {
-    if (chosen.size < count && !chosen.has(org)) chosen.set(org, node);
+    if (chosen.size < computing && !chosen.has(org)) chosen.set(org, node);
   }
-  if (chosen.size < count) {
-    throw new NodeError('TASK_SEATS', `${chosen.size} of the ${count} organisations needed to compute are there`, {
+  const dealing = candidates.find(({ node, org }) => dealer && !invited.has(node) && !chosen.has(org));
+  if (dealer && dealing === undefined) {
+    throw new NodeError('TASK_SEATS', 'no node is there that could deal: one of another organisation, in no role', {
+      fault: 'caller',
+      fix: 'let another organisation run a node that brings no data, or compute without a dealer: additive-semi-honest/1',
+    });
+  }
+  if (chosen.size < computing) {
+    throw new NodeError('TASK_SEATS', `${chosen.size} of the ${computing} organisations needed to compute are there`, {
       fault: 'caller',
       fix: `${count} seats of distinct organisations are needed: invite more, or name two with --seats, who compute most programs as well`,
     });
   }
-  return [...chosen.values()].sort();
+  return [...[...chosen.values()].sort(), ...(dealing === undefined ? [] : [dealing.node])];
 }

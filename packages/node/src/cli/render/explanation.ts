@@ -40,7 +40,9 @@ function otherLine(other: NonNullable<Explanation['others']>[number]): string {
   const protocol = plain(other.protocol);
   if ('refused' in other) return `not with ${protocol}: ${plain(other.refused)}`;
   const { near, far } = other.milliseconds;
-  const sent = bytes(Math.max(...other.seatBytes));
+  const computing = other.dealer === true ? other.seatBytes.slice(0, -1) : other.seatBytes;
+  const dealt = other.dealer === true ? `, ${bytes(other.seatBytes.at(-1) ?? 0)} by the dealer` : '';
+  const sent = bytes(Math.max(...computing));
   const about = other.exact ? '' : 'about ';
-  return `with ${protocol}: ${about}${quantity(other.rounds)} rounds, ${sent} sent by each of ${other.seatBytes.length}; ${milliseconds(near)}, ${milliseconds(far)}`;
+  return `with ${protocol}: ${about}${quantity(other.rounds)} rounds, ${sent} sent by each of ${computing.length}${dealt}; ${milliseconds(near)}, ${milliseconds(far)}`;
 }
