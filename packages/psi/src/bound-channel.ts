@@ -34,20 +34,21 @@ export class BoundChannel {
     await this.#channel.send(frame);
   }
 
-  /** @throws {NodeError} `PSI_BAD_LENGTH`, `PSI_SESSION_MISMATCH`, or what the channel throws. */
+  /** @throws {NodeError} `PSI_SESSION_MISMATCH`, `PSI_BAD_LENGTH`, or what the channel throws. */
   async receiveFrame(length: number): Promise<Uint8Array> {
     const frame = await this.#channel.receive(this.#signal === undefined ? {} : { signal: this.#signal });
     // What is already here comes even after an abort; a party that gave up must not go on with it.
     this.#signal?.throwIfAborted();
-    if (frame.length !== BINDING_BYTES + length) {
-      throw new NodeError('PSI_BAD_LENGTH', `a frame of ${frame.length} bytes, expected ${BINDING_BYTES + length}`, {
-        fault: 'peer',
-      });
-    }
+    // Before the length: of another session, or of other capacities, that differs as well.
     if (!equalBytes(frame.subarray(0, BINDING_BYTES), this.#state.subarray(0, BINDING_BYTES))) {
       throw new NodeError('PSI_SESSION_MISMATCH', 'the frame belongs to another session, or came out of turn', {
         fault: 'peer',
         fix: 'Compare session id, roles, capacities and protocol version on both sides; a retry needs a new session id.',
+      });
+    }
+    if (frame.length !== BINDING_BYTES + length) {
+      throw new NodeError('PSI_BAD_LENGTH', `a frame of ${frame.length} bytes, expected ${BINDING_BYTES + length}`, {
+        fault: 'peer',
       });
     }
     const payload = frame.subarray(BINDING_BYTES);

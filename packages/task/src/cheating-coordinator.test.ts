@@ -50,7 +50,7 @@ async function raise({ lies, toNode, analystPlans, holders = 3, compute, liar = 
   net = await taskNetwork({
     plans,
     holders: Array.from({ length: holders }, data),
-    ...(analystPlans === undefined ? {} : { analystPlans }),
+    plansOf: (node) => (node === 0 ? analystPlans : undefined),
     wrap: (channel, { self, peer, binding }) => {
       if (self !== net.nodes[liar]?.id || (toNode !== undefined && peer !== net.nodes[toNode]?.id)) return channel;
       if (binding.protocol === CONTROL_PROTOCOL && lies !== undefined) return lyingChannel(channel, lies);
@@ -162,6 +162,29 @@ describe('a member refuses, before it reads a row,', () => {
     });
     expect(await submitted()).toMatchObject({ phase: 'aborted', error: { code } });
     expect(computed).toBe(0);
+  });
+
+  test('a consent that was given to another task', async () => {
+    const { attempt: earlier } = await recorded();
+    await net.stop();
+    const [old] = earlier.consents ?? [];
+    // The same keys, and the next task of the same coordinator.
+    const replay = (attempt: Message) => ({
+      ...attempt,
+      consents: attempt.consents?.map((one) => (one.consent.member === old?.consent.member ? old : one)) ?? [],
+    });
+    let tasks = 0;
+    await raise({
+      lies: {
+        request: (message) => (message.kind === 'attempt' && tasks === 2 ? replay(message) : message),
+      },
+    });
+    tasks++;
+    expect((await submitted()).phase).toBe('settled');
+    const before = computed;
+    tasks++;
+    expect(await submitted()).toMatchObject({ phase: 'aborted', error: { code: 'TASK_ROSTER' } });
+    expect(computed).toBe(before);
   });
 
   test('an attempt before the task runs on the chain', async () => {

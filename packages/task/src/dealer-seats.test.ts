@@ -28,7 +28,7 @@ afterEach(() => net.stop());
 interface Raising {
   /** Nodes beside the analyst's; undefined for one without data. */
   holders?: readonly (TestData | undefined)[];
-  analystBackends?: readonly SharedBackend[];
+  backends?: (node: number) => readonly SharedBackend[];
 }
 
 async function raise({ holders = [rows(5n, 10n), undefined, rows(7n, 70n)], ...options }: Raising = {}) {
@@ -112,7 +112,7 @@ test('and where a coordinator publishes it all the same, the holders refuse befo
   };
   const [one, idle, other] = await raise({
     holders: [reading, undefined, reading],
-    analystBackends: [{ ...additiveDealerSemiHonest, card }],
+    backends: (node) => (node === 0 ? [{ ...additiveDealerSemiHonest, card }] : sharedBackends),
   });
   const view = await ended(await submit([one, idle, other]));
   expect(view).toMatchObject({ phase: 'refused', error: { code: 'TASK_DEALER' } });

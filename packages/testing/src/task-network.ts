@@ -87,12 +87,12 @@ export async function taskNetwork(options: {
   finality?: FinalityLevel;
   /** What runs the intersections of each node, by its number; without it, this thread. Made anew at each start. */
   intersector?: (node: number) => NonNullable<ConstructorParameters<typeof Tasks>[0]['intersector']>;
+  /** What each node takes for the protocols, by its number; without it, the real ones. */
+  backends?: (node: number) => readonly SharedBackend[];
   /** Stands between a node and the network, so that it may lie; see `lyingChannel`. */
   wrap?: MemoryNetworkOptions['wrap'];
-  /** What the analyst's node takes the programs for, where that differs from what the others do. */
-  analystPlans?: Readonly<Record<string, Plan>>;
-  /** What the analyst's node knows of protocols, where that differs from what the others do. */
-  analystBackends?: readonly SharedBackend[];
+  /** What a node, by its number, takes the programs for, where that differs from what the others do. */
+  plansOf?: (node: number) => Readonly<Record<string, Plan>> | undefined;
   /** Node 0 is the analyst's. The node is killed at that append, and restarted after `downMs`. */
   crash?: { node: number; append: number; when: 'before' | 'after'; downMs: number };
 }): Promise<TaskNetwork> {
@@ -150,12 +150,12 @@ export async function taskNetwork(options: {
         signer,
         analyst,
         data: data === undefined ? undefined : dataOf(node),
-        backends: index === 0 ? (options.analystBackends ?? sharedBackends) : sharedBackends,
+        backends: options.backends?.(index) ?? sharedBackends,
         crypto: nodeCrypto,
         ...(options.intersector === undefined ? {} : { intersector: options.intersector(index) }),
         strip: async (source) => new TextEncoder().encode(source),
         trace: async (program) => {
-          const plans = index === 0 ? (options.analystPlans ?? options.plans) : options.plans;
+          const plans = options.plansOf?.(index) ?? options.plans;
           const plan = plans[new TextDecoder().decode(program)];
           if (plan === undefined) throw new NodeError('PROGRAM_UNKNOWN', 'no such program', { fault: 'caller' });
           return plan;

@@ -69,23 +69,14 @@ export class Links {
     const binding = fromHex(this.#binding);
     const seed = rng.fill(new Uint8Array(SEED_BYTES));
     const shared = componentDigests(inputs, 'b', crypto);
-    const [fromNext, fromPrevious] = await settle(
-      this.#receive(this.#next.logged, binding.length + SEED_BYTES + shared.length, this.#next.seat),
-      this.#receive(this.#previous.logged, binding.length, this.#previous.seat),
+    const [fromNext] = await settle(
+      this.#receiveBound(this.#next, binding, SEED_BYTES + shared.length),
+      this.#receiveBound(this.#previous, binding, 0),
       this.#send(this.#previous.logged, concatBytes(binding, seed, componentDigests(inputs, 'a', crypto))),
       this.#send(this.#next.logged, binding),
     );
-    for (const [peer, frame] of [
-      [this.#next.seat, fromNext],
-      [this.#previous.seat, fromPrevious],
-    ] as const) {
-      if (!equalBytes(frame.subarray(0, binding.length), binding)) throw scheduleMismatch(seat, peer);
-    }
-    const theirs = fromNext.subarray(binding.length + SEED_BYTES);
-    compareDigests(inputs, shared, theirs, `seats ${seat} and ${this.#next.seat}`);
-    const [a, b] = [seed, fromNext.slice(binding.length, binding.length + SEED_BYTES)].map(
-      (from) => new Masks(crypto, from, sid),
-    ) as [Masks, Masks];
+    compareDigests(inputs, shared, fromNext.subarray(SEED_BYTES), `seats ${seat} and ${this.#next.seat}`);
+    const [a, b] = [seed, fromNext.slice(0, SEED_BYTES)].map((from) => new Masks(crypto, from, sid)) as [Masks, Masks];
     this.#previous.logged.keyed(a.bytes(KEY_BYTES).slice());
     this.#next.logged.keyed(b.bytes(KEY_BYTES).slice());
     return { a, b };
@@ -173,17 +164,25 @@ export class Links {
     await channel.send(frame);
   }
 
+  /** What stands behind the binding of a first frame. Another binding may bring a frame of another length. */
+  async #receiveBound({ logged, seat }: Link, binding: Uint8Array, expect: number): Promise<Uint8Array> {
+    const frame = await logged.receive({ signal: this.#context.signal });
+    if (!equalBytes(frame.subarray(0, binding.length), binding)) throw scheduleMismatch(this.#context.seat, seat);
+    return expectBytes(frame, binding.length + expect, seat).subarray(binding.length);
+  }
+
   async #receive(channel: Channel, expect: number, seat: number): Promise<Uint8Array> {
     const { signal } = this.#context;
     signal.throwIfAborted();
-    const frame = await channel.receive({ signal });
-    if (frame.length !== expect) {
-      throw new NodeError('MPC_BAD_FRAME', `seat ${seat} sent ${frame.length} bytes where ${expect} are due`, {
-        fault: 'peer',
-      });
-    }
-    return frame;
+    return expectBytes(await channel.receive({ signal }), expect, seat);
   }
+}
+
+function expectBytes(frame: Uint8Array, expect: number, seat: number): Uint8Array {
+  if (frame.length === expect) return frame;
+  throw new NodeError('MPC_BAD_FRAME', `seat ${seat} sent ${frame.length} bytes where ${expect} are due`, {
+    fault: 'peer',
+  });
 }
 
 /** All of them, or the first failure; starts every one before it waits for any, and leaves no rejection unheard. */

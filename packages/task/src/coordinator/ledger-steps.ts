@@ -5,6 +5,7 @@ import {
   hashValue,
   invitedHash,
   isNodeError,
+  type NodeError,
   type NodeId,
   type SettleCommand,
   specHash,
@@ -154,7 +155,7 @@ export async function conclude(desk: Desk, taskId: TaskId, error: unknown): Prom
         await signAbort(signer, chain.info.domain, {
           taskId,
           reason: isReason(cause.code) ? cause.code : 'TASK_FAILED',
-          culprit: task.failed?.node ?? [...task.refusals.keys()][0] ?? NOBODY,
+          culprit: culpritOf(task, cause),
           members: running?.members ?? [],
           consentHashes: running?.consentHashes ?? [],
         }),
@@ -169,4 +170,10 @@ export async function conclude(desk: Desk, taskId: TaskId, error: unknown): Prom
     desk.book.log(taskId, { type: 'ended', phase: 'failed', ...none, error: wireError(cause) });
     desk.book.say(taskId, 'failed', `${cause.code}: ${cause.message}`);
   }
+}
+
+/** Who refused, or failed by itself. Where a member accuses another, the coordinator cannot tell which of them lies. */
+function culpritOf({ failed, refusals }: CoordinatorTask, cause: NodeError): NodeId {
+  if (failed === undefined || failed.error.code !== cause.code) return [...refusals.keys()][0] ?? NOBODY;
+  return failed.error.fault === 'peer' ? NOBODY : failed.node;
 }

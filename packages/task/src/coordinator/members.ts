@@ -51,7 +51,8 @@ export async function answerMember({ book, chain }: Desk, peer: NodeId, request:
     case 'failed':
       if (request.attempt === task.attempt && task.releasing === undefined) {
         book.log(taskId, { type: 'failed', node: peer, attempt: request.attempt, error: request.error });
-        book.heard(taskId, peer, 'failed', `${request.error.code}: ${request.error.message}`);
+        const blame = request.culprit === undefined ? '' : `; it was with ${request.culprit}`;
+        book.heard(taskId, peer, 'failed', `${request.error.code}: ${request.error.message}${blame}`);
       }
       return {};
     default:
