@@ -210,8 +210,8 @@ function backendOf({ backend }) {
 }
 
 /** Circuits for what plans cannot say, on vectors x and y of one holder; `exact` is what they give times 2^FRACTION_BITS. */
-function circuitFor({ op, n }) {
-  if (['shuffle', 'join', 'sort'].includes(op)) return rowsFor({ op, n });
+function circuitFor({ op, n, backend }) {
+  if (['shuffle', 'join', 'sort'].includes(op)) return rowsFor({ op, n, backend });
   const length = op === 'matmul' ? n * n : n;
   const builder = new mpc.CircuitBuilder();
   const [x, y] = [0, length].map((offset) =>
@@ -243,8 +243,8 @@ function circuitFor({ op, n }) {
 }
 
 /** Rows that are permuted or matched; what is revealed is a sum over them. */
-function rowsFor({ op, n }) {
-  const builder = new mpc.CircuitBuilder();
+function rowsFor({ op, n, backend }) {
+  const builder = new mpc.CircuitBuilder(backend === 'rep3' ? 'shuffles' : 'networks');
   const random = new BigInt64Array(repeatable(254).fill(new Uint8Array(8 * 4 * n)).buffer);
   const tag = (person) => (BigInt(person) * 0x9e3779b97f4a7c15n) & (2n ** 62n - 1n);
   const input = (offset, length) =>

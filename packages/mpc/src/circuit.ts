@@ -35,9 +35,9 @@ export type GateOperation =
   | 'prefix'
   /** Each element several times over, next to each other. */
   | 'repeat'
-  /** Elements `offset`, `offset` + `step`, …, `length` of them. */
+  /** `run` elements from `offset` on, as many from `offset` + `step` on, …, `length` in all; the last run may be shorter. */
   | 'slice'
-  /** The arguments one after another. */
+  /** The arguments one after another; with `run`, in turns of so many elements of each, until all are used up. */
   | 'concat'
   /** Of a row-major matrix with `inner` rows. */
   | 'transpose'
@@ -99,9 +99,11 @@ export interface Gate {
   rows?: number;
   /** Of `join`. */
   join?: Joining;
-  /** Of `slice`: the first element, and the distance from one to the next. */
+  /** Of `slice`: the first element, and the distance from one run to the next. */
   offset?: number;
   step?: number;
+  /** Of `slice` (1 where absent) and of `concat`. */
+  run?: number;
   /** Of `total` and `stack`: first word and number of words in each member's message. */
   input?: { role: string; offset: number; length: number };
 }
@@ -114,14 +116,22 @@ export interface Circuit {
   inputWords: ReadonlyMap<string, number>;
 }
 
+/** How a back-end brings rows together: by gates of its own that shuffle them, or by networks of comparisons. */
+export type Arranging = 'shuffles' | 'networks';
+
 /** Collects gates; a gate that is there already is not added again. */
 export class CircuitBuilder {
   readonly gates: Gate[] = [];
+  readonly arranging: Arranging;
   readonly #known = new Map<string, number>();
 
+  constructor(arranging: Arranging = 'shuffles') {
+    this.arranging = arranging;
+  }
+
   add(gate: Gate): number {
-    const { op, args, length, constant, inner, rows, offset, step, join, input } = gate;
-    const place = [offset, step, input?.role, input?.offset];
+    const { op, args, length, constant, inner, rows, offset, step, run, join, input } = gate;
+    const place = [offset, step, run, input?.role, input?.offset];
     const key = [op, args, length, constant, inner, rows, JSON.stringify(join), ...place].join('|');
     const known = this.#known.get(key);
     if (known !== undefined) return known;
@@ -165,20 +175,23 @@ export class CircuitBuilder {
     return this.add({ op: 'matmul', args: [x, y], form: 'words', length: rows * columns, inner });
   }
 
-  /** `length` elements from `offset` on, each `step`-th. */
-  slice(x: number, offset: number, length: number, step = 1): number {
+  /** `length` elements from `offset` on: `run` of them, then as many `step` places after these began, and so on. */
+  slice(x: number, offset: number, length: number, step = 1, run = 1): number {
     const has = this.at(x).length;
-    if (offset < 0 || offset + step * (length - 1) >= has) throw new RangeError(`no such part of ${has} elements`);
-    return offset === 0 && length === has
-      ? x
-      : this.add({ op: 'slice', args: [x], form: 'words', length, offset, step });
+    const last = offset + step * Math.floor((length - 1) / run) + ((length - 1) % run);
+    if (offset < 0 || last >= has) throw new RangeError(`no such part of ${has} elements`);
+    if (offset === 0 && length === has) return x;
+    // Where runs meet, or there is but one, it is a part in one piece.
+    const place = step === run || length <= run ? { step: 1 } : { step, ...(run === 1 ? {} : { run }) };
+    return this.add({ op: 'slice', args: [x], form: 'words', length, offset, ...place });
   }
 
-  concat(parts: readonly number[]): number {
+  /** With `run`, in turns of so many elements of each. */
+  concat(parts: readonly number[], run?: number): number {
     const [only, second] = parts;
     if (only !== undefined && second === undefined) return only;
     const length = parts.reduce((sum, part) => sum + this.at(part).length, 0);
-    return this.add({ op: 'concat', args: parts, form: 'words', length });
+    return this.add({ op: 'concat', args: parts, form: 'words', length, ...(run === undefined ? {} : { run }) });
   }
 
   /** Of a row-major matrix. */

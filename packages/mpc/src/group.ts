@@ -8,7 +8,7 @@
  * @module
  */
 import type { CircuitBuilder } from './circuit.ts';
-import { arranged, type Key, order } from './order.ts';
+import { type Key, order } from './order.ts';
 
 export interface Groups {
   /** The key of the group in each slot, 0 in slots without one. */
@@ -30,22 +30,22 @@ export function groups(b: CircuitBuilder, valid: number, key: Key, length: numbe
   const before = (x: number) => (n === 1 ? zero : b.concat([zero, b.slice(x, 0, n - 1)]));
 
   const byKey = order(b, valid, [key]);
-  const [rows, keys] = [arranged(b, byKey, valid), arranged(b, byKey, key.gate)];
+  const [rows, keys] = [byKey.arranged(valid), byKey.arranged(key.gate)];
   const same = b.asWords(b.bits('zero', n, [sub(keys, after(keys))]));
   const last = sub(rows, mul(same, after(rows)));
   const toFront = order(b, last, []);
-  const taken = arranged(b, toFront, last);
-  const front = (x: number) => arranged(b, toFront, mul(x, last));
+  const taken = toFront.arranged(last);
+  const front = (x: number) => toFront.arranged(mul(x, last));
   const runs = (x: number) => {
     const ends = front(b.words('prefix', n, [x]));
     return mul(taken, sub(ends, before(ends)));
   };
   const counts = runs(rows);
   const bySize = order(b, taken, [{ gate: counts, lo: 0n, hi: BigInt(n), descending: true }]);
-  const largest = (x: number) => b.slice(arranged(b, bySize, x), 0, length);
+  const largest = (x: number) => b.slice(bySize.arranged(x), 0, length);
   return {
     keys: largest(front(keys)),
     counts: largest(counts),
-    sums: (column) => largest(runs(mul(rows, arranged(b, byKey, column)))),
+    sums: (column) => largest(runs(mul(rows, byKey.arranged(column)))),
   };
 }

@@ -2,7 +2,7 @@
 import type { Plan } from '@2pm/core';
 import type { CircuitBuilder } from './circuit.ts';
 import type { Rows } from './lower-join.ts';
-import { arranged, type Key, order, quantiles, rank } from './order.ts';
+import { type Key, order, quantiles } from './order.ts';
 
 /** Rows of all members one below the other, from the gate that stacks what they share; places of absent members are empty. */
 export function unionRows(b: CircuitBuilder, plan: Plan, node: number, stacked: number): Rows {
@@ -26,12 +26,12 @@ export function unionRows(b: CircuitBuilder, plan: Plan, node: number, stacked: 
 }
 
 export function sortedRows(b: CircuitBuilder, { valid, column }: Rows, keys: readonly Key[]): Rows {
-  const moves = order(b, b.asWords(valid), keys);
+  const { arranged } = order(b, b.asWords(valid), keys);
   return {
-    valid: arranged(b, moves, b.asWords(valid)),
+    valid: arranged(b.asWords(valid)),
     column: (role, name) => {
       const gate = column(role, name);
-      return gate === undefined ? undefined : arranged(b, moves, gate);
+      return gate === undefined ? undefined : arranged(gate);
     },
   };
 }
@@ -47,7 +47,7 @@ export function firstRows(b: CircuitBuilder, { valid, column }: Rows, length: nu
 }
 
 export function rankOfRows(b: CircuitBuilder, { valid }: Rows, keys: readonly Key[]): number {
-  return rank(b, order(b, b.asWords(valid), keys));
+  return order(b, b.asWords(valid), keys).rank();
 }
 
 export function quantilesOfRows(
@@ -57,6 +57,6 @@ export function quantilesOfRows(
   at: { numerators: readonly number[]; denominator: number },
 ): number {
   const mask = b.asWords(valid);
-  const sorted = arranged(b, order(b, mask, [key]), key.gate);
+  const sorted = order(b, mask, [key]).arranged(key.gate);
   return quantiles(b, sorted, b.words('sum', 1, [mask]), at);
 }

@@ -15,7 +15,7 @@ import {
   type PlanNode,
   type RoleSizes,
 } from '@2pm/core';
-import { type Circuit, CircuitBuilder, prune } from './circuit.ts';
+import { type Arranging, type Circuit, CircuitBuilder, prune } from './circuit.ts';
 import { groups } from './group.ts';
 import { inputNodes, inputOf, unsupported } from './lower-inputs.ts';
 import { circuitGates, joinGates, type Rows } from './lower-join.ts';
@@ -38,18 +38,28 @@ interface Lowered {
   rows?: Rows;
 }
 
+export interface LowerOptions {
+  /** Which nodes to serve that open something, all of them unless given; what none of them needs is left out. */
+  exits?: readonly number[];
+  /** For each tagged join the seat that matches, which only a circuit that is to run must know, and not every one. */
+  matchers?: ReadonlyMap<number, number>;
+  /** By shuffles, unless given. */
+  arranging?: Arranging;
+}
+
 /**
- * `exits`: which nodes to serve that open something, all of them unless given; what none of them needs is left out.
- * `matchers`: for each tagged join the seat that matches, which only a circuit that is to run must know.
  * @throws {NodeError} `MPC_UNSUPPORTED` with the line of the analyst's program; `MPC_BAD_ROLES`.
  */
 export function lower(
   plan: Plan,
   roles: RoleSizes,
-  exits: readonly number[] = [...nodesOf(plan, 'reveal/1'), ...circuitExits(plan)],
-  matchers: ReadonlyMap<number, number> = new Map(),
+  {
+    exits = [...nodesOf(plan, 'reveal/1'), ...circuitExits(plan)],
+    matchers = new Map(),
+    arranging = 'shuffles',
+  }: LowerOptions = {},
 ): Circuit {
-  const builder = new CircuitBuilder();
+  const builder = new CircuitBuilder(arranging);
   const lowering = new Lowering(plan, roles, builder, matchers);
   const inputWords = new Map<string, number>();
   // By name: seats must agree on the order, and a plan read from its bytes has its roles in another one than a traced plan.

@@ -1,11 +1,13 @@
 /**
  * Circuits over rows of which some are none: their order by several keys, and quantiles over a number of them that nobody
- * knows. Sorting moves by a shuffled permutation (rep3/sort.ts): 7 rounds for each two bits of the keys and of one bit more
- * for the rows that are none, 13 besides. Keys of more than 32 bits together are sorted in several passes, from the last
- * digit on.
+ * knows. Back-ends that can shuffle move rows by a shuffled permutation (rep3/sort.ts): 7 rounds for each two bits of the
+ * keys and of one bit more for the rows that are none, 13 besides; keys of more than 32 bits together are sorted in several
+ * passes, from the last digit on. The others sort by a network (network.ts).
  * @module
  */
 import type { CircuitBuilder } from './circuit.ts';
+import { type Digit, packed } from './digits.ts';
+import { networkOrder } from './network.ts';
 import { MOST_SORT_BITS, place, ranks } from './sort.ts';
 
 export interface Key {
@@ -16,56 +18,45 @@ export interface Key {
   descending: boolean;
 }
 
-/** What a key of more digits is cut into. */
-const DIGIT_BITS = 31;
+/** A permutation of rows that nobody knows. */
+export interface Order {
+  /** The rows of a column, in that order. */
+  arranged(column: number): number;
+  /** For each row its place. */
+  rank(): number;
+}
 
-/** Where rows go, pass after pass: by the first key, then the next; equal ones keep their order, and none comes after any. */
-export function order(b: CircuitBuilder, valid: number, keys: readonly Key[]): number[] {
+/** By the first key, then the next; equal rows keep their order, and none comes after any. */
+export function order(b: CircuitBuilder, valid: number, keys: readonly Key[]): Order {
   const { length } = b.at(valid);
   const constant = (value: bigint) => b.repeat(b.words('constant', 1, [], value), length);
-  const digits = keys.toReversed().flatMap(({ gate, lo, hi, descending }) => {
-    const width = (hi - lo).toString(2).length;
-    if (hi === lo) return [];
-    const from = descending ? [constant(hi), gate] : [gate, constant(lo)];
-    const digit = b.words('sub', length, from);
-    if (width <= MOST_SORT_BITS) return [{ gate: digit, bits: width }];
-    const high = b.floor(digit, DIGIT_BITS);
-    const low = b.words('sub', length, [digit, b.words('scale', length, [high], 1n << BigInt(DIGIT_BITS))]);
-    return [
-      { gate: low, bits: DIGIT_BITS },
-      { gate: high, bits: width - DIGIT_BITS },
-    ];
-  });
+  const digits: Digit[] = keys
+    .toReversed()
+    .filter(({ lo, hi }) => hi > lo)
+    .map(({ gate, lo, hi, descending }) => ({
+      gate: b.words('sub', length, descending ? [constant(hi), gate] : [gate, constant(lo)]),
+      bits: (hi - lo).toString(2).length,
+    }));
   digits.push({ gate: b.words('sub', length, [constant(1n), valid]), bits: 1 });
+  return b.arranging === 'networks' ? networkOrder(b, digits) : radixOrder(b, digits);
+}
 
-  const passes: { gate: number; bits: number }[] = [];
-  for (const { gate, bits } of digits) {
-    const last = passes.at(-1);
-    if (last === undefined || last.bits + bits > MOST_SORT_BITS) passes.push({ gate, bits });
-    else {
-      const above = b.words('scale', length, [gate], 1n << BigInt(last.bits));
-      passes[passes.length - 1] = { gate: b.words('add', length, [last.gate, above]), bits: last.bits + bits };
-    }
-  }
+/** Three rounds for each pass and column. */
+function radixOrder(b: CircuitBuilder, digits: readonly Digit[]): Order {
+  const { length } = b.at(digits[0]?.gate ?? -1);
+  const arranged = (column: number) => moves.reduce((moved, to) => place(b, to, [moved])[0] as number, column);
   const moves: number[] = [];
-  for (const { gate, bits } of passes) {
-    const centred = b.words('sub', length, [arranged(b, moves, gate), constant(1n << BigInt(bits - 1))]);
-    moves.push(ranks(b, centred, bits));
+  for (const { gate, bits } of packed(b, digits, MOST_SORT_BITS)) {
+    const half = b.repeat(b.words('constant', 1, [], 1n << BigInt(bits - 1)), length);
+    moves.push(ranks(b, b.words('sub', length, [arranged(gate), half]), bits));
   }
-  return moves;
-}
-
-/** A column in the order that `order` gave. Three rounds for each pass. */
-export function arranged(b: CircuitBuilder, moves: readonly number[], column: number): number {
-  return moves.reduce((moved, to) => place(b, to, [moved])[0] as number, column);
-}
-
-/** For each row the place that `order` gave it. */
-export function rank(b: CircuitBuilder, moves: readonly number[]): number {
-  const [only, second] = moves;
-  if (only !== undefined && second === undefined) return only;
-  const places = b.places(b.at(moves[0] as number).length);
-  return place(b, arranged(b, moves, places), [places])[0] as number;
+  const rank = () => {
+    const [only, second] = moves;
+    if (only !== undefined && second === undefined) return only;
+    const places = b.places(length);
+    return place(b, arranged(places), [places])[0] as number;
+  };
+  return { arranged, rank };
 }
 
 /**

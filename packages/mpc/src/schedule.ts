@@ -32,7 +32,7 @@ export function schedule({ gates }: Circuit, costs: RoundCosts): Schedule {
 
 export function scheduleHash(circuit: Circuit, { start }: Schedule): Hash {
   return hashValue('2pm/mpc-schedule/1', {
-    gates: circuit.gates.map(({ op, args, length, constant, inner, rows, offset, step, join, input }, index) => [
+    gates: circuit.gates.map(({ op, args, length, constant, inner, rows, offset, step, run, join, input }, index) => [
       op,
       args,
       length,
@@ -42,6 +42,7 @@ export function scheduleHash(circuit: Circuit, { start }: Schedule): Hash {
       join === undefined ? null : { ...join, matcher: join.matcher ?? null },
       offset ?? null,
       step ?? null,
+      run ?? null,
       input === undefined ? null : [input.role, input.offset, input.length],
       start[index] ?? 0,
     ]),

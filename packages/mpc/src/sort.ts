@@ -1,5 +1,6 @@
 /** Circuits that sort: rows by a key, the largest of them, and what stands at a place of the order. @module */
 import type { CircuitBuilder } from './circuit.ts';
+import { networkOrder } from './network.ts';
 
 /** What a key takes at most. */
 export const MOST_SORT_BITS = 32;
@@ -26,8 +27,14 @@ export function place(b: CircuitBuilder, to: number, columns: readonly number[])
   return columns.map((_, column) => b.slice(block, column * length, length));
 }
 
-/** Columns, their rows in the order of the key. */
+/** Columns, their rows in the order of the key; equal ones keep theirs. Elements in [-2^(bits-1), 2^(bits-1)). */
 export function sortBy(b: CircuitBuilder, key: number, bits: number, columns: readonly number[]): number[] {
+  if (b.arranging === 'networks') {
+    const { length } = b.at(key);
+    const half = b.repeat(b.words('constant', 1, [], 1n << BigInt(bits - 1)), length);
+    const { arranged } = networkOrder(b, [{ gate: b.words('add', length, [b.asWords(key), half]), bits }]);
+    return columns.map(arranged);
+  }
   return place(b, ranks(b, key, bits), columns);
 }
 

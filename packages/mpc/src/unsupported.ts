@@ -5,7 +5,6 @@ import type { Circuit, GateOperation } from './circuit.ts';
 /** Operations of a plan that come down to a gate which not all back-ends have. */
 const MAKERS: Partial<Record<GateOperation, readonly Operation[]>> = {
   join: ['join/1'],
-  sortable: ['sort/1', 'rank/1', 'quantile/1', 'group-key/1', 'group-count/1', 'group-sum/1'],
 };
 
 /** @throws {NodeError} `MPC_UNSUPPORTED`, with the line where the plan asks for it. */

@@ -1,7 +1,18 @@
 /** Order statistics of shared rows, from the program's text to opened numbers, against plain code on all rows. */
-import type { Hash, Plan } from '@2pm/core';
+import type { Hash, Plan, SharedBackend } from '@2pm/core';
 import { nodeCrypto } from '@2pm/crypto/node';
-import { evaluatePlain, rep3SemiHonest, sharedBackends, simulateSeats, traffic } from '@2pm/mpc';
+import {
+  additiveDealerSemiHonest,
+  additiveSemiHonest,
+  additiveTraffic,
+  dealerTraffic,
+  evaluatePlain,
+  maliciousTraffic,
+  rep3Malicious,
+  rep3SemiHonest,
+  simulateSeats,
+  traffic,
+} from '@2pm/mpc';
 import { bool, category, checkPlan, defineTask, fixed, int, type OpenedVector, table, trace } from '@2pm/program';
 import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
@@ -58,11 +69,33 @@ function inputsOf(capacity: number, clinics: readonly (readonly Row[])[]) {
   return new Map([['clinic', vectors]]);
 }
 
-async function computed(plan: Plan, capacity: number, clinics: readonly (readonly Row[])[]) {
+/** Rounds as told before the run. */
+type Told = (plan: Plan, roles: { clinic: number }) => { rounds: number };
+const BACKENDS: Record<string, { backend: SharedBackend; seats: number; told: Told; runs: number }> = {
+  'three seats': { backend: rep3SemiHonest, seats: 3, told: traffic, runs: 3 },
+  'three seats, one malicious': { backend: rep3Malicious, seats: 3, told: maliciousTraffic, runs: 2 },
+  'two seats': {
+    ...{ backend: additiveSemiHonest, seats: 2, told: (plan, roles) => additiveTraffic(plan, roles, 2), runs: 2 },
+  },
+  'two seats and a dealer': {
+    ...{ backend: additiveDealerSemiHonest, seats: 3, told: (plan, roles) => dealerTraffic(plan, roles, 3), runs: 2 },
+  },
+  'three seats, two of them curious together': {
+    ...{ backend: additiveSemiHonest, seats: 3, told: (plan, roles) => additiveTraffic(plan, roles, 3), runs: 1 },
+  },
+};
+type By = (typeof BACKENDS)[string];
+
+async function computed(
+  { backend, seats, told }: By,
+  plan: Plan,
+  capacity: number,
+  clinics: readonly (readonly Row[])[],
+) {
   const roles = { clinic: clinics.length };
   const inputs = inputsOf(capacity, clinics);
-  const { opened, seats } = await simulateSeats(rep3SemiHonest, {
-    ...{ plan, sid: `0x${'ab'.repeat(32)}` as Hash, roles, inputs, rng: seededRng(5), crypto: nodeCrypto },
+  const { opened, seats: ran } = await simulateSeats(backend, {
+    ...{ plan, sid: `0x${'ab'.repeat(32)}` as Hash, roles, inputs, seats, rng: seededRng(5), crypto: nodeCrypto },
   });
   for (const [node, values] of evaluatePlain(plan, roles, inputs)) {
     // Deciles are rescaled, to a neighbouring integer.
@@ -72,8 +105,8 @@ async function computed(plan: Plan, capacity: number, clinics: readonly (readonl
     }
     expect(opened.get(node)?.length).toBe(values.length);
   }
-  expect(seats[0]?.rounds).toBe(traffic(plan, roles).rounds);
-  return { result: finish(plan, opened) as Record<string, number[]>, rounds: seats[0]?.rounds ?? 0 };
+  expect(ran[0]?.rounds).toBe(told(plan, roles).rounds);
+  return { result: finish(plan, opened) as Record<string, number[]>, rounds: ran[0]?.rounds ?? 0 };
 }
 
 const row = fc.record<Row>({
@@ -102,7 +135,7 @@ const padded = (values: readonly (number | bigint)[], length: number) => [
   ...new Array<number>(length - values.length).fill(0),
 ];
 
-describe('shared rows', () => {
+describe.each(Object.entries(BACKENDS))('shared rows among %s', (_, by) => {
   test('are sorted by several keys, stably, with slots that hold no row last', async () => {
     await fc.assert(
       fc.asyncProperty(world, fc.boolean(), fc.boolean(), async ([capacity, clinics], first, second) => {
@@ -115,7 +148,7 @@ describe('shared rows', () => {
             ...{ ward: byWard.column('ward'), price: byWard.column('price') },
           };
         });
-        const { result } = await computed(plan, capacity, clinics);
+        const { result } = await computed(by, plan, capacity, clinics);
         const slots = 3 * capacity;
         const rows = clinics.flat();
         const sign = (flag: boolean) => (flag ? -1 : 1);
@@ -144,9 +177,9 @@ describe('shared rows', () => {
           ),
         });
       }),
-      { numRuns: 3 },
+      { numRuns: by.runs },
     );
-  }, 60_000);
+  }, 120_000);
 
   test('give the largest, quantiles, ranks, and fewer slots', async () => {
     await fc.assert(
@@ -166,7 +199,7 @@ describe('shared rows', () => {
             sum: all.sum(all.column('days').add(1)),
           };
         });
-        const { result } = await computed(plan, capacity, clinics);
+        const { result } = await computed(by, plan, capacity, clinics);
         const rows = clinics.flat();
         const top = rows.toSorted((x, y) => compare(y.price, x.price)).slice(0, few);
         const of = (name: 'days' | 'id' | 'price') => rows.map((one) => Number(one[name]));
@@ -200,9 +233,9 @@ describe('shared rows', () => {
         expect(result['missing']).toBe(Math.max(above.length - few, 0));
         expect(result['sum']).toBe(rows.reduce((sum, { days }) => sum + days + 1, 0));
       }),
-      { numRuns: 3 },
+      { numRuns: by.runs },
     );
-  }, 60_000);
+  }, 120_000);
 
   test('are grouped by a key of any values, the largest groups first', async () => {
     await fc.assert(
@@ -215,7 +248,7 @@ describe('shared rows', () => {
             ...{ id: byId.key, many: byId.count(), wards: byId.sum(long.column('ward').add(1)) },
           };
         });
-        const { result } = await computed(plan, capacity, clinics);
+        const { result } = await computed(by, plan, capacity, clinics);
         const rows = clinics.flat();
         const groupsOf = (among: readonly Row[], by: 'days' | 'id', length: number) => {
           const groups = new Map(
@@ -248,31 +281,18 @@ describe('shared rows', () => {
           wards: ids((group) => group.reduce((sum, { ward }) => sum + ward + 1, 0)),
         });
       }),
-      { numRuns: 3 },
+      { numRuns: by.runs },
     );
-  }, 60_000);
+  }, 120_000);
 
-  test('take 7 rounds for each two bits of the key and one more bit, whatever the rows', async () => {
-    const plan = (capacity: number) => planOf(capacity, (all) => ({ median: all.median('days') }));
-    const none = await computed(plan(4), 4, [[], []]);
+  test('take as many rounds whatever they hold', async () => {
+    const plan = planOf(4, (all) => ({ median: all.median('days') }));
     const one = { days: 3, price: 1, id: 5n, ward: 0, urgent: 0 };
-    const some = await computed(plan(4), 4, [[one, one], [one]]);
+    const [none, some] = [await computed(by, plan, 4, [[], []]), await computed(by, plan, 4, [[one, one], [one]])];
+    expect(some.rounds).toBe(none.rounds);
+    expect([none.result['median'], some.result['median']]).toEqual([0, 3]);
     // Around the run 2, the column under its mask 1, sortable 7, ranks 3, place 3, the element 1, in proportion 1.
     const rounds = 2 + 1 + 7 + 7 * Math.ceil((4 + 1) / 2) + 3 + 3 + 1 + 1;
-    expect([none.rounds, some.rounds]).toEqual([rounds, rounds]);
-    expect([none.result['median'], some.result['median']]).toEqual([0, 3]);
-  });
-
-  test('are not sorted by back-ends that cannot, and say so before the run, with the line', () => {
-    const plan = planOf(4, (all) => ({ median: all.median('days') }));
-    for (const backend of sharedBackends.filter(({ card }) => card.id !== rep3SemiHonest.card.id)) {
-      expect(() => backend.check(plan)).toThrow(
-        expect.objectContaining({
-          code: 'MPC_UNSUPPORTED',
-          message: expect.stringMatching(/^line \d+: .* quantile/),
-          fix: expect.stringContaining('rep3-semi-honest/1'),
-        }),
-      );
-    }
+    if (by.backend === rep3SemiHonest) expect(none.rounds).toBe(rounds);
   });
 });

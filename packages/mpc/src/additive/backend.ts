@@ -18,15 +18,15 @@ import { TwoSeatEngine } from './two-seats.ts';
 
 const LOCAL: readonly GateOperation[] = [
   ...(['total', 'stack', 'constant', 'scale', 'add', 'sub', 'sum', 'parity', 'xor', 'not', 'repeat', 'slice'] as const),
-  ...(['concat', 'transpose', 'random'] as const),
+  ...(['concat', 'transpose', 'random', 'prefix'] as const),
 ];
 
 export const additiveSemiHonest: SharedBackend = {
   card: ADDITIVE_SEMI_HONEST,
 
   check(plan: Plan): void {
-    const circuit = lower(plan, Object.fromEntries(Object.entries(plan.roles).map(([role, { max }]) => [role, max])));
-    checkGates(circuit, plan, ADDITIVE_SEMI_HONEST.id);
+    const most = Object.fromEntries(Object.entries(plan.roles).map(([role, { max }]) => [role, max]));
+    checkGates(lower(plan, most, { arranging: 'networks' }), plan, ADDITIVE_SEMI_HONEST.id);
   },
 
   inputNodes,
@@ -37,7 +37,7 @@ export const additiveSemiHonest: SharedBackend = {
 
 /** Closes no channel: the caller does, also after an error. */
 async function runSeat(context: SeatContext): Promise<SeatOutput> {
-  return runAdditiveCircuit(lower(context.plan, context.roles), context);
+  return runAdditiveCircuit(lower(context.plan, context.roles, { arranging: 'networks' }), context);
 }
 
 /**

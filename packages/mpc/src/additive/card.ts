@@ -36,6 +36,7 @@ export const ADDITIVE_SEMI_HONEST: ProtocolCard = {
       'unit of the last place or more.',
     'Among three seats and more, shares are added up in bits: a comparison, and what turns bits into integers, costs several ' +
       'times what it costs between two.',
+    'Rows are sorted by a network of comparisons (Batcher, AFIPS 1968).',
     'GGM paths, and a table of 64 bytes for signs, are read at secret-dependent addresses.',
     'Seats compare digests of all messages before outputs leave. That finds messages altered between honest seats; it ' +
       'does not find a seat that sends wrong messages and reports them truly.',

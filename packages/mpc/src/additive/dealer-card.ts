@@ -35,6 +35,7 @@ export const ADDITIVE_DEALER_SEMI_HONEST: ProtocolCard = {
       'it could read the operands of a product from shares of its result.',
     'Between two seats a sign is found as by additive-semi-honest/1, a table of 64 bytes and what it reads at ' +
       'secret-dependent addresses included; so is a truncation, which never errs by one unit of the last place or more.',
+    'Rows are sorted by a network of comparisons (Batcher, AFIPS 1968).',
     'Seats compare digests of all messages before outputs leave. That finds messages altered between honest seats; it ' +
       'does not find a seat that sends wrong messages and reports them truly.',
   ],

@@ -11,7 +11,7 @@ import { type AdditiveTraffic, DIGEST, openedBytes, outputBytes, tableBytes } fr
 /** `seats`: all of them; the last is the dealer. */
 export function dealerTraffic(plan: Plan, roles: RoleSizes, seats = 3): AdditiveTraffic {
   const computing = seats - 1;
-  const { circuit, planned } = plannedFor(lower(plan, roles), computing);
+  const { circuit, planned } = plannedFor(lower(plan, roles, { arranging: 'networks' }), computing);
   const demand = demandOf(circuit, computing);
   const opened = (computing - 1) * openedBytes(circuit, demand);
   // Before: what all agree on, and a seed for each. After: the digests of both directions of each pair of this seat.

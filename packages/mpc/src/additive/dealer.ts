@@ -40,7 +40,7 @@ export const additiveDealerSemiHonest: SharedBackend = {
 
   check(plan: Plan): void {
     const most = Object.fromEntries(Object.entries(plan.roles).map(([role, { max }]) => [role, max]));
-    checkGates(lower(plan, most), plan, CARD.id);
+    checkGates(lower(plan, most, { arranging: 'networks' }), plan, CARD.id);
   },
 
   inputNodes,
@@ -50,7 +50,7 @@ export const additiveDealerSemiHonest: SharedBackend = {
     return [...shareInputs(values, { ...context, seats: seats - 1 }), new Uint8Array(0)];
   },
 
-  runSeat: (context) => runDealtCircuit(lower(context.plan, context.roles), context),
+  runSeat: (context) => runDealtCircuit(lower(context.plan, context.roles, { arranging: 'networks' }), context),
 
   open(plan, roles, node, shares) {
     const dealt = shares.at(-1);

@@ -17,6 +17,7 @@ import {
   complement,
   joined,
   lowestBits,
+  prefixSums,
   scale,
   spread,
   strided,
@@ -80,6 +81,8 @@ export abstract class AdditiveEngine implements Engine<Share> {
         return sub(words(x), words(y));
       case 'sum':
         return blockSums(words(x), gate.length);
+      case 'prefix':
+        return prefixSums(words(x));
       case 'parity':
         return lowestBits(words(x));
       case 'xor':
@@ -89,9 +92,9 @@ export abstract class AdditiveEngine implements Engine<Share> {
       case 'repeat':
         return repeat(x, gate.from ?? 1, gate.length);
       case 'slice':
-        return strided(words(x), gate.offset ?? 0, gate.step ?? 1, gate.length);
+        return strided(words(x), gate.offset ?? 0, gate.step ?? 1, gate.length, gate.run);
       case 'concat':
-        return joined(args.map(words));
+        return joined(args.map(words), gate.run);
       case 'transpose':
         return transposed(words(x), gate.inner ?? 1);
       default:

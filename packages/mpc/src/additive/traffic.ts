@@ -26,7 +26,7 @@ export interface AdditiveTraffic {
 export const DIGEST = 32;
 
 export function additiveTraffic(plan: Plan, roles: RoleSizes, seats = 2): AdditiveTraffic {
-  const { circuit, planned } = plannedFor(lower(plan, roles), seats);
+  const { circuit, planned } = plannedFor(lower(plan, roles, { arranging: 'networks' }), seats);
   const demand = demandOf(circuit, seats);
   const peers = seats - 1;
   const sent = Array.from({ length: seats }, (_, seat) => {

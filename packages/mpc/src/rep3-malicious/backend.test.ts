@@ -14,6 +14,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Circuit, CircuitBuilder, type Gate } from '../circuit.ts';
 import type { Exchange } from '../execute.ts';
+import { networkOrder } from '../network.ts';
 import { runSession, type Variant } from '../rep3/session.ts';
 import { simulateSeats } from '../simulate.ts';
 import { rep3Malicious, runCircuitMalicious, VARIANT } from './backend.ts';
@@ -59,7 +60,8 @@ function evaluate({ circuit, vectors }: Case): bigint[][] {
   const flat = vectors.flat();
   const values: bigint[][] = [];
   const wrap = (x: bigint) => BigInt.asIntN(64, x);
-  for (const { op, args, length, constant = 0n, inner = 1, from = 1, input } of circuit.gates) {
+  for (const { op, args, length, constant = 0n, inner = 1, from = 1, input, ...gate } of circuit.gates) {
+    const { offset = 0, step = 1, run: together = 1 } = gate;
     const [x = [], y = []] = args.map((arg) => values[arg] ?? []);
     const at = (of: (i: number) => bigint | boolean) => Array.from({ length }, (_, i) => wrap(BigInt(of(i))));
     const run = <T>(size: number, of: (k: number) => T) => Array.from({ length: size }, (_, k) => of(k));
@@ -88,6 +90,14 @@ function evaluate({ circuit, vectors }: Case): bigint[][] {
         not: () => at((i) => 1n - l(i)),
         inject: () => at(l),
         repeat: () => at((i) => l(Math.floor(i / (length / from)))),
+        prefix: () => at((i) => sum(x.slice(0, i + 1))),
+        slice: () => at((i) => l(offset + step * Math.floor(i / together) + (i % together))),
+        concat: () => {
+          const parts = args.map((arg) => [...(values[arg] ?? [])]);
+          const out: bigint[] = [];
+          while (out.length < length) out.push(...parts.flatMap((part) => part.splice(0, gate.run ?? length)));
+          return out;
+        },
       }[op as 'mul'](),
     );
   }
@@ -418,6 +428,16 @@ const CIRCUITS: Record<string, Case> = {
         b.words('inject', 3, [b.bits('negative', 3, [b.words('sub', 3, [x, y])])]),
         b.bits('zero', 3, [y]),
       ],
+    ),
+  },
+  'a sort': {
+    claim: 36,
+    ...circuitOf(
+      [
+        [5n, 3n, 7n, 3n],
+        [2n, 11n, -1n, 2n ** 62n],
+      ],
+      (b, [key = 0, x = 0]) => [networkOrder(b, [{ gate: key, bits: 3 }]).arranged(x)],
     ),
   },
   truncation: { claim: 11, ...circuitOf([[-48n, 16n, 2n ** 50n]], (b, [x = 0]) => [b.truncate(x, 4)]) },

@@ -18,7 +18,8 @@ export const rep3Malicious: SharedBackend = {
   card: REP3_MALICIOUS,
 
   check(plan: Plan): void {
-    supported(lower(plan, Object.fromEntries(Object.entries(plan.roles).map(([role, { max }]) => [role, max]))), plan);
+    const most = Object.fromEntries(Object.entries(plan.roles).map(([role, { max }]) => [role, max]));
+    supported(lower(plan, most, { arranging: 'networks' }), plan);
   },
 
   inputNodes,
@@ -30,7 +31,7 @@ export const rep3Malicious: SharedBackend = {
 /** Operations that need no message, so that there is nothing to check. All others are in `ROUND_COSTS`. */
 const LOCAL: ReadonlySet<GateOperation> = new Set([
   ...(['total', 'stack', 'constant', 'scale', 'add', 'sub', 'sum', 'repeat', 'slice', 'concat', 'transpose'] as const),
-  ...(['random', 'parity', 'xor', 'not'] as const),
+  ...(['random', 'parity', 'xor', 'not', 'prefix'] as const),
 ]);
 
 /** Engine and checks; exported for the tests, which put seats beside it that cheat. */
@@ -46,7 +47,7 @@ export const VARIANT: Variant = {
 };
 
 async function runSeat(context: SeatContext): Promise<SeatOutput> {
-  return runCircuitMalicious(lower(context.plan, context.roles, undefined, context.matchers), context);
+  return runCircuitMalicious(lower(context.plan, context.roles, { arranging: 'networks' }), context);
 }
 
 /** The same for a circuit that is not, or not only, the plan's. The plan is bound into the session all the same. */

@@ -27,7 +27,8 @@ export const REP3_MALICIOUS: ProtocolCard = {
     'Every conversion starts from the three components as they stand, so that no seat shares a value of its own; truncation ' +
       'of fixed-point values sums the components with exact carries, and rounds as `rep3-semi-honest/1` does.',
     'ANDs of the circuit are the first members of their buckets; blocks of 128 are permuted, not single ANDs.',
-    'Joining and shuffling rows are refused: their messages are not checked.',
+    'Rows are sorted by a network of comparisons (Batcher, AFIPS 1968), every one of them checked; joining rows by tags, and ' +
+      'shuffling them, is refused: its messages are not checked.',
     'No fairness: a malicious seat may let one seat finish and another fail. Outputs open only when all three have finished.',
   ],
 };

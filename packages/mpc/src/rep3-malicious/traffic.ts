@@ -28,7 +28,7 @@ const [MOST_FACTORS, MOST_ANDS, FACTORS_A_ROUND] = [2 ** 20, 2 ** 23, 2 ** 18];
 const DIGEST = 32;
 
 export function maliciousTraffic(plan: Plan, roles: RoleSizes): Traffic {
-  const circuit = lower(plan, roles);
+  const circuit = lower(plan, roles, { arranging: 'networks' });
   const { holders, outputs } = traffic(plan, roles);
   const sent = circuit.gates.map((gate) => costOf(circuit, gate));
   const total = (of: 'results' | 'factors' | 'ands') => sent.reduce((sum, cost) => sum + cost[of], 0);

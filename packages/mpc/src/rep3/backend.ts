@@ -34,7 +34,7 @@ const VARIANT: Variant = {
 };
 
 async function runSeat(context: SeatContext): Promise<SeatOutput> {
-  return runCircuit(lower(context.plan, context.roles, undefined, context.matchers), context);
+  return runCircuit(lower(context.plan, context.roles, { matchers: context.matchers }), context);
 }
 
 /** The same for a circuit that is not, or not only, the plan's. The plan is bound into the session all the same. */

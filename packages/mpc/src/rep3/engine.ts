@@ -101,10 +101,15 @@ export class Rep3Engine implements Engine<Share> {
       case 'repeat':
         return repeat(x, gate.from ?? 1, gate.length);
       case 'slice':
-        return both(words(x), (part) => strided(part, gate.offset ?? 0, gate.step ?? 1, gate.length));
+        return both(words(x), (part) => strided(part, gate.offset ?? 0, gate.step ?? 1, gate.length, gate.run));
       case 'concat': {
         const parts = args.map(words);
-        return { form: 'words', a: joined(parts.map(({ a }) => a)), b: joined(parts.map(({ b }) => b)) };
+        const side = (part: 'a' | 'b') =>
+          joined(
+            parts.map((share) => share[part]),
+            gate.run,
+          );
+        return { form: 'words', a: side('a'), b: side('b') };
       }
       case 'transpose':
         return both(words(x), (part) => transposed(part, gate.inner ?? 1));

@@ -262,7 +262,8 @@ describe('a join', () => {
       const one = pairOf([3, 3], [[1], [1]]);
       const relations = one.relations.map((relation) => ({ ...relation, columns }));
       const { plan } = planOf({ passes: 1, relations });
-      return schedule(lower(plan, { left: 1, right: 1 }, nodesOf(plan, 'reveal/1').slice(0, 3)), ROUND_COSTS).rounds;
+      return schedule(lower(plan, { left: 1, right: 1 }, { exits: nodesOf(plan, 'reveal/1').slice(0, 3) }), ROUND_COSTS)
+        .rounds;
     };
     expect([rounds([]), rounds(['v'])]).toEqual([3, 4]);
   });

@@ -210,21 +210,32 @@ export function spread(bits: Uint32Array, length: number, times: number): Uint32
 }
 
 /** `length` elements, each `step`-th from `offset` on. */
-export function strided(x: BigUint64Array, offset: number, step: number, length: number): BigUint64Array {
+/** `run` elements from `offset` on, as many from `offset` + `step` on, and so on. */
+export function strided(x: BigUint64Array, offset: number, step: number, length: number, run = 1): BigUint64Array {
   if (step === 1) return x.subarray(offset, offset + length);
   const out = new BigUint64Array(length);
-  for (let i = 0, at = offset; i < length; i++, at += step) out[i] = x[at]!;
+  if (run === 1) for (let i = 0, at = offset; i < length; i++, at += step) out[i] = x[at]!;
+  else for (let i = 0, at = offset; i < length; i += run, at += step) copy(out, i, x, at, Math.min(run, length - i));
   return out;
 }
 
-export function joined(parts: readonly BigUint64Array[]): BigUint64Array {
+/** One after another, or in turns of `run` elements of each, until all are used up. */
+export function joined(parts: readonly BigUint64Array[], run?: number): BigUint64Array {
   const out = new BigUint64Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
+  for (let from = 0; at < out.length; from += run ?? out.length) {
+    for (const part of parts) {
+      const count = Math.max(0, Math.min(run ?? part.length, part.length - from));
+      copy(out, at, part, from, count);
+      at += count;
+    }
   }
   return out;
+}
+
+function copy(to: BigUint64Array, at: number, x: BigUint64Array, from: number, count: number): void {
+  if (count > 16) to.set(x.subarray(from, from + count), at);
+  else for (let i = 0; i < count; i++) to[at + i] = x[from + i]!;
 }
 
 /** A row-major matrix of `rows` rows, column by column. */

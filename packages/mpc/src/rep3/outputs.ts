@@ -26,7 +26,7 @@ export function outputBytes(share: Share, length: number): Uint8Array {
 
 /** @throws {NodeError} `MPC_INCONSISTENT_SHARES`, naming the seats that disagree. */
 export function open(plan: Plan, roles: RoleSizes, node: number, shares: readonly Uint8Array[]): (bigint | null)[] {
-  const circuit = lower(plan, roles, [node]);
+  const circuit = lower(plan, roles, { exits: [node] });
   const output = circuit.outputs[0];
   const value = circuit.gates[output?.value ?? -1];
   const ok = output?.ok === undefined ? undefined : circuit.gates[output.ok];

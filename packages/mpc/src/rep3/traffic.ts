@@ -23,7 +23,7 @@ const DIGEST = 32;
 
 export function traffic(plan: Plan, roles: RoleSizes): Traffic {
   const matchers = new Map(taggedJoins(plan).map((node) => [node, 2]));
-  const circuit = lower(plan, roles, undefined, matchers);
+  const circuit = lower(plan, roles, { matchers });
   const members = Object.keys(plan.roles)
     .filter((role) => circuit.inputWords.has(role))
     .reduce((sum, role) => sum + (roles[role] ?? 0), 0);
