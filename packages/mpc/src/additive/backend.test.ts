@@ -8,6 +8,7 @@ import { evaluatePlain } from '../plain.ts';
 import { type Simulation, simulateSeats } from '../simulate.ts';
 import { additiveSemiHonest, runAdditiveCircuit } from './backend.ts';
 import { additiveDealerSemiHonest, runDealtCircuit } from './dealer.ts';
+import { dealerTraffic } from './dealer-traffic.ts';
 import { open } from './outputs.ts';
 import { additiveTraffic } from './traffic.ts';
 
@@ -361,10 +362,15 @@ describe('truncation', () => {
     expect(Math.abs(up - length / 4)).toBeLessThan(6 * Math.sqrt((length * 3) / 16));
   });
 
-  test.each([2, 3])('exactly, where the circuit asks for the floor, with %i seats', async (seats) => {
+  test.each([
+    ['pairs', 2],
+    ['pairs', 3],
+    ['dealer', 2],
+    ['dealer', 3],
+  ] as const)('exactly, where the circuit asks for the floor, from %s, with %i seats', async (from, seats) => {
     const inputs = [0n, -1n, 1n, 2n ** 40n + 5n, -(2n ** 40n) - 5n, EDGE - 1n, 1n - EDGE];
     const circuit = circuitOf(inputs.length, (b, input) => void b.floor(input(0, inputs.length), 20));
-    const { values } = await runCircuit(circuit, inputs, 1, { seats });
+    const { values } = await runCircuit(circuit, inputs, 1, { from, seats });
     expect(values.at(-1)).toEqual(inputs.map((x) => x >> 20n));
   });
 });
@@ -601,24 +607,26 @@ describe('what a plan costs is known before it runs', () => {
     sums: planOf(3, 2n ** 30n, [['add/1']]),
     'products alone': planOf(40, 2n ** 30n, [['mul/1']]),
   };
-  test.each(Object.entries(plans).flatMap(([name, plan]) => [2, 3].map((seats) => [name, seats, plan] as const)))(
-    '%s, with %i seats',
-    async (_, seats, plan) => {
-      const { length } = plan.nodes[0]!.type as { length: number };
-      const rows = [1, 2].map((factor) => BigInt64Array.from({ length }, (_, i) => BigInt(factor * i)));
-      const sent = new Array<number>(seats).fill(0);
-      const wrap = (channel: Channel, seat: number) =>
-        tampering(channel, (frame) => {
-          sent[seat] = sent[seat]! + frame.length;
-          return [frame];
-        });
-      const { seats: ran } = await simulate(plan, rows, { wrap, seats }).result;
-      const told = additiveTraffic(plan, { h: 1 }, seats);
-      expect(told.seats).toEqual(sent);
-      expect(told.rounds).toBe(ran[0]!.rounds);
-      const handed = ran.flatMap(({ outputs }) => [...outputs.values()]).reduce((sum, share) => sum + share.length, 0);
-      expect(told.outputs).toBe(handed);
-      expect(told.holders).toEqual({ h: 16 * (seats - 1) + 8 * 2 * length });
-    },
-  );
+  test.each(
+    Object.entries(plans).flatMap(([name, plan]) =>
+      (['pairs', 'dealer'] as const).flatMap((from) => [2, 3].map((seats) => [name, from, seats, plan] as const)),
+    ),
+  )('%s, from %s, with %i seats', async (_, from, seats, plan) => {
+    const { length } = plan.nodes[0]!.type as { length: number };
+    const rows = [1, 2].map((factor) => BigInt64Array.from({ length }, (_, i) => BigInt(factor * i)));
+    const all = seats + SOURCES[from].dealers;
+    const sent = new Array<number>(all).fill(0);
+    const wrap = (channel: Channel, seat: number) =>
+      tampering(channel, (frame) => {
+        sent[seat] = sent[seat]! + frame.length;
+        return [frame];
+      });
+    const { seats: ran } = await simulate(plan, rows, { from, wrap, seats }).result;
+    const told = from === 'pairs' ? additiveTraffic(plan, { h: 1 }, all) : dealerTraffic(plan, { h: 1 }, all);
+    expect(told.seats).toEqual(sent);
+    expect(ran.map(({ rounds }) => rounds)).toEqual(ran.map(() => told.rounds));
+    const handed = ran.flatMap(({ outputs }) => [...outputs.values()]).reduce((sum, share) => sum + share.length, 0);
+    expect(told.outputs).toBe(handed);
+    expect(told.holders).toEqual({ h: 16 * (seats - 1) + 8 * 2 * length });
+  });
 });

@@ -4,8 +4,10 @@ import { silentOtMessageBytes } from '@2pm/crypto/ot';
 import { describe, expect, test } from 'vitest';
 import { CircuitBuilder, type Gate } from '../circuit.ts';
 import { execute } from '../execute.ts';
+import { Masks } from '../rep3/masks.ts';
 import { loadSimd } from '../rep3/simd.ts';
 import { schedule } from '../schedule.ts';
+import { deal, piecesOf as dealtPieces, receiveDealt, toldBytes } from './dealer-correlations.ts';
 import { type Demand, demandOf, portionsOf } from './demand.ts';
 import { fuse } from './fuse.ts';
 import { Links } from './links.ts';
@@ -24,8 +26,10 @@ const shapeOf = (rows: number, inner: number, columns: number) => ({
 const modulo = (value: bigint) => BigInt.asUintN(64, value);
 const bitOf = (packed: Uint32Array, i: number) => BigInt((packed[i >> 5]! >>> (i & 31)) & 1);
 
-/** All seats in one process. */
-async function make(demand: Demand, seats = 2) {
+/** All seats in one process; the last is the dealer where there is one, and makes none for itself. */
+async function make(demand: Demand, computing = 2, from: 'pairs' | 'dealer' = 'pairs') {
+  const dealer = from === 'dealer' ? computing : undefined;
+  const seats = computing + (dealer === undefined ? 0 : 1);
   const numbers = Array.from({ length: seats }, (_, seat) => seat);
   const channels = numbers.map(() => new Map<number, Channel>());
   for (const seat of numbers) {
@@ -44,16 +48,25 @@ async function make(demand: Demand, seats = 2) {
       };
       const onStep = () => void steps++;
       const { all: links } = new Links(context, 'test', BINDING);
-      return makeCorrelations(context, { links, binding: BINDING, simd: await loadSimd(), onStep }, demand);
+      const simd = await loadSimd();
+      if (dealer === undefined) return makeCorrelations(context, { links, binding: BINDING, simd, onStep }, demand);
+      const stream = (of: number) => new Masks(nodeCrypto, new Uint8Array(16).fill(of + 1), BINDING);
+      if (seat !== dealer) {
+        const [dealing] = links.slice(-1) as [(typeof links)[0]];
+        return receiveDealt({ seat, dealer: dealing, stream: stream(seat), onPiece: onStep }, demand);
+      }
+      await deal({ links, streams: links.map(({ peer }) => stream(peer)), simd, onPiece: onStep }, demand);
+      return undefined;
     }),
-  );
-  expect(steps).toBe(seats * preprocessingOf(demand, BINDING, seats).steps);
+  ).then((all) => all.filter((one) => one !== undefined));
+  const told = dealer === undefined ? preprocessingOf(demand, BINDING, seats).steps : dealtPieces(demand).length;
+  expect(steps).toBe(seats * told);
   const sent = channels.map((of) => [...of.values()].reduce((sum, { stats }) => sum + stats.bytesSent, 0));
   return { one: made[0]!, other: made[1]!, all: made, sent };
 }
 
 describe('every correlation is right', () => {
-  test.each<[string, Demand]>([
+  const demands: [string, Demand][] = [
     [
       'a few of each',
       {
@@ -73,62 +86,71 @@ describe('every correlation is right', () => {
         words: 16_001,
         bits: 20_000,
         carries: 141,
-        crossWords: 9_000,
+        crossWords: 9_024,
         choices: 3_200,
         matrices: [shapeOf(3, 40, 20), shapeOf(1, 9, 1000)],
       },
     ],
-  ])('%s', async (_, demand) => {
-    const { one, other } = await make(demand);
-    let wrong = 0;
-    const [x, y] = [one.words, other.words];
-    expect(x.a.length).toBeGreaterThanOrEqual(demand.words);
-    for (let i = 0; i < x.a.length; i++) {
-      if (modulo((x.a[i]! + y.a[i]!) * (x.b[i]! + y.b[i]!)) !== modulo(x.c[i]! + y.c[i]!)) wrong++;
-    }
-    const [p, q] = [one.bits, other.bits];
-    expect(32 * p.a.length).toBeGreaterThanOrEqual(demand.bits);
-    for (let i = 0; i < p.a.length; i++) {
-      if (((p.a[i]! ^ q.a[i]!) & (p.b[i]! ^ q.b[i]!)) !== (p.c[i]! ^ q.c[i]!)) wrong++;
-    }
-    const [f, g] = [one.carries, other.carries];
-    expect(g.choice.length).toBeGreaterThanOrEqual(demand.carries);
-    expect([f.choice.length, f.pad.length]).toEqual([0, 16 * g.choice.length]);
-    for (let i = 0; i < g.pad.length; i++) {
-      const choice = Number((g.choice[i >> 4]! >> BigInt(4 * (i & 15))) & 15n);
-      if (((f.pad[i]! >>> (2 * choice)) & 3) !== g.pad[i]) wrong++;
-    }
-    const [s, t] = [one.crossWords, other.crossWords];
-    expect(32 * s.factor.length).toBeGreaterThanOrEqual(demand.crossWords);
-    for (let i = 0; i < s.share.length; i++) {
-      if (bitOf(s.factor, i) * bitOf(t.factor, i) !== modulo(s.share[i]! + t.share[i]!)) wrong++;
-    }
-    for (const [from, to] of [
-      [one.choices, other.choices],
-      [other.choices, one.choices],
-    ] as const) {
-      expect(from.word.length).toBeGreaterThanOrEqual(demand.choices);
-      for (let i = 0; i < from.word.length; i++) {
-        if (from.word[i]! * bitOf(to.bit, i) !== modulo(from.sent[i]! + to.received[i]!)) wrong++;
+  ];
+  test.each(demands.flatMap(([name, demand]) => [[name, 'pairs', demand] as const, [name, 'dealer', demand] as const]))(
+    '%s, from %s',
+    async (_, from, demand) => {
+      const { one, other } = await make(demand, 2, from);
+      let wrong = 0;
+      const [x, y] = [one.words, other.words];
+      expect(x.a.length).toBeGreaterThanOrEqual(demand.words);
+      for (let i = 0; i < x.a.length; i++) {
+        if (modulo((x.a[i]! + y.a[i]!) * (x.b[i]! + y.b[i]!)) !== modulo(x.c[i]! + y.c[i]!)) wrong++;
       }
-    }
-    for (const { gate, rows, inner, columns } of demand.matrices) {
-      const [m, n] = [one.matrices.get(gate)!, other.matrices.get(gate)!];
-      for (let i = 0; i < rows * columns; i++) {
-        let sum = 0n;
-        for (let k = 0; k < inner; k++) {
-          const [left, right] = [Math.floor(i / columns) * inner + k, k * columns + (i % columns)];
-          sum += (m.a[left]! + n.a[left]!) * (m.b[right]! + n.b[right]!);
+      const [p, q] = [one.bits, other.bits];
+      expect(32 * p.a.length).toBeGreaterThanOrEqual(demand.bits);
+      for (let i = 0; i < p.a.length; i++) {
+        if (((p.a[i]! ^ q.a[i]!) & (p.b[i]! ^ q.b[i]!)) !== (p.c[i]! ^ q.c[i]!)) wrong++;
+      }
+      const [f, g] = [one.carries, other.carries];
+      expect(g.choice.length).toBeGreaterThanOrEqual(demand.carries);
+      expect([f.choice.length, f.pad.length]).toEqual([0, 16 * g.choice.length]);
+      for (let i = 0; i < g.pad.length; i++) {
+        const choice = Number((g.choice[i >> 4]! >> BigInt(4 * (i & 15))) & 15n);
+        if (((f.pad[i]! >>> (2 * choice)) & 3) !== g.pad[i]) wrong++;
+      }
+      const [s, t] = [one.crossWords, other.crossWords];
+      expect(32 * s.factor.length).toBeGreaterThanOrEqual(demand.crossWords);
+      for (let i = 0; i < s.share.length; i++) {
+        if (bitOf(s.factor, i) * bitOf(t.factor, i) !== modulo(s.share[i]! + t.share[i]!)) wrong++;
+      }
+      for (const [from, to] of [
+        [one.choices, other.choices],
+        [other.choices, one.choices],
+      ] as const) {
+        expect(from.word.length).toBeGreaterThanOrEqual(demand.choices);
+        for (let i = 0; i < from.word.length; i++) {
+          if (from.word[i]! * bitOf(to.bit, i) !== modulo(from.sent[i]! + to.received[i]!)) wrong++;
         }
-        if (modulo(sum) !== modulo(m.c[i]! + n.c[i]!)) wrong++;
       }
-    }
-    expect(wrong).toBe(0);
-  });
+      for (const { gate, rows, inner, columns } of demand.matrices) {
+        const [m, n] = [one.matrices.get(gate)!, other.matrices.get(gate)!];
+        for (let i = 0; i < rows * columns; i++) {
+          let sum = 0n;
+          for (let k = 0; k < inner; k++) {
+            const [left, right] = [Math.floor(i / columns) * inner + k, k * columns + (i % columns)];
+            sum += (m.a[left]! + n.a[left]!) * (m.b[right]! + n.b[right]!);
+          }
+          if (modulo(sum) !== modulo(m.c[i]! + n.c[i]!)) wrong++;
+        }
+      }
+      expect(wrong).toBe(0);
+    },
+  );
 
-  test.each([3, 4])('of %i seats: words, bits and matrices, in which each has a part', async (seats) => {
+  test.each([
+    [3, 'pairs'],
+    [4, 'pairs'],
+    [3, 'dealer'],
+    [4, 'dealer'],
+  ] as const)('of %i seats from %s: words, bits and matrices, in which each has a part', async (seats, from) => {
     const shapes = [shapeOf(2, 3, 2), shapeOf(3, 40, 20)];
-    const { all } = await make({ ...NONE, words: 8200, bits: 4800, matrices: shapes }, seats);
+    const { all } = await make({ ...NONE, words: 8200, bits: 4800, matrices: shapes }, seats, from);
     const sum = (of: (made: (typeof all)[0]) => bigint) => all.reduce((total, made) => total + of(made), 0n);
     let wrong = 0;
     for (let i = 0; i < 8200; i++) {
@@ -157,8 +179,8 @@ describe('every correlation is right', () => {
     }
   });
 
-  test('and none repeats', async () => {
-    const { one, other } = await make({ ...NONE, words: 1000, crossWords: 1000 });
+  test.each(['pairs', 'dealer'] as const)('and none repeats, from %s', async (from) => {
+    const { one, other } = await make({ ...NONE, words: 1000, crossWords: 1024 }, 2, from);
     for (const { words, crossWords } of [one, other]) {
       for (const vector of [words.a, words.b, words.c, crossWords.share]) {
         expect(new Set(vector).size).toBe(vector.length);
@@ -198,6 +220,19 @@ describe('what is sent', () => {
       for (const bytes of expected({ ...NONE, words })) expect(bytes / words).toBeLessThan(231);
     }
     for (const bytes of expected({ ...NONE, bits: 2 ** 20 })) expect(bytes / 2 ** 20).toBeLessThan(0.3);
+  });
+
+  test('by a dealer is what makes its correlations, to two seats at most, cut into pieces of 128 KiB', async () => {
+    const shapes = [shapeOf(3, 40, 20), shapeOf(2, 20, 70)];
+    const all = { words: 40_000, bits: 3_000_000, carries: 33_000, crossWords: 640, choices: 20_000, matrices: shapes };
+    const { sent } = await make(all, 2, 'dealer');
+    const [first, second] = [8 * (40_000 + 640 + 20_000 + 60 + 140) + 375_000, 8 * 20_000 + 4 * 33_000];
+    expect(sent).toEqual([0, 0, first + second]);
+    expect([0, 1].map((seat) => toldBytes(all, seat))).toEqual([first, second]);
+    for (const piece of dealtPieces(all))
+      expect(toldBytes(piece, 0) + toldBytes(piece, 1)).toBeLessThanOrEqual(2 ** 18);
+    const { sent: ofThree } = await make({ ...NONE, words: 5, bits: 64, matrices: shapes }, 3, 'dealer');
+    expect(ofThree).toEqual([0, 0, 0, 8 * (5 + 60 + 140) + 8]);
   });
 
   test('takes a round for every four batches of products and one more, and three for transfers', () => {
