@@ -4,7 +4,8 @@
  *
  *   node bench/mpc.js --op mul --n 1000000 [--backend rep3] [--seats 2] [--runs 5] [--json]
  *
- * Back-ends: rep3, rep3-malicious (three seats), additive (two, or --seats up to 8; all correlations are part of every figure).
+ * Back-ends: rep3, rep3-malicious (three seats), additive (two, or --seats up to 8; all correlations are part of every figure),
+ * additive-dealer (two and a dealer, or --seats up to 8, of which the last deals; `seat_bytes_per_op` tells them apart).
  *
  * Operations: mul lt eq and select suppress dot (n elements at once), round (a chain of n dependent products of one
  * element); in fixed point with 16 fraction bits: fixmul (n products), trunc (n values up to ±2^44, rounded), matmul (two
@@ -50,6 +51,7 @@ const CIRCUITS = [...FIXED, 'shuffle', 'join', 'sort'];
 const BACKENDS = {
   rep3: { shared: mpc.rep3SemiHonest, run: mpc.runCircuit },
   additive: { shared: mpc.additiveSemiHonest, run: mpc.runAdditiveCircuit },
+  'additive-dealer': { shared: mpc.additiveDealerSemiHonest, run: mpc.runDealtCircuit },
   'rep3-malicious': { shared: mpc.rep3Malicious, run: mpc.runCircuitMalicious },
 };
 
@@ -94,6 +96,7 @@ async function main() {
     cpu_ns_per_op: round((slowest('cpuMs') * 1e6) / count),
     rounds: task.op === 'logistic' ? round(measured[0][0].rounds / STEPS) : measured[0][0].rounds,
     bytes_per_op: round(bytes / count),
+    ...(card.dealer === true ? { seat_bytes_per_op: measured.map(([{ bytes }]) => round(bytes / count)) } : {}),
     protocol_ms: round(slowest('protocolMs')),
     wall_ms: round(slowest('wallMs')),
   };
@@ -162,7 +165,8 @@ async function worstError(seat, channels, output, exact) {
   }
   const parts = [own];
   for (const channel of channels.values()) parts.push(await channel.receive());
-  const shares = parts.map((part) => new BigInt64Array(part.slice().buffer));
+  // A dealer has none.
+  const shares = parts.filter(({ length }) => length > 0).map((part) => new BigInt64Array(part.slice().buffer));
   let worst = 0n;
   for (let i = 0; i < exact.length; i++) {
     const sum = shares.reduce((total, share) => total + share[i], 0n);

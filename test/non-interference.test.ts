@@ -5,7 +5,7 @@
  */
 import { circuitMatch, circuitWords, type Hash, hashValue, keyedColumns, type Plan, type RoleSizes } from '@2pm/core';
 import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
-import { additiveSemiHonest, rep3Malicious, rep3SemiHonest, simulateSeats } from '@2pm/mpc';
+import { additiveDealerSemiHonest, additiveSemiHonest, rep3Malicious, rep3SemiHonest, simulateSeats } from '@2pm/mpc';
 import { concat, dotEach, matrix } from '@2pm/program';
 import { expect, test } from 'vitest';
 import { anyHonest, type Context, picks, type Run, traced } from './programs.ts';
@@ -95,6 +95,7 @@ test.each([
   [rep3Malicious.card.id, rep3Malicious, PROGRAMS],
   // Transfers for every run of its own make it slow.
   [additiveSemiHonest.card.id, additiveSemiHonest, Math.ceil(PROGRAMS / 4)],
+  [additiveDealerSemiHonest.card.id, additiveDealerSemiHonest, PROGRAMS],
 ] as const)(
   '%s: what travels is the same for any two databases',
   async (_, backend, programs) => {

@@ -4,6 +4,7 @@ import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { additiveSemiHonest } from './additive/backend.ts';
+import { additiveDealerSemiHonest } from './additive/dealer.ts';
 import { lower } from './lower.ts';
 import { type NoiseLaw, noiseLaw } from './noise.ts';
 import { evaluatePlain } from './plain.ts';
@@ -291,6 +292,7 @@ describe('what the seats draw', () => {
     { name: 'rep3', backend: rep3SemiHonest, length: 4000 },
     { name: 'rep3, malicious', backend: rep3Malicious, length: 500 },
     { name: 'additive', backend: additiveSemiHonest, length: 250 },
+    { name: 'additive, with a dealer', backend: additiveDealerSemiHonest, length: 2000 },
   ])('$name: follows the law, independently in each element and node, once for each node', async (given) => {
     const { one, other, again } = await draw(given.backend, given.length, { epsilonMicros: 500_000, sensitivity: '1' });
     expect(one).toHaveLength(given.length);
@@ -318,7 +320,7 @@ describe('what the seats draw', () => {
     await expect(draw(rigged, 20, attrs)).rejects.toMatchObject({ code: expect.stringMatching(/^MPC_/) });
   });
 
-  test.each([rep3SemiHonest, rep3Malicious, additiveSemiHonest])(
+  test.each([rep3SemiHonest, rep3Malicious, additiveSemiHonest, additiveDealerSemiHonest])(
     '$card.id: takes nothing from the masks of what else is computed in the same rounds',
     async (backend) => {
       const plan = planOf(40, { epsilonMicros: 1_000_000, sensitivity: '1' });

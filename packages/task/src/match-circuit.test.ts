@@ -1,7 +1,7 @@
 /** Tasks whose rows are matched in a circuit, from submission to settlement, among task managers in one process. */
 import { type KeyedRows, type Plan, sha256Bytes } from '@2pm/core';
 import { SubmitRequest } from '@2pm/core/api';
-import { ADDITIVE_SEMI_HONEST, REP3_MALICIOUS } from '@2pm/mpc';
+import { ADDITIVE_DEALER_SEMI_HONEST, ADDITIVE_SEMI_HONEST, REP3_MALICIOUS } from '@2pm/mpc';
 import { checkPlan, defineTask, int, key, table, trace } from '@2pm/program';
 import { faultyChannel } from '@2pm/testing/faulty-channel';
 import { type TaskNetwork, taskNetwork } from '@2pm/testing/task-network';
@@ -107,6 +107,19 @@ test('two holders compute on their matches by themselves, and learn not even how
   const { view, result } = await settle(joined, [BANK, SHOP], { protocol: ADDITIVE_SEMI_HONEST.id });
   expect([view.phase, view.error]).toEqual(['settled', undefined]);
   expect(result).toEqual({ customers: 3, bank: 990, shop: 6, product: 30 + 60 + 950, rich: 2, few: null });
+}, 60_000);
+
+test('with a dealer as well, who has no part in what opens to a holder', async () => {
+  const intersected = plan(({ each, psi }) => {
+    const [bank, shop] = [each('bank', (t) => t.accounts.by('email')), each('shop', (t) => t.accounts.by('email'))];
+    return psi(bank, shop, { atLeast: 2, to: 'bank' });
+  });
+  const options = { protocol: ADDITIVE_DEALER_SEMI_HONEST.id };
+  expect((await settle(joined, [BANK, SHOP, undefined], options)).result).toMatchObject({ customers: 3, bank: 990 });
+  await net.stop();
+  const { view } = await settle(intersected, [BANK, SHOP, undefined], options);
+  expect([view.phase, view.error]).toEqual(['settled', undefined]);
+  expect(kept().map((rows) => Object.values(rows))).toEqual([[[0, 2, 4]], [], []]);
 }, 60_000);
 
 test('three holders, all of them seats, match by thresholds; the one that asks keeps its rows, the others nothing', async () => {
