@@ -48,6 +48,18 @@ test('and a join in which every seat brings rows', () => {
   expect(check(2)).toThrow(expect.objectContaining({ code: 'TASK_NO_MATCHER' }));
 });
 
+test('and a node that would match its own rows, by submit as by every member', () => {
+  const both = { ...spec([1, 2, 3], 'semi-honest'), roles: { a: [id(1)], b: [id(1)] } };
+  expect(() => checkProtocol(rep3SemiHonest, joined, both)).toThrow(
+    expect.objectContaining({
+      code: 'TASK_MATCH',
+      message: expect.stringMatching(/^line \d+: .* would match its own rows, as a and as b$/),
+    }),
+  );
+  // Two roles that are not matched may be one node's.
+  expect(() => checkProtocol(rep3SemiHonest, sum, both)).not.toThrow();
+});
+
 test('and a dealer that is in a role, wherever else holders sit', () => {
   const check = (seats: number[]) => () => checkProtocol(additiveDealerSemiHonest, sum, spec(seats, 'semi-honest'));
   expect(check([1, 2, 3])).not.toThrow();

@@ -13,12 +13,13 @@ import {
   type TaskSpec,
 } from '@2pm/core';
 import { checkCircuitMatch, intersectionCard, payloadCard, WORD_BYTES } from '@2pm/psi';
+import { checkSides } from './match-sides.ts';
 import { matchers } from './matchers.ts';
 import { mismatch } from './mismatch.ts';
 
 /**
  * Whether the protocol is what the spec says of it: policies judge the spec's word on security.
- * @throws {NodeError} `TASK_MISMATCH`, `TASK_DEALER`, `TASK_NO_MATCHER`, `PSI_UNSUPPORTED`, `PSI_BAD_CAPACITY`, and what the back-end says of the plan.
+ * @throws {NodeError} `TASK_MISMATCH`, `TASK_DEALER`, `TASK_MATCH`, `TASK_NO_MATCHER`, `PSI_UNSUPPORTED`, `PSI_BAD_CAPACITY`, and what the back-end says of the plan.
  */
 export function checkProtocol(backend: SharedBackend, plan: Plan, spec: TaskSpec): void {
   const { card } = backend;
@@ -30,6 +31,7 @@ export function checkProtocol(backend: SharedBackend, plan: Plan, spec: TaskSpec
   }
   checkDealer(card, spec);
   backend.check(plan);
+  checkSides(plan, spec);
   matchers(plan, spec);
   for (const index of nodesOf(plan, 'join/1', 'intersect/1')) {
     const match = circuitMatch(plan, index);

@@ -189,6 +189,12 @@ test('a join whose seats all bring rows is refused before anything is published'
   await expect(again).rejects.toMatchObject({ code: 'MPC_UNSUPPORTED' });
 });
 
+test('a node on both sides of a match is refused before anything is published', async () => {
+  const same = settle(joined, [BANK, SHOP, undefined, undefined], { roles: { bank: 0, shop: 0 } });
+  await expect(same).rejects.toMatchObject({ code: 'TASK_MATCH', fix: expect.stringContaining('--role') });
+  expect(net.nodes.flatMap(({ tasks }) => tasks.list())).toEqual([]);
+});
+
 test('roles of a program with several must be named', async () => {
   await expect(settle(joined, [BANK, SHOP, undefined], { roles: { bank: 0 } })).rejects.toMatchObject({
     code: 'TASK_UNNAMED_ROLE',
