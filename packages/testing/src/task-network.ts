@@ -49,6 +49,8 @@ export interface TestNode {
 }
 
 export interface TestData {
+  /** A real holder of data in place of all that follows; virtual time stands while it works. */
+  holder?: DataHolder;
   /** Vector for each local aggregate, by operation: `count/1` → [12]. */
   vectors: Readonly<Record<string, readonly bigint[]>>;
   /** Rows of every `keyed/1` node of the holder. */
@@ -149,7 +151,7 @@ export async function taskNetwork(options: {
         chain: chain.connector(),
         signer,
         analyst,
-        data: data === undefined ? undefined : dataOf(node),
+        data: data === undefined ? undefined : ((data.holder && standing(clock, data.holder)) ?? dataOf(node)),
         backends: options.backends?.(index) ?? sharedBackends,
         crypto: nodeCrypto,
         ...(options.intersector === undefined ? {} : { intersector: options.intersector(index) }),
@@ -208,6 +210,22 @@ export async function taskNetwork(options: {
     await clock.sleep(downMs);
     bootOf(node)?.();
   }
+}
+
+/** Whatever it does goes on outside the event loop, where the clock does not see it. */
+function standing(clock: VirtualClock, holder: DataHolder): DataHolder {
+  const still = async <T>(work: Promise<T>): Promise<T> => {
+    const release = clock.hold();
+    return work.finally(release);
+  };
+  return {
+    judge: (...args) => still(holder.judge(...args)),
+    prepare: (...args) => still(holder.prepare(...args)),
+    compute: (...args) => still(holder.compute(...args)),
+    keyed: (...args) => still(holder.keyed(...args)),
+    deliver: (...args) => still(holder.deliver(...args)),
+    release: (...args) => still(holder.release(...args)),
+  };
 }
 
 function dataOf(node: TestNode): DataHolder {
