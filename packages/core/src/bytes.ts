@@ -57,3 +57,24 @@ export function bytesToWords(bytes: Uint8Array): BigUint64Array {
   if (bytes.byteOffset % 8 === 0) return new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8);
   return new BigUint64Array(new Uint8Array(bytes).buffer);
 }
+
+interface Port {
+  close(): void;
+  postMessage(message: unknown, transfer: readonly unknown[]): void;
+}
+
+/** Where buffers go that nobody needs: a message to nobody is dropped with all that it carries. */
+let nobody: Port | undefined;
+
+/**
+ * Gives up the memory under `bytes`, all of it, at once: every view of it is empty from here on. Otherwise it stays until a
+ * garbage collection, which large buffers bring about long before there is much else to collect.
+ */
+export function discard(bytes: Uint8Array): void {
+  if (nobody === undefined) {
+    const { MessageChannel } = globalThis as unknown as { MessageChannel: new () => { port1: Port } };
+    nobody = new MessageChannel().port1;
+    nobody.close();
+  }
+  nobody.postMessage(undefined, [bytes.buffer]);
+}

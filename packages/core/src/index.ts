@@ -1,6 +1,7 @@
 export {
   bytesToWords,
   concatBytes,
+  discard,
   equalBytes,
   fromHex,
   type Hex,

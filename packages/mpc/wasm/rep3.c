@@ -9,15 +9,32 @@ typedef v128_t block;
 
 #define EXPORT(name) __attribute__((export_name(#name)))
 #define XOR wasm_v128_xor
+#define ADD wasm_i64x2_add
 
 // out = xa (ya + yb) + xb ya + f + g over GF(2), n blocks.
-EXPORT(and_blocks)
-void and_blocks(u32 n, const block *xa, const block *xb, const block *ya, const block *yb, const block *f,
+EXPORT(masked_and)
+void masked_and(u32 n, const block *xa, const block *xb, const block *ya, const block *yb, const block *f,
                 const block *g, block *out) {
   for (u32 i = 0; i < n; i++) {
     block cross = XOR(wasm_v128_and(xa[i], XOR(ya[i], yb[i])), wasm_v128_and(xb[i], ya[i]));
     out[i] = XOR(cross, XOR(f[i], g[i]));
   }
+}
+
+// out = xa (ya + yb) + xb ya + f - g modulo 2^64, n blocks of two words.
+EXPORT(masked_product)
+void masked_product(u32 n, const block *xa, const block *xb, const block *ya, const block *yb, const block *f,
+                    const block *g, block *out) {
+  for (u32 i = 0; i < n; i++) {
+    block cross = ADD(wasm_i64x2_mul(xa[i], ADD(ya[i], yb[i])), wasm_i64x2_mul(xb[i], ya[i]));
+    out[i] = wasm_i64x2_sub(ADD(cross, f[i]), g[i]);
+  }
+}
+
+// out = z + f - g modulo 2^64, n blocks of two words.
+EXPORT(masked_words)
+void masked_words(u32 n, const block *z, const block *f, const block *g, block *out) {
+  for (u32 i = 0; i < n; i++) out[i] = wasm_i64x2_sub(ADD(z[i], f[i]), g[i]);
 }
 
 // One level of the transposition of four 32 x 32 squares, one a lane.

@@ -97,9 +97,9 @@ export class AndCheck {
 
   /** Step 1. */
   *makeTriples(): Generator<Exchange, void, Uint8Array> {
-    const masks = this.#random();
+    const { simd, keys } = this.#context;
     const a = new Uint32Array(BLOCK_WORDS * this.#triples);
-    this.#context.simd.crossAnd(a, this.#a, this.#b, [masks.a, masks.b]);
+    simd.maskedAnd(a, this.#a, this.#b, keys);
     this.#c = { form: 'bits', a, b: toPacked(yield { send: bytesOf(a), expect: a.byteLength }) };
   }
 
@@ -175,7 +175,7 @@ export class AndCheck {
     return { own: hashOf(crypto, first), expected: hashOf(crypto, mine) };
   }
 
-  /** Shared random bits, or, its components taken as masks, a sharing of 0: nobody knows all three streams. */
+  /** Shared random bits: nobody knows all three streams. */
   #random(): BitShare {
     const { a, b } = this.#context.keys;
     const bytes = 4 * BLOCK_WORDS * this.#triples;

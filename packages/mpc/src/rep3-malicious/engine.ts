@@ -13,10 +13,10 @@
 import type { Gate } from '../circuit.ts';
 import type { Interactive } from '../execute.ts';
 import { bits, pairwise, planes, Rep3Engine, words, xorShares } from '../rep3/engine.ts';
-import { add, blockSums, crossProduct, maskedProduct, maskWords, scale, sub, widen } from '../rep3/kernels.ts';
+import { add, blockSums, crossProduct, scale, sub, widen } from '../rep3/kernels.ts';
 import type { Masks } from '../rep3/masks.ts';
 import { type BitShare, bytesOf, packedLength, type Share, toWords, type WordShare } from '../rep3/share.ts';
-import type { Simd } from '../rep3/simd.ts';
+import type { Simd, Stream } from '../rep3/simd.ts';
 import type { RoundCosts } from '../schedule.ts';
 import { Ands, type Product } from './record.ts';
 
@@ -80,11 +80,11 @@ export class Rep3MaliciousEngine extends Rep3Engine {
   *#multiply(x: WordShare, y: WordShare): Interactive<WordShare> {
     const a = new BigUint64Array(x.a.length);
     const [f, g] = [new BigUint64Array(a.length), new BigUint64Array(a.length)];
+    const masks = this.#kept(f, g);
     const prepare = (from: number, to: number) => {
       const part = (vector: BigUint64Array) => vector.subarray(from / 8, to / 8);
-      part(f).set(toWords(this.#masks.a.bytes(to - from)));
-      part(g).set(toWords(this.#masks.b.bytes(to - from)));
-      maskedProduct(part(a), part(x.a), part(x.b), part(y.a), part(y.b), part(f), part(g));
+      const both = (share: WordShare) => ({ a: part(share.a), b: part(share.b) });
+      this.#slices.maskedProduct(part(a), both(x), both(y), masks);
     };
     const b = toWords(yield { send: bytesOf(a), prepare, expect: a.byteLength });
     this.products.push({ kind: { shape: 'each' }, x, y, received: b, f, g });
@@ -108,15 +108,16 @@ export class Rep3MaliciousEngine extends Rep3Engine {
   /** Sums of products, this seat's part, to a replicated share. */
   *#masked(a: BigUint64Array, product: Pick<Product, 'kind' | 'x' | 'y'>): Interactive<WordShare> {
     const [f, g] = [new BigUint64Array(a.length), new BigUint64Array(a.length)];
-    const prepare = (from: number, to: number) => {
-      const part = (vector: BigUint64Array) => vector.subarray(from / 8, to / 8);
-      part(f).set(toWords(this.#masks.a.bytes(to - from)));
-      part(g).set(toWords(this.#masks.b.bytes(to - from)));
-      maskWords(part(a), part(f), part(g));
-    };
+    const masks = this.#kept(f, g);
+    const prepare = (from: number, to: number) => this.#slices.maskWords(a.subarray(from / 8, to / 8), masks);
     const b = toWords(yield { send: bytesOf(a), prepare, expect: a.byteLength });
     this.products.push({ ...product, received: b, f, g });
     return { form: 'words', a, b };
+  }
+
+  /** The streams of masks, with what they give also written to f and g, for the check. */
+  #kept(f: BigUint64Array, g: BigUint64Array): { a: Stream; b: Stream } {
+    return { a: kept(this.#masks.a, bytesOf(f)), b: kept(this.#masks.b, bytesOf(g)) };
   }
 
   /** d = s + c with s = d0 ⊕ d1 ⊕ d2, which is d sliced as it stands, and c the majorities, one place up. */
@@ -235,6 +236,17 @@ export class Rep3MaliciousEngine extends Rep3Engine {
       b: (this.#seat + 1) % 3 === component ? b : none(),
     };
   }
+}
+
+function kept(stream: Stream, by: Uint8Array): Stream {
+  let used = 0;
+  return {
+    fill(out) {
+      stream.fill(out);
+      by.set(out, used);
+      used += out.length;
+    },
+  };
 }
 
 function twice({ a, b }: WordShare): WordShare {

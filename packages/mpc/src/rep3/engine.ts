@@ -23,8 +23,6 @@ import {
   joined,
   lowestBits,
   lowHalves,
-  maskedProduct,
-  maskWords,
   prefixSums,
   scale,
   spread,
@@ -159,8 +157,8 @@ export class Rep3Engine implements Engine<Share> {
     const a = new BigUint64Array(x.a.length);
     const prepare = (from: number, to: number) => {
       const part = (vector: BigUint64Array) => vector.subarray(from / 8, to / 8);
-      const [f, g] = [toWords(this.#keys.a.bytes(to - from)), toWords(this.#keys.b.bytes(to - from))];
-      maskedProduct(part(a), part(x.a), part(x.b), part(y.a), part(y.b), f, g);
+      const both = (share: WordShare) => ({ a: part(share.a), b: part(share.b) });
+      this.#simd.maskedProduct(part(a), both(x), both(y), this.#keys);
     };
     const b = toWords(yield { send: bytesOf(a), prepare, expect: a.byteLength });
     return { form: 'words', a, b };
@@ -168,10 +166,7 @@ export class Rep3Engine implements Engine<Share> {
 
   /** Additive parts of words, one at each seat, to a replicated share: this seat's part under a zero sharing. */
   *#share(a: BigUint64Array): Interactive<WordShare> {
-    const prepare = (from: number, to: number) => {
-      const [f, g] = [toWords(this.#keys.a.bytes(to - from)), toWords(this.#keys.b.bytes(to - from))];
-      maskWords(a.subarray(from / 8, to / 8), f, g);
-    };
+    const prepare = (from: number, to: number) => this.#simd.maskWords(a.subarray(from / 8, to / 8), this.#keys);
     const b = toWords(yield { send: bytesOf(a), prepare, expect: a.byteLength });
     return { form: 'words', a, b };
   }
@@ -224,14 +219,12 @@ export class Rep3Engine implements Engine<Share> {
     const a = new Uint32Array(pairs.reduce((sum, [x]) => sum + x.a.length, 0));
     const prepare = (fromByte: number, toByte: number) => {
       const [from, to] = [fromByte / 4, toByte / 4];
-      const [f, g] = [this.#keys.a, this.#keys.b].map((key) => toPacked(key.bytes(toByte - fromByte)));
       let start = 0;
       for (const [x, y] of pairs) {
         const [low, high] = [Math.max(from, start), Math.min(to, start + x.a.length)];
-        if (low < high && f !== undefined && g !== undefined) {
+        if (low < high) {
           const [left, right] = [planes(x, low - start, high - start, 1), planes(y, low - start, high - start, 1)];
-          const masks = [f.subarray(low - from, high - from), g.subarray(low - from, high - from)] as const;
-          this.#simd.crossAnd(a.subarray(low, high), left, right, masks);
+          this.#simd.maskedAnd(a.subarray(low, high), left, right, this.#keys);
         }
         start += x.a.length;
       }

@@ -35,24 +35,6 @@ export function crossProduct(
   return out;
 }
 
-/** The same, masked by a zero sharing: out = xa·ya + xa·yb + xb·ya + f - g, for the length of f. */
-export function maskedProduct(
-  out: BigUint64Array,
-  xa: BigUint64Array,
-  xb: BigUint64Array,
-  ya: BigUint64Array,
-  yb: BigUint64Array,
-  f: BigUint64Array,
-  g: BigUint64Array,
-): void {
-  for (let i = 0; i < f.length; i++) out[i] = xa[i]! * (ya[i]! + yb[i]!) + xb[i]! * ya[i]! + f[i]! - g[i]!;
-}
-
-/** z += f - g, in place: the mask of a zero sharing. */
-export function maskWords(z: BigUint64Array, f: BigUint64Array, g: BigUint64Array): void {
-  for (let i = 0; i < z.length; i++) z[i] = z[i]! + f[i]! - g[i]!;
-}
-
 /** out = x - y - z. */
 export function difference(out: BigUint64Array, x: BigUint64Array, y: BigUint64Array, z: BigUint64Array): void {
   for (let i = 0; i < out.length; i++) out[i] = x[i]! - y[i]! - z[i]!;

@@ -44,3 +44,19 @@ test('two seats that draw the same lengths hold the same masks; another session 
   expect(new Masks(nodeCrypto, seed, `0x${'cd'.repeat(32)}` as Hash).bytes(16)).not.toEqual(first);
   expect(new Masks(nodeCrypto, new Uint8Array(SEED_BYTES), SID).bytes(16)).not.toEqual(first);
 });
+
+test('draws of whole blocks, of whatever lengths, make up one stream', () => {
+  fc.assert(
+    fc.property(lengths, (draws) => {
+      const [one, two] = [new Masks(nodeCrypto, seed, SID), new Masks(nodeCrypto, seed, SID)];
+      const blocks = draws.map((length) => 16 * Math.ceil(length / 16));
+      const whole = one.bytes(blocks.reduce((sum, length) => sum + length, 0));
+      let at = 0;
+      for (const length of blocks) {
+        expect(equalBytes(two.fill(new Uint8Array(length)), whole.subarray(at, at + length))).toBe(true);
+        at += length;
+      }
+    }),
+    { numRuns: 10 },
+  );
+});

@@ -2,10 +2,11 @@
  * The masks that two seats draw from a common seed: one stream, AES-128 in counter mode (NIST SP 800-38A §6.5) under
  * SHA-256(tag ‖ sid ‖ seed)[0..16], of which every byte is handed out at most once, because the position only moves
  * forward. Both seats draw the same lengths in the same order; the schedule, whose hash they compared, says which.
- * Drawn ahead, up to 128 KiB at a time, so that a round of a few bytes costs no key set-up.
+ * Drawn ahead, up to 128 KiB at a time, so that a round of a few bytes costs no key set-up; what was handed out of a draw is
+ * a copy, and the draw is discarded at its end.
  * @module
  */
-import { type CryptoProvider, fromHex, type Hash, taggedHash } from '@2pm/core';
+import { type CryptoProvider, discard, fromHex, type Hash, taggedHash } from '@2pm/core';
 
 export const SEED_BYTES = 16;
 const BLOCK_BYTES = 16;
@@ -36,19 +37,29 @@ export class Masks {
     return new Masks(this.#crypto, this.bytes(SEED_BYTES), this.#sid);
   }
 
-  /** The next `length` bytes, from a whole block on. What is left of a draw that is too short for them is dropped. */
-  bytes(length: number): Uint8Array {
-    const whole = BLOCK_BYTES * Math.ceil(length / BLOCK_BYTES);
-    if (whole > this.#drawn.length - this.#used) {
-      const size = Math.max(whole, this.#size);
-      this.#drawn = this.#crypto.aes128Ctr(this.#key, NONCE, this.#counter, size) as Uint8Array<ArrayBuffer>;
-      this.#counter += BigInt(size / BLOCK_BYTES);
-      this.#used = 0;
-      this.#size = Math.min(MOST_DRAWN, 4 * this.#size);
+  /** The next `length` bytes, from a whole block on. */
+  bytes(length: number): Uint8Array<ArrayBuffer> {
+    return this.fill(new Uint8Array(length));
+  }
+
+  /** Writes the next bytes over `out`, from a whole block on. */
+  fill<Bytes extends Uint8Array>(out: Bytes): Bytes {
+    for (let at = 0; at < out.length; ) {
+      if (this.#used === this.#drawn.length) this.#draw();
+      const piece = this.#drawn.subarray(this.#used, this.#used + out.length - at);
+      out.set(piece, at);
+      at += piece.length;
+      this.#used += BLOCK_BYTES * Math.ceil(piece.length / BLOCK_BYTES);
     }
-    const from = this.#used;
-    this.#used += whole;
-    return this.#drawn.subarray(from, from + length);
+    return out;
+  }
+
+  #draw(): void {
+    discard(this.#drawn);
+    this.#drawn = this.#crypto.aes128Ctr(this.#key, NONCE, this.#counter, this.#size) as Uint8Array<ArrayBuffer>;
+    this.#counter += BigInt(this.#size / BLOCK_BYTES);
+    this.#used = 0;
+    this.#size = Math.min(MOST_DRAWN, 4 * this.#size);
   }
 }
 

@@ -5,11 +5,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { seededRng } from '@2pm/testing/seeded-rng';
 import { expect, test } from 'vitest';
+import { bytesOf } from './share.ts';
 import { SIMD_WASM } from './simd.generated.ts';
-import { loadSimd } from './simd.ts';
+import { loadSimd, type Stream } from './simd.ts';
 
 const random = seededRng(7);
 const words = (length: number) => new BigUint64Array(random.fill(new Uint8Array(8 * length)).slice().buffer);
+type Words = BigUint64Array;
+type Bits = Uint32Array;
 const packed = (length: number) => new Uint32Array(random.fill(new Uint8Array(4 * length)).slice().buffer);
 
 test.skipIf(!hasCompiler())('the committed module is what the source builds to', () => {
@@ -41,19 +44,54 @@ test.each([1, 31, 33, 129, 4095, 4097, 9000])('%i words go to planes, bit k to p
   expect(planes).toEqual(expected);
 });
 
+/** Gives the bytes of an array from its beginning on. */
+function stream(array: Uint32Array | BigUint64Array): Stream {
+  const bytes = bytesOf(array);
+  let used = 0;
+  return {
+    fill(out) {
+      out.set(bytes.subarray(used, used + out.length));
+      used += out.length;
+    },
+  };
+}
+
 test.each([1, 5, 4095, 4097, 10_001])('an AND of %i packed words agrees with its formula', async (length) => {
   const simd = await loadSimd();
-  const [xa, xb, ya, yb] = [packed(length), packed(length), packed(length), packed(length)];
-  const [f, g] = [packed(length), packed(length)];
+  const [xa, xb, ya, yb, f, g] = Array.from({ length: 6 }, () => packed(length)) as [
+    Bits,
+    Bits,
+    Bits,
+    Bits,
+    Bits,
+    Bits,
+  ];
   const out = new Uint32Array(length);
-  simd.crossAnd(out, { a: xa, b: xb }, { a: ya, b: yb }, [f, g]);
-  const at = (vector: Uint32Array, i: number) => vector[i] ?? 0;
-  const expected = Uint32Array.from(
-    out,
-    (_, i) => (at(xa, i) & (at(ya, i) ^ at(yb, i))) ^ (at(xb, i) & at(ya, i)) ^ at(f, i) ^ at(g, i),
-  );
+  simd.maskedAnd(out, { a: xa, b: xb }, { a: ya, b: yb }, { a: stream(f), b: stream(g) });
+  const expected = out.map((_, i) => (xa[i]! & (ya[i]! ^ yb[i]!)) ^ (xb[i]! & ya[i]!) ^ f[i]! ^ g[i]!);
   expect(out).toEqual(expected);
 });
+
+test.each([1, 2, 2047, 2049, 5001])(
+  '%i masked products, and masked words, agree with their formulas',
+  async (length) => {
+    const simd = await loadSimd();
+    const [xa, xb, ya, yb, f, g] = Array.from({ length: 6 }, () => words(length)) as [
+      Words,
+      Words,
+      Words,
+      Words,
+      Words,
+      Words,
+    ];
+    const out = new BigUint64Array(length);
+    simd.maskedProduct(out, { a: xa, b: xb }, { a: ya, b: yb }, { a: stream(f), b: stream(g) });
+    expect(out).toEqual(out.map((_, i) => xa[i]! * ya[i]! + xa[i]! * yb[i]! + xb[i]! * ya[i]! + f[i]! - g[i]!));
+    const masked = xa.map((word, i) => word + f[i]! - g[i]!);
+    simd.maskWords(xa, { a: stream(f), b: stream(g) });
+    expect(xa).toEqual(masked);
+  },
+);
 
 test.each([
   [1, 1, 1],

@@ -11,8 +11,13 @@ import { SIMD_WASM } from './simd.generated.ts';
 type TruncateSum = (n: number, x0: number, x1: number, w: number, bits: number, bit: number, part: number) => void;
 type TruncateDifference = (n: number, x2: number, m: number, bits: number, own: bigint, part: number) => void;
 
+/** Takes a number of 16-byte blocks and the addresses of operands, two masks and the result. */
+type MaskedKernel = (blocks: number, ...at: number[]) => void;
+
 interface SimdFunctions {
-  and_blocks(n: number, xa: number, xb: number, ya: number, yb: number, f: number, g: number, out: number): void;
+  masked_and: MaskedKernel;
+  masked_product: MaskedKernel;
+  masked_words: MaskedKernel;
   slice_planes(words: number, groups: number, planes: number): void;
   truncate_sum16: TruncateSum;
   truncate_sum32: TruncateSum;
@@ -24,8 +29,8 @@ interface SimdFunctions {
 }
 
 const WORD_BYTES = 8;
-/** 32-bit words of each operand in an AND of one call. */
-const AND_PIECE = 4096;
+/** Bytes of each operand in a masked step of one call. */
+const MASKED_PIECE = 1 << 14;
 /** 64-bit words of each operand in an element-wise step of one call. */
 const WORD_PIECE = 2048;
 /** 64-bit words of a transposition of one call, a multiple of 128. */
@@ -51,9 +56,14 @@ function narrowness(bits: number): number {
   return bits <= 16 ? 0 : bits <= 32 ? 1 : 2;
 }
 
-interface Planes {
-  a: Uint32Array;
-  b: Uint32Array;
+interface Pair<Words> {
+  a: Words;
+  b: Words;
+}
+
+/** Writes what comes next over `out`. */
+export interface Stream {
+  fill(out: Uint8Array): unknown;
 }
 
 export class Simd {
@@ -68,18 +78,34 @@ export class Simd {
     this.#base = Math.ceil((exports['__heap_base'] as { value: number }).value / 64) * 64;
   }
 
-  /** out = this seat's part of an AND, masked by the zero sharing of the two masks; all views have one length. */
-  crossAnd(out: Uint32Array, x: Planes, y: Planes, masks: readonly [Uint32Array, Uint32Array]): void {
-    const operands = [x.a, x.b, y.a, y.b, ...masks];
-    const base = this.#room(7 * 4 * AND_PIECE);
-    const scratch = new Uint32Array(this.#memory.buffer, base, 7 * AND_PIECE);
-    const place = (slot: number) => base + 4 * AND_PIECE * slot;
-    for (let from = 0; from < out.length; from += AND_PIECE) {
-      const to = Math.min(out.length, from + AND_PIECE);
-      for (const [slot, operand] of operands.entries()) scratch.set(operand.subarray(from, to), slot * AND_PIECE);
-      const blocks = Math.ceil((to - from) / 4);
-      this.#run.and_blocks(blocks, place(0), place(1), place(2), place(3), place(4), place(5), place(6));
-      out.set(scratch.subarray(6 * AND_PIECE, 6 * AND_PIECE + to - from), from);
+  /** out = this seat's part of an AND, masked by the zero sharing of the two streams; all views have one length. */
+  maskedAnd(out: Uint32Array, x: Pair<Uint32Array>, y: Pair<Uint32Array>, masks: Pair<Stream>): void {
+    this.#masked(this.#run.masked_and, bytesOf(out), [x.a, x.b, y.a, y.b].map(bytesOf), masks);
+  }
+
+  /** out = this seat's additive part of a product (Araki et al.), xa·ya + xa·yb + xb·ya, plus one mask less the other. */
+  maskedProduct(out: BigUint64Array, x: Pair<BigUint64Array>, y: Pair<BigUint64Array>, masks: Pair<Stream>): void {
+    this.#masked(this.#run.masked_product, bytesOf(out), [x.a, x.b, y.a, y.b].map(bytesOf), masks);
+  }
+
+  /** z += one mask less the other. */
+  maskWords(z: BigUint64Array, masks: Pair<Stream>): void {
+    this.#masked(this.#run.masked_words, bytesOf(z), [bytesOf(z)], masks);
+  }
+
+  #masked(kernel: MaskedKernel, out: Uint8Array, operands: readonly Uint8Array[], { a, b }: Pair<Stream>): void {
+    const base = this.#room(MASKED_PIECE * (operands.length + 3));
+    const scratch = new Uint8Array(this.#memory.buffer);
+    const slots = [...operands, a, b, out];
+    const at = slots.map((_, slot) => base + MASKED_PIECE * slot);
+    for (let from = 0; from < out.length; from += MASKED_PIECE) {
+      const size = Math.min(out.length - from, MASKED_PIECE);
+      for (const [slot, operand] of operands.entries()) scratch.set(operand.subarray(from, from + size), at[slot]);
+      const room = (slot: number) => scratch.subarray(at[slot], (at[slot] ?? 0) + size);
+      a.fill(room(operands.length));
+      b.fill(room(operands.length + 1));
+      kernel(Math.ceil(size / 16), ...at);
+      out.set(room(operands.length + 2), from);
     }
   }
 
