@@ -93,7 +93,7 @@ function asking(command: Command): Command {
     )
     .option(
       '--seats <nodes>',
-      'the computing parties, by id or organisation (default: chosen, the invited first)',
+      'the computing parties, by id or organisation, a dealer last (default: chosen, the invited first)',
       nodeNames,
     )
     .addOption(
