@@ -15,7 +15,7 @@
  */
 import { concatBytes, NodeError, type Plan, type SeatContext, type SeatOutput, type SharedBackend } from '@2pm/core';
 import { SEED_BYTES } from '@2pm/crypto';
-import type { Circuit } from '../circuit.ts';
+import type { Circuit, Gate } from '../circuit.ts';
 import { lower } from '../lower.ts';
 import { inputNodes } from '../lower-inputs.ts';
 import { add, sub, xor } from '../rep3/kernels.ts';
@@ -28,6 +28,7 @@ import { deal, piecesOf, receiveDealt } from './dealer-correlations.ts';
 import { demandOf } from './demand.ts';
 import type { Share } from './engine.ts';
 import { inputShare, readInputs, shareInputs } from './inputs.ts';
+import type { Link } from './link.ts';
 import { Links } from './links.ts';
 import { open, packOutputs } from './outputs.ts';
 import { additiveScheduleHash, checkSeat, evaluate, plannedFor, sessionBinding } from './session.ts';
@@ -69,9 +70,9 @@ export async function runDealtCircuit(circuit: Circuit, context: SeatContext): P
   const dealer = checkSeat(CARD, context) - 1;
   signal.throwIfAborted();
   checkGates(circuit, plan, CARD.id);
-  // Among those that compute there is no dealer, and whose inputs a seat reads does not depend on one.
-  const others = new Map([...channels].filter(([peer]) => peer !== dealer));
-  const inputs = seat === dealer ? undefined : readInputs(circuit, { ...context, channels: others });
+  // Those that compute read inputs as if there were no dealer.
+  const computing = new Map([...channels].filter(([peer]) => peer !== dealer));
+  const inputs = seat === dealer ? undefined : readInputs(circuit, { ...context, channels: computing });
   if (inputs === undefined && [...context.inputs.values()].flat().some(({ length }) => length > 0)) {
     throw new NodeError('MPC_BAD_INPUT', 'a holder sent the dealer an input', { fault: 'peer' });
   }
@@ -85,33 +86,33 @@ export async function runDealtCircuit(circuit: Circuit, context: SeatContext): P
   let done = 0;
   const advance = () => onProgress?.(++done, steps);
 
-  const own = links.all.map(() => rng.fill(new Uint8Array(SEED_BYTES)));
-  const theirs = await links.begin(own);
+  const seeds = links.all.map(() => rng.fill(new Uint8Array(SEED_BYTES)));
+  const theirs = await links.begin(seeds);
   const streams = new Map(
     links.all.map(({ peer }, i) => {
-      const seeds = [own[i] as Uint8Array, theirs[i] as Uint8Array];
-      return [peer, new Masks(crypto, concatBytes(...(seat < peer ? seeds : seeds.reverse())), binding)];
+      const both = [seeds[i] as Uint8Array, theirs[i] as Uint8Array];
+      return [peer, new Masks(crypto, concatBytes(...(seat < peer ? both : both.reverse())), binding)];
     }),
   );
   advance();
 
   const simd = await loadSimd();
-  const outputs = new Map<number, Uint8Array>();
-  if (inputs === undefined) {
+  let outputs = new Map<number, Uint8Array>(circuit.outputs.map(({ node }) => [node, new Uint8Array(0)]));
+  const stream = streams.get(dealer);
+  if (inputs === undefined || stream === undefined) {
     await deal({ links: links.all, streams: [...streams.values()], simd, onPiece: advance }, demand);
-    for (const { node } of circuit.outputs) outputs.set(node, new Uint8Array(0));
   } else {
-    const dealing = links.all.at(-1);
-    const stream = streams.get(dealer);
-    if (dealing === undefined || stream === undefined) throw new Error('the dealer is the last of all seats');
-    const correlations = await receiveDealt({ seat, dealer: dealing, stream, onPiece: advance }, demand);
-    const computing = {
-      ...{ seat, seats: dealer, supply: new Supply(correlations), simd, rng },
-      inputs: (gate: Parameters<typeof inputShare>[1]) => inputShare(inputs, gate),
-    };
-    const shares = await evaluate(run, computing, (round) => links.exchange(round), advance);
     streams.delete(dealer);
-    for (const [node, message] of packOutputs(circuit, masked(shares, seat, streams))) outputs.set(node, message);
+    const correlations = await receiveDealt(
+      { seat, dealer: links.all.at(-1) as Link, stream, onPiece: advance },
+      demand,
+    );
+    const own = {
+      ...{ seat, seats: dealer, supply: new Supply(correlations), simd, rng },
+      inputs: (gate: Gate) => inputShare(inputs, gate),
+    };
+    const shares = await evaluate(run, own, (round) => links.exchange(round), advance);
+    outputs = packOutputs(circuit, masked(shares, seat, streams));
   }
   const transcript = await links.agree();
   advance();
