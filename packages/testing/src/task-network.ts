@@ -105,15 +105,7 @@ export async function taskNetwork(options: {
   const records = new Map<NodeId, NodeRecord>();
 
   const makeNode = async (index: number, data: TestData | undefined): Promise<{ node: TestNode; boot: () => void }> => {
-    const rng = seededRng(`node ${seed} ${index}`);
-    const signer = localSigner(generatePrivateKey(rng));
-    const hpke = await hpkeKeyPair(rng);
-    const analystSigner = localSigner(generatePrivateKey(rng));
-    const analyst: AnalystSecret = {
-      signer: analystSigner,
-      keys: { id: analystSigner.id, hpke: hpke.publicKey },
-      hpkePrivateKey: hpke.privateKey as Hex,
-    };
+    const { signer, analyst } = await keysOf(`node ${seed} ${index}`);
     const org = `Organisation ${index}`;
     const record: NodeRecord = {
       v: 1,
@@ -121,7 +113,7 @@ export async function taskNetwork(options: {
       seq: 1,
       org,
       addresses: [],
-      keys: { tls: hashValue('test tls', index) as Hash, hpke: hpke.publicKey },
+      keys: { tls: hashValue('test tls', index) as Hash, hpke: analyst.keys.hpke },
       protocols: [],
     };
     records.set(signer.id, record);
@@ -210,6 +202,27 @@ export async function taskNetwork(options: {
     await clock.sleep(downMs);
     bootOf(node)?.();
   }
+}
+
+/** Of one name the same, and made once. */
+function keysOf(name: string): Promise<{ signer: Signer; analyst: AnalystSecret }> {
+  const known = keys.get(name) ?? makeKeys(name);
+  keys.set(name, known);
+  return known;
+}
+const keys = new Map<string, ReturnType<typeof makeKeys>>();
+
+async function makeKeys(name: string): Promise<{ signer: Signer; analyst: AnalystSecret }> {
+  const rng = seededRng(name);
+  const signer = localSigner(generatePrivateKey(rng));
+  const hpke = await hpkeKeyPair(rng);
+  const analystSigner = localSigner(generatePrivateKey(rng));
+  const analyst: AnalystSecret = {
+    signer: analystSigner,
+    keys: { id: analystSigner.id, hpke: hpke.publicKey },
+    hpkePrivateKey: hpke.privateKey as Hex,
+  };
+  return { signer, analyst };
 }
 
 /** Whatever it does goes on outside the event loop, where the clock does not see it. */
