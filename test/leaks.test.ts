@@ -271,3 +271,89 @@ test('public numbers of steps need no protection, and what they scale keeps its 
   expect(judge(scaled({ minGroupSize: 20 }))).toEqual({ verdict: 'allow' });
   expect(judge(scaled({}))).toMatchObject({ code: 'POLICY_GROUP_SIZE' });
 });
+
+test('what subtraction leaves of two groups withholds one of them', () => {
+  const both = (run: (context: Context) => { [name: string]: SharedVector<'int'> }) =>
+    traced((c) => c.reveal(run(c), { to: 'analyst', minGroupSize: 20 }));
+  const plans: [string, Plan, number][] = [
+    [
+      'a table and a part of it',
+      both(({ each }) =>
+        each('holder', ({ visits: all }) => ({
+          all: all.days.sum(),
+          long: all.where(all.days.gt(3)).count(),
+        })).total(),
+      ),
+      1,
+    ],
+    [
+      'slots and all of them',
+      both(({ each }) =>
+        each('holder', ({ visits: all }) => ({ wards: all.groupBy(all.ward).sum(all.days), n: all.count() })).total(),
+      ),
+      1,
+    ],
+    [
+      'all, and slots of a part',
+      both(({ each }) =>
+        each('holder', ({ visits: all }) => {
+          const some = all.where(all.ward.ne('a'));
+          return { n: all.count(), days: some.days.histogram([0, 5, 9]) };
+        }).total(),
+      ),
+      1,
+    ],
+    [
+      'the same slots of both',
+      both(({ each }) =>
+        each('holder', ({ visits: all }) => {
+          const some = all.where(all.ward.ne('a'));
+          return { some: some.days.histogram([0, 5, 9]), all: all.days.histogram([0, 5, 9]) };
+        }).total(),
+      ),
+      1,
+    ],
+    [
+      'rows of a union and some of these',
+      both((c) => {
+        const all = visits(c);
+        const days = all.column('days');
+        return { all: all.sum('price'), some: all.where(days.gt(9)).count(), same: days.mul(days.gt(9).toInt()).sum() };
+      }),
+      2,
+    ],
+    [
+      'two in one number',
+      both(({ each }) => {
+        const counts = each('holder', ({ visits: all }) => ({
+          n: all.count(),
+          b: all.where(all.ward.eq('b')).count(),
+        }));
+        const { n, b } = counts.total();
+        return { others: n.sub(b) };
+      }),
+      1,
+    ],
+  ];
+  for (const [name, plan, rests] of plans) {
+    expect([name, judge(plan)]).toEqual([name, { verdict: 'allow' }]);
+    const guarded = nodesOf(plan, 'suppress/1').filter((index) => restsOf(plan, index).length > 0);
+    expect([name, guarded.length]).toEqual([name, rests]);
+    for (const suppress of guarded) {
+      for (const change of ['without it', 'below the minimum', 'of other counts'] as const) {
+        const other = structuredClone(plan);
+        const node = other.nodes[suppress] as PlanNode;
+        const [rest = -1] = restsOf(plan, suppress);
+        if (change === 'without it') node.args = node.args.filter((arg) => arg !== rest);
+        if (change === 'below the minimum') (other.nodes[rest] as PlanNode).attrs.min = 19;
+        if (change === 'of other counts') (other.nodes[rest] as PlanNode).args.reverse();
+        expect([name, change, judge(other)]).toMatchObject([name, change, { code: 'POLICY_DIFFERENCE' }]);
+      }
+    }
+  }
+});
+
+function restsOf(plan: Plan, suppress: number): number[] {
+  const { args } = plan.nodes[suppress] as PlanNode;
+  return args.slice(1).filter((arg) => ['rest/1', 'beside/1'].includes(plan.nodes[arg]?.op ?? ''));
+}

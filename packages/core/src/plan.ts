@@ -204,6 +204,11 @@ export type ValueType = z.infer<typeof ValueType>;
  *   lt/1 le/1 gt/1 ge/1 eq/1 ne/1 (shared, shared|constant)      shared bool
  *   and/1 or/1 (bool ×2), not/1 (bool), select/1 (bool, x, y)   x where true, y elsewhere
  *   suppress/1 (x, support…) {min}  x where every support ≥ min, otherwise withheld; support has x's length or 1
+ *   rest/1 (whole, part) {min}      what subtraction leaves of a count: less the elements of part that are ≥ min, and min where
+ *                                   nothing is left. Element by element, or a whole of length 1 less all of part
+ *   beside/1 (slots, whole) {min}   counts by slot, and the count of all: min in each slot where rest/1 leaves min or more;
+ *                                   elsewhere 0 in slots before one that is below min. Before the first is the last, and
+ *                                   between them what is in no slot: so that what is not shown is 0, or min or more
  *   noise/1 (shared) {epsilonMicros, sensitivity}  to each element its own discrete Laplace noise, P(k) ∝ exp(-ε|k| / s) with
  *                                   ε in millionths and s an integer at the value's scale; only to be revealed. Drawn by the
  *                                   seats so that none of them knows it; `noiseDigits` bounds it, mpc/src/noise.ts has the proof
@@ -288,6 +293,8 @@ export const OPERATIONS = [
   'total/1',
   'stack/1',
   'select/1',
+  'rest/1',
+  'beside/1',
   'suppress/1',
   'noise/1',
   'reveal/1',

@@ -19,6 +19,7 @@ import { type Arranging, type Circuit, CircuitBuilder, prune } from './circuit.t
 import { groups } from './group.ts';
 import { inputNodes, inputOf, unsupported } from './lower-inputs.ts';
 import { circuitGates, joinGates, type Rows } from './lower-join.ts';
+import { besideOf, restOf } from './lower-rest.ts';
 import { firstRows, quantilesOfRows, rankOfRows, sortedRows, unionRows } from './lower-rows.ts';
 import { noisy } from './noise.ts';
 import { lowerNumeric } from './numeric/lower.ts';
@@ -216,6 +217,12 @@ class Lowering {
       }
       case 'suppress/1':
         return this.#suppress(index, length);
+      case 'rest/1':
+      case 'beside/1': {
+        for (const arg of [x, y]) this.#within(index, arg, 0, COMPARE_LIMIT);
+        const [left, right] = [x, y].map((arg) => b.asWords(this.#plainGate(index, arg))) as [number, number];
+        return { gate: (node.op === 'rest/1' ? restOf : besideOf)(b, left, right, BigInt(attrs.min ?? 0)) };
+      }
       case 'noise/1': {
         const { epsilonMicros, sensitivity } = attrs;
         if (epsilonMicros === undefined || sensitivity === undefined) throw this.#unsupported(index, 'names no ε');

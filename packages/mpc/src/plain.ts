@@ -199,6 +199,24 @@ export function evaluatePlain(
       case 'noise/1':
         values[index] = each((i) => at(0, i) + noise(index, i));
         break;
+      case 'rest/1': {
+        const [min, part] = [
+          BigInt(attrs.min ?? 0),
+          whole(args[1] ?? -1).map((n) => (n >= BigInt(attrs.min ?? 0) ? n : 0n)),
+        ];
+        const all = part.reduce((sum, n) => sum + n, 0n);
+        values[index] = each((i) => at(0, i) - (part.length === length ? (part[i] ?? 0n) : all) || min);
+        break;
+      }
+      case 'beside/1': {
+        const min = BigInt(attrs.min ?? 0);
+        const [slots, [all = 0n]] = [whole(args[0] ?? -1), whole(args[1] ?? -1)];
+        const seen = slots.filter((n) => n >= min).reduce((sum, n) => sum + n, 0n);
+        const outside = slots.reduce((sum, n) => sum - n, all);
+        const fine = all === seen || all - seen >= min;
+        values[index] = each((i) => (fine || (slots[i + 1] ?? outside) >= min ? min : 0n));
+        break;
+      }
       case 'suppress/1': {
         const supports = args
           .slice(1)

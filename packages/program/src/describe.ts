@@ -16,6 +16,8 @@ const SYMBOLS: Readonly<Record<string, string>> = {
   'or/1': 'or',
 };
 
+const RESTS: ReadonlySet<string> = new Set(['rest/1', 'beside/1']);
+
 /** Longer expressions are cut, so that a hostile plan cannot flood the reader. */
 const MAX_CHARACTERS = 400;
 
@@ -110,12 +112,20 @@ function describeReveal(plan: Plan, index: number, phrases: readonly string[]): 
   const entries = type.kind === 'opened' && type.length > 1 ? `, ${type.length} numbers` : '';
   const each = type.kind === 'opened' && type.stacked !== undefined ? ` for each ${type.stacked} by itself` : '';
   // The supports themselves, not what they should be: a hand-made plan may name anything there.
-  const supports = guard?.op === 'suppress/1' ? guard.args.slice(1).map((support) => phrases[support]) : [];
+  const all = guard?.op === 'suppress/1' ? guard.args.slice(1) : [];
+  const isRest = (support: number) => RESTS.has(plan.nodes[support]?.op ?? '');
+  const supports = all.filter((support) => !isRest(support)).map((support) => phrases[support]);
+  const rests = [...new Set(all.filter(isRest).map((support) => phrases[support]))];
   const rule =
     guard?.op === 'noise/1'
       ? describeNoise(guard)
       : supports.length > 0
-        ? `Withheld where this is below ${guard?.attrs.min}: ${[...new Set(supports)].join('; ')}.`
+        ? [
+            `Withheld where this is below ${guard?.attrs.min}: ${[...new Set(supports)].join('; ')}.`,
+            ...(rests.length === 0
+              ? []
+              : [`Also where subtraction would leave fewer, but not none: ${rests.join('; ')}.`]),
+          ].join(' ')
         : 'Not withheld, however few rows it rests on.';
   const { to = '', name = '' } = node.attrs;
   return {
@@ -317,6 +327,10 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
       return `the matrix product of (${a}) and (${b})`;
     case 'select/1':
       return `(${b}) where (${a}), else (${c})`;
+    case 'rest/1':
+      return `${a} less ${b}`;
+    case 'beside/1':
+      return `${b} less those of ${a} that are shown`;
     case 'suppress/1':
     case 'noise/1':
     case 'reveal/1':

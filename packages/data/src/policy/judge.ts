@@ -22,6 +22,7 @@ import { ruleReads } from '../keys/rules.ts';
 import { Lineage } from '../lineage.ts';
 import { usedColumns } from '../usage.ts';
 import { describeTask } from './describe.ts';
+import { distinguishable, groupsShown, type Shown } from './differences.ts';
 import { operationsOf, type Permit, PLUMBING } from './policy.ts';
 import { GROUPED, rowsForOne, unprotected } from './protection.ts';
 import { sensitivity } from './sensitivity.ts';
@@ -448,7 +449,8 @@ function revealReasons(
   minGroupSize: number,
 ): Reason[] {
   const { plan } = lineage;
-  return nodesOf(plan, 'reveal/1').flatMap((reveal): Reason[] => {
+  const shown: Shown[] = [];
+  const reasons = nodesOf(plan, 'reveal/1').flatMap((reveal): Reason[] => {
     const node = lineage.node(reveal);
     const inputs = inputsOf(lineage, reveal, roles, table);
     if (inputs.length === 0) return [];
@@ -481,6 +483,7 @@ function revealReasons(
     }
     // Whoever may learn the rows may learn what rests on few of them.
     if (kind === 'rows') return [];
+    shown.push(groupsShown(lineage, reveal, roles, (index) => inputs.includes(index)));
     // The line is that of the reveal: what it opens may stand elsewhere too, protected.
     return unprotected(lineage, reveal, roles, minGroupSize).map(({ reason, what }) => ({
       code: reason === 'unprotected' ? 'POLICY_GROUP_SIZE' : 'POLICY_SUPPORT',
@@ -492,6 +495,16 @@ function revealReasons(
       fix: `reveal it with minGroupSize: ${minGroupSize} or more`,
     }));
   });
+  const nameOf = ({ reveal }: Shown) => lineage.node(reveal).attrs.name ?? '';
+  const pairs = distinguishable(lineage, shown, minGroupSize).map(
+    ([last, before]): Reason => ({
+      code: 'POLICY_DIFFERENCE',
+      message: `"${nameOf(last)}" less "${nameOf(before)}" could tell of fewer than ${minGroupSize} rows`,
+      line: lineage.node(last.reveal).line,
+      fix: `reveal both with minGroupSize: ${minGroupSize} or more`,
+    }),
+  );
+  return [...reasons, ...pairs];
 }
 
 /**

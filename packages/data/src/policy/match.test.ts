@@ -129,12 +129,17 @@ describe('what is computed from a join', () => {
     m.reveal(m.count(), [m.count()]);
     m.reveal(m.shared('sum/1', [m.balance()]), [m.count()]);
     const rich = m.rich();
-    m.reveal(m.shared('sum/1', [m.balance(rich)]), [m.count(rich)]);
+    const rest = (part: number, whole = m.join, min = 20) =>
+      m.shared('rest/1', [m.count(whole), m.count(part)], 1, { min });
+    m.reveal(m.shared('sum/1', [m.balance(rich)]), [m.count(rich), rest(rich)]);
     const bit = m.bits('gt/1', [m.balance(), m.constant()]);
-    m.reveal(m.shared('sum/1', [m.shared('as-int/1', [bit], SLOTS)]), [m.count(), m.count(rich)]);
+    m.reveal(m.shared('sum/1', [m.shared('as-int/1', [bit], SLOTS)]), [m.count(), m.count(rich), rest(rich)]);
     const twice = m.rich(rich);
-    m.reveal(m.shared('sum/1', [m.shared('mul/1', [m.balance(twice), m.balance(rich)], SLOTS)]), [m.count(twice)]);
+    const product = () => m.shared('sum/1', [m.shared('mul/1', [m.balance(twice), m.balance(rich)], SLOTS)]);
+    m.reveal(product(), [m.count(twice), rest(twice), rest(twice, rich)]);
     expect(m.judge()).toEqual({ verdict: 'allow' });
+    m.reveal(product(), [m.count(twice), rest(twice), rest(twice, rich, 19)]);
+    expect(m.judge()).toMatchObject({ verdict: 'refuse', code: 'POLICY_DIFFERENCE' });
   });
 
   it.each<[string, (m: Matches) => void, string]>([

@@ -43,6 +43,8 @@ export const PLUMBING: readonly (typeof OPERATIONS)[number][] = [
   'constant/1',
   'step/1',
   'total/1',
+  'rest/1',
+  'beside/1',
   'suppress/1',
   'noise/1',
   'reveal/1',

@@ -16,12 +16,14 @@
  * so many rows that enough lie below, above and between the quantiles that are taken together. Groups of rows are protected
  * slot by slot by the number of rows in each, and the values that they were made from by the number of all rows.
  * Where truth values choose among rows without `keep/1`, exactly the chosen ones must be counted (`choice.ts`).
- * Not covered: differences between two reveals that are each large enough.
+ * What two reveals tell together, each of them large enough, stands in `differences.ts`.
  * @module
  */
 import type { PlanNode } from '@2pm/core';
 import type { Lineage } from '../lineage.ts';
 import { choiceOf, takenBy } from './choice.ts';
+import { countName, groupsCounted, groupsName, matchesCounted, touches, touchesJoin } from './counts.ts';
+import { isRest } from './differences.ts';
 
 export interface Unprotected {
   reason: 'unprotected' | 'support' | 'unknown';
@@ -105,6 +107,7 @@ export function unprotected(
       const add = (name: string) => scalar.set(name, Math.max(min, scalar.get(name) ?? 0));
       const slots = new Set(have.slots);
       for (const support of supports) {
+        if (isRest(lineage, support, roles)) continue;
         const matches = matchesCounted(lineage, support, roles);
         if (matches !== undefined) {
           if (min >= minGroupSize) for (const name of matches) add(name);
@@ -231,87 +234,8 @@ function countsBy(lineage: Lineage, count: number, by: number, value: number | u
   return missing?.op === 'is-null/1' && lineage.same(missing.args[0] as number, value);
 }
 
-/** Name of the count that a support is. */
-function countName(lineage: Lineage, support: number): { name: string; scalar: boolean } | undefined {
-  const node = lineage.node(support);
-  const local = node.args[0];
-  if ((node.op !== 'total/1' && node.op !== 'stack/1') || local === undefined) return undefined;
-  const count = lineage.node(local);
-  const [of] = count.args;
-  if (count.type.kind !== 'local' || of === undefined) return undefined;
-  switch (count.op) {
-    case 'count/1': {
-      const kind = lineage.node(of).type.kind === 'table' ? 'rows' : 'values';
-      return { name: `${node.op} ${kind} ${lineage.key(of)}`, scalar: true };
-    }
-    case 'histogram/1':
-    case 'count-by/1':
-      return { name: `${node.op} slots ${lineage.key(local)}`, scalar: false };
-    default:
-      return undefined;
-  }
-}
-
-/**
- * Names of the matches that a support counts: those of its join node, and of all from which it keeps some, for they are
- * no fewer. undefined where it counts something else, or chooses by what is no column of the join.
- */
-function matchesCounted(lineage: Lineage, support: number, roles: readonly string[]): string[] | undefined {
-  const node = lineage.node(support);
-  const counted = node.op === 'sum/1' ? lineage.node(node.args[0] as number) : undefined;
-  if (counted?.op !== 'matched/1') return undefined;
-  const { chain, conditions } = lineage.join(counted.args[0] as number);
-  if (conditions.some((condition) => touches(lineage, condition, roles, ['local']))) return undefined;
-  return chain.map((joined) => `matches ${lineage.key(joined)}`);
-}
-
-function touchesJoin(lineage: Lineage, join: number, roles: readonly string[]): boolean {
-  const { type } = lineage.node(join);
-  return type.kind === 'joined' && type.roles.some((role) => roles.includes(role));
-}
-
-function touches(
-  lineage: Lineage,
-  root: number,
-  roles: readonly string[],
-  kinds: readonly string[] = ['local', 'keyed'],
-): boolean {
-  const seen = new Set<number>();
-  const stack = [root];
-  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
-    if (seen.has(index)) continue;
-    seen.add(index);
-    const node = lineage.node(index);
-    const { type } = node;
-    if (kinds.includes(type.kind) && 'role' in type && roles.includes(type.role)) return true;
-    // Rows are no aggregate of a holder's, though they enter as a local value does.
-    if (node.op !== 'union/1' || kinds.includes('keyed')) stack.push(...node.args);
-  }
-  return false;
-}
-
 /** What shows groups of rows by a key, one a slot. */
 export const GROUPED: ReadonlySet<string> = new Set(['group-key/1', 'group-count/1', 'group-sum/1']);
-
-/** The same for all that shows the same groups in the same slots. */
-function groupsName(lineage: Lineage, { args, attrs }: PlanNode): string {
-  const [rows = -1, by = -1] = args;
-  return `groups ${lineage.key(rows)} ${lineage.key(by)} ${attrs.length}`;
-}
-
-/** Name of the groups that a support counts; undefined where rows are chosen or grouped by what is no column of theirs. */
-function groupsCounted(
-  lineage: Lineage,
-  support: number,
-  roles: readonly string[],
-): { name: string; scalar: boolean } | undefined {
-  const node = lineage.node(support);
-  if (node.op !== 'group-count/1') return undefined;
-  const [rows = -1, by = -1] = node.args;
-  const { conditions } = lineage.join(rows);
-  if ([by, ...conditions].some((one) => touches(lineage, one, roles, ['local']))) return undefined;
-  return { name: groupsName(lineage, node), scalar: false };
-}
 
 const WHAT = { 'quantile/1': 'quantile', 'rank/1': 'rank' } as const;
 

@@ -30,7 +30,7 @@ function patient(): Row {
   const pressure = Math.round(90 + 0.6 * age - 0.15 * (dose ?? 50) + 8 * normal());
   const days = Math.min(Math.floor(-Math.log(1 - uniform()) * (arm === 'drug' ? 700 : 350)), 899);
   const site = uniform() < 0.4 ? 'north' : uniform() < (arm === 'drug' ? 0.7 : 0.4) ? 'south' : 'west';
-  return { age, dose, pressure, days, died: uniform() < 0.8, arm, site };
+  return { age, dose, pressure, days, died: uniform() < 0.6, arm, site };
 }
 
 const holders = Array.from({ length: HOLDERS }, () => Array.from({ length: ROWS }, patient));

@@ -52,6 +52,8 @@ const ATTRIBUTES: Partial<Record<Operation, readonly (keyof Attributes)[]>> = {
   'iterate/1': ['times', 'place'],
   'step/1': ['loop', 'values', 'fractionBits'],
   'matmul/1': ['inner'],
+  'rest/1': ['min'],
+  'beside/1': ['min'],
   'suppress/1': ['min'],
   'noise/1': ['epsilonMicros', 'sensitivity'],
   'reveal/1': ['name', 'to'],

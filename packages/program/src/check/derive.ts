@@ -19,6 +19,7 @@ import {
 } from './placement.ts';
 import { quotientBounds, rescaledBounds } from './ranges.ts';
 import { demand } from './refusal.ts';
+import { beside, rest } from './rest.ts';
 import {
   arithmetic,
   byRecipient,
@@ -300,6 +301,12 @@ export function derive(plan: Plan, node: PlanNode): ValueType {
       }
       return x;
     }
+    case 'rest/1':
+      arity(2);
+      return rest(node, args);
+    case 'beside/1':
+      arity(2);
+      return beside(node, args);
     case 'noise/1': {
       arity(1);
       const x = sharedOf(args[0], 'int');

@@ -8,6 +8,9 @@ import { derive } from './derive.ts';
 import { as, shared } from './placement.ts';
 import { demand } from './refusal.ts';
 
+/** Only for what is to be revealed. */
+const OUTSIDE: ReadonlySet<string> = new Set(['rest/1', 'beside/1', 'suppress/1', 'noise/1']);
+
 /** `most`: operations that may be computed in all steps of all loops together. */
 export function checkLoops(plan: Plan, most: number): void {
   const loops = new Loops(plan);
@@ -16,7 +19,7 @@ export function checkLoops(plan: Plan, most: number): void {
   const settling = new Settling(plan, loops, most);
   for (const [index, { op, args, attrs, type }] of plan.nodes.entries()) {
     if (loops.varies(index)) {
-      demand(type.kind === 'shared' && op !== 'suppress/1' && op !== 'noise/1', `${op} stands inside of one`);
+      demand(type.kind === 'shared' && !OUTSIDE.has(op), `${op} stands inside of one`);
     }
     if (op === 'step/1') demand(loops.varies(index), 'a number of a step belongs to none');
     if (op === 'carried/1') {

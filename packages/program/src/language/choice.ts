@@ -11,11 +11,29 @@ const OF_ROWS: readonly string[] = ['matched/1', 'joined-column/1', 'rank/1'];
 
 /** For each sum that `ref` depends on and that takes a choice of rows: their number. */
 export function chosenRows(ref: Ref): Ref[] {
+  return sumsUnder(ref).flatMap((sum) => chosenBy(ref.trace, sum) ?? []);
+}
+
+/** For each sum over rows the number of those that it takes, be they a choice or all. */
+export function summedRows(ref: Ref): Ref[] {
   const { trace } = ref;
-  const all = sharedUnder(trace, [ref.index], () => true, false);
-  return all
-    .filter((index) => ['sum/1', 'dot/1'].includes(trace.nodes[index]?.op ?? ''))
-    .flatMap((index) => chosenBy(trace, index) ?? []);
+  return sumsUnder(ref).flatMap((sum) => {
+    const args = trace.nodes[sum]?.args ?? [];
+    const rows = rowsUnder(trace, args, lengthOf(trace, args[0] ?? -1));
+    return chosenBy(trace, sum) ?? rows.map((each) => refOf(validOf(trace.ref(each)).sum()));
+  });
+}
+
+function sumsUnder({ trace, index: root }: Ref): number[] {
+  const all = sharedUnder(trace, [root], () => true, false);
+  return all.filter((index) => ['sum/1', 'dot/1'].includes(trace.nodes[index]?.op ?? ''));
+}
+
+/** Rows whose slots these depend on, slot by slot. */
+function rowsUnder(trace: Trace, roots: readonly number[], slots: number): number[] {
+  return sharedUnder(trace, roots, (each) => lengthOf(trace, each) === slots, false)
+    .map((each) => trace.nodes[each])
+    .flatMap((node) => (OF_ROWS.includes(node?.op ?? '') ? (node?.args[0] ?? []) : []));
 }
 
 function chosenBy(trace: Trace, sum: number): Ref | undefined {
@@ -25,9 +43,7 @@ function chosenBy(trace: Trace, sum: number): Ref | undefined {
   const conditions = new Set<number>();
   const rows = new Set<number>();
   for (const index of sharedUnder(trace, args, ofSlots, true)) {
-    const under = sharedUnder(trace, [index], ofSlots, false)
-      .map((each) => trace.nodes[each])
-      .flatMap((node) => (OF_ROWS.includes(node?.op ?? '') ? (node?.args[0] ?? []) : []));
+    const under = rowsUnder(trace, [index], slots);
     for (const each of under) rows.add(each);
     const chooses = isBit(trace, index) && trace.nodes[index]?.op !== 'matched/1';
     if (chooses && under.length > 0) conditions.add(index);

@@ -2,6 +2,9 @@
  * Statistics of counts: contingency tables, and survival by intervals of time. The first function of each kind belongs
  * into `each`; the others take what was opened. Every count is withheld by itself where it is below `minGroupSize`, and
  * what follows from a withheld count is withheld too: choose categories and intervals wide enough.
+ * Of a life table those whose observation ends without the event in an interval are a difference of two counts: there must
+ * be none, or `minGroupSize` of them. So must those that remain after the last interval, with those of withheld ones; where
+ * they are fewer, the interval before these is withheld as well.
  * @module
  */
 import type { LocalColumn, LocalTable, LocalVector } from './local.ts';
@@ -72,11 +75,12 @@ export function lifeTable<C extends ColumnSpecs, Of extends string, K extends st
 ): LifeTable<LocalVector<RoleOf<Of>>> {
   const { time, event, edges } = options;
   const times = (rows: typeof table) => rows.column(time) as unknown as LocalColumn<'number', Of>;
-  const happened = table.where(table.column(event) as unknown as LocalColumn<'bool', Of>);
+  const entered = table.where(times(table).ge(edges[0] ?? 0));
+  const happened = entered.where(entered.column(event) as unknown as LocalColumn<'bool', Of>);
   return {
-    entered: table.where(times(table).ge(edges[0] ?? 0)).count(),
+    entered: entered.count(),
     events: times(happened).histogram(edges),
-    leaving: times(table).histogram(edges),
+    leaving: times(entered).histogram(edges),
   };
 }
 

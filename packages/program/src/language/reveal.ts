@@ -8,7 +8,8 @@
  * @module
  */
 import { bitsOf } from './arithmetic.ts';
-import { chosenRows } from './choice.ts';
+import { chosenRows, summedRows } from './choice.ts';
+import { restsOf } from './differences.ts';
 import { groupCount } from './groups.ts';
 import { maxRows } from './local.ts';
 import { checkName } from './name.ts';
@@ -112,7 +113,9 @@ function suppressed(ref: Ref, min: number): Ref {
   const stacked = ref.type.kind === 'shared' ? ref.type.stacked : undefined;
   const sources = sharedAggregates(ref);
   const all = sources.flatMap((source) => supportsOf(source, stacked));
-  const supports = [...new Set([...all, ...chosenRows(ref)])];
+  const chosen = chosenRows(ref);
+  const shown = [...sources.flatMap((source) => shownBy(source, supportsOf(source, stacked))), ...summedRows(ref)];
+  const supports = [...new Set([...all, ...chosen, ...restsOf(ref.trace, shown, min)])];
   const least = Math.max(...sources.map((source) => min * rowsForOne(source)));
   if (least > 1_000_000)
     fail('PROGRAM_SUPPORT', `the quantile would need ${least} rows`, 'Reveal one nearer the middle');
@@ -128,6 +131,14 @@ function suppressed(ref: Ref, min: number): Ref {
   }
   if (supports.length > 63) fail('PROGRAM_SUPPORT', 'the value rests on more than 63 counts', 'Reveal it in parts');
   return ref.trace.emit('suppress/1', [ref, ...supports], ref.type as Shape, ref, { min: Math.ceil(least) });
+}
+
+/** The counts of what a source shows: of a table, or slot by slot. Of shared rows sums show something. */
+function shownBy(source: Ref, supports: readonly Ref[]): Ref[] {
+  const { op = '' } = source.trace.nodes[source.index] ?? {};
+  if (op === 'matched/1' || op === 'joined-column/1') return [];
+  const slots = supports.filter((support) => lengthOf(support) > 1 && lengthOf(source) > 1);
+  return slots.length > 0 ? slots.slice(-1) : supports.slice(0, 1);
 }
 
 /**

@@ -135,7 +135,14 @@ export class Trace {
   }
 }
 
-const OUTSIDE_LOOPS: ReadonlySet<Operation> = new Set(['total/1', 'stack/1', 'suppress/1', 'noise/1']);
+const OUTSIDE_LOOPS: ReadonlySet<Operation> = new Set([
+  'total/1',
+  'stack/1',
+  'rest/1',
+  'beside/1',
+  'suppress/1',
+  'noise/1',
+]);
 
 function expectInLoop(op: Operation, { kind }: Shape): void {
   if ((kind === 'shared' || kind === 'constant') && !OUTSIDE_LOOPS.has(op)) return;
