@@ -11,7 +11,7 @@
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { encode, planHash } from '@2pm/core';
-import { parsePlan, traceToJson } from '@2pm/program';
+import { readPlan, traceToPacked } from '@2pm/program';
 
 const { values } = parseArgs({
   options: { n: { type: 'string', default: '100000' }, json: { type: 'boolean', default: false } },
@@ -39,9 +39,9 @@ async function measured(body) {
   return [out, Math.round((user + system) / 1000)];
 }
 
-await traceToJson(program(3));
-const [json, trace_ms] = await measured(() => traceToJson(program(Math.floor((Number(values.n) - 10) / 4))));
-const [plan, check_ms] = await measured(() => parsePlan(json));
+await traceToPacked(program(3));
+const [packed, trace_ms] = await measured(() => traceToPacked(program(Math.floor((Number(values.n) - 10) / 4))));
+const [plan, check_ms] = await measured(() => readPlan(packed));
 const [, hash_ms] = await measured(() => planHash(plan));
 const bytes = encode(plan).length;
 const result = { name: 'trace', nodes: plan.nodes.length, trace_ms, check_ms, hash_ms, bytes };

@@ -62,13 +62,14 @@ export {
   tTest,
   variance,
 } from './language/index.ts';
+export type { PackedPlan } from './language/packed.ts';
 export { ProgramError } from './language/program-error.ts';
 export { trace } from './language/task.ts';
 export {
-  parsePlan,
+  readPlan,
   SANDBOX_LIMITS,
   type SandboxLimits,
   traceInSandbox,
-  traceToJson,
+  traceToPacked,
 } from './sandbox/trace-in-sandbox.ts';
 export { MAX_SOURCE_BYTES, stripTypes } from './strip.ts';

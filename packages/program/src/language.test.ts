@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { encode, type Plan, planHash } from '@2pm/core';
+import { encode, Plan, parse, planHash } from '@2pm/core';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { checkPlan } from './check/check-plan.ts';
 import { describePlan } from './describe.ts';
@@ -20,7 +20,7 @@ import type { ProgramError } from './language/program-error.ts';
 import { type Context, type TablesOf, trace } from './language/task.ts';
 import { embedLanguage } from './sandbox/build-language.ts';
 import { LANGUAGE } from './sandbox/language.generated.ts';
-import { parsePlan, traceInSandbox } from './sandbox/trace-in-sandbox.ts';
+import { traceInSandbox } from './sandbox/trace-in-sandbox.ts';
 
 const flights = table(
   {
@@ -312,9 +312,9 @@ describe('the checker of plans', () => {
   ];
   it.each(tampering)('refuses %s', (_, change) => {
     const changed = plan();
-    expect(() => parsePlan(JSON.stringify(changed))).not.toThrow();
+    expect(() => checkPlan(parse(changed, Plan, 'the plan'))).not.toThrow();
     change(changed);
-    expect(refusal(() => parsePlan(JSON.stringify(changed))).code).toBe('PLAN_INVALID');
+    expect(refusal(() => checkPlan(parse(changed, Plan, 'the plan'))).code).toBe('PLAN_INVALID');
   });
 });
 

@@ -7,7 +7,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type Plan, parse } from '@2pm/core';
-import { ProgramError, parsePlan } from '@2pm/program';
+import { ProgramError, readPlan } from '@2pm/program';
 import { z } from 'zod';
 
 export interface SandboxOptions {
@@ -27,7 +27,12 @@ export interface ProgramSandbox {
 
 const Reply = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ready') }),
-  z.strictObject({ type: z.literal('plan'), json: z.string() }),
+  z.strictObject({
+    type: z.literal('plan'),
+    head: z.string(),
+    words: z.instanceof(Uint32Array),
+    bounds: z.instanceof(BigInt64Array),
+  }),
   z.strictObject({
     type: z.literal('error'),
     code: z.string().regex(/^[A-Z_]{1,64}$/),
@@ -57,7 +62,7 @@ export function createSandbox({ timeoutMs = 2_000 }: SandboxOptions = {}): Progr
     try {
       const reply = await worker.ask(source, timeoutMs, signal);
       clean = reply.type === 'plan' || (reply.type === 'error' && reply.code !== 'PROGRAM_LIMIT');
-      if (reply.type === 'plan') return parsePlan(reply.json);
+      if (reply.type === 'plan') return readPlan(reply);
       if (reply.type === 'error') throw asProgramError(reply);
       throw died();
     } finally {

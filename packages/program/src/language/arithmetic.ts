@@ -23,6 +23,7 @@ export const interval = {
   add: (a: Bounds, b: Bounds): Bounds => ({ lo: a.lo + b.lo, hi: a.hi + b.hi }),
   sub: (a: Bounds, b: Bounds): Bounds => ({ lo: a.lo - b.hi, hi: a.hi - b.lo }),
   mul: (a: Bounds, b: Bounds): Bounds => {
+    if (a.lo >= 0n && b.lo >= 0n) return { lo: a.lo * b.lo, hi: a.hi * b.hi };
     const p = a.lo * b.lo;
     const q = a.lo * b.hi;
     const r = a.hi * b.lo;
@@ -64,7 +65,10 @@ export function scaledBeside(other: Ref, value: number | bigint, bits: number = 
 }
 
 export function arithmetic(op: Arithmetic, a: Ref, b: Ref, shapeAt: ShapeAt): Ref {
-  if (op === 'mul') return a.trace.emit('mul/1', [a, b], shapeAt(bitsOf(a) + bitsOf(b), [a, b]), interval.mul(a, b));
+  if (op === 'mul') {
+    const factors = [a, b];
+    return a.trace.emit('mul/1', factors, shapeAt(bitsOf(a) + bitsOf(b), factors), interval.mul(a, b));
+  }
   const sides = aligned(a, b, shapeAt);
   const bounds = interval[op](sides[0], sides[1]);
   return a.trace.emit(`${op}/1`, sides, shapeAt(bitsOf(sides[0]), sides), bounds);
@@ -77,6 +81,7 @@ export function comparison(op: Comparison, a: Ref, b: Ref, shapeAt: ShapeAt, res
 
 /** Brings the coarser of two to the finer scale: times the constant 1.0 with the missing fraction bits. */
 export function aligned(a: Ref, b: Ref, shapeAt: ShapeAt): [Ref, Ref] {
+  if (a.type === b.type) return [a, b];
   const difference = bitsOf(b) - bitsOf(a);
   if (difference > 0) return [widened(a, difference, shapeAt), b];
   if (difference < 0) return [a, widened(b, -difference, shapeAt)];

@@ -5,7 +5,7 @@
  */
 import { fail } from './program-error.ts';
 import { validOf } from './rows.ts';
-import { type Ref, refOf, type Shape, type Trace } from './trace.ts';
+import { type Ref, refOf, type Trace } from './trace.ts';
 
 const OF_ROWS: readonly string[] = ['matched/1', 'joined-column/1', 'rank/1'];
 
@@ -25,8 +25,12 @@ export function summedRows(ref: Ref): Ref[] {
 }
 
 function sumsUnder({ trace, index: root }: Ref): number[] {
-  const all = sharedUnder(trace, [root], () => true, false);
-  return all.filter((index) => ['sum/1', 'dot/1'].includes(trace.nodes[index]?.op ?? ''));
+  const sums: number[] = [];
+  trace.walkShared([root], ({ op, index }) => {
+    if (op === 'sum/1' || op === 'dot/1') sums.push(index);
+    return true;
+  });
+  return sums.sort((a, b) => a - b);
 }
 
 /** Rows whose slots these depend on, slot by slot. */
@@ -64,7 +68,7 @@ function chosenBy(trace: Trace, sum: number): Ref | undefined {
     const fix = 'Choose rows with where(), before repeat(), and sum columns of what it gives';
     fail('PROGRAM_SUPPORT', 'minGroupSize cannot be enforced on rows of different orders, or chosen in a loop', fix);
   }
-  const kept = bits.reduce((of, bit) => trace.emit('keep/1', [of, bit], of.type as Shape), trace.ref(base));
+  const kept = bits.reduce((of, bit) => trace.emit('keep/1', [of, bit], of.type), trace.ref(base));
   return refOf(validOf(kept).sum());
 }
 
@@ -75,15 +79,13 @@ function sharedUnder(
   within: (index: number) => boolean,
   aboveBits: boolean,
 ): number[] {
-  const seen = new Set<number>();
-  const stack = [...roots];
-  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
-    const node = trace.nodes[index];
-    if (node === undefined || node.type.kind !== 'shared' || seen.has(index) || !within(index)) continue;
-    seen.add(index);
-    if (!(aboveBits && isBit(trace, index))) stack.push(...node.args);
-  }
-  return [...seen].sort((a, b) => a - b);
+  const under: number[] = [];
+  trace.walkShared(roots, ({ index }) => {
+    if (!within(index)) return false;
+    under.push(index);
+    return !(aboveBits && isBit(trace, index));
+  });
+  return under.sort((a, b) => a - b);
 }
 
 function isBit(trace: Trace, index: number): boolean {

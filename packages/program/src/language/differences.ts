@@ -4,8 +4,8 @@
  * of each. What is shown last is withheld unless the rest is nothing, or enough.
  * @module
  */
-import type { Attributes, PlanNode } from '@2pm/core';
-import type { Ref, Shape, Trace } from './trace.ts';
+import type { Attributes } from '@2pm/core';
+import type { Ref, Trace } from './trace.ts';
 
 /** Where a count of rows comes from; the last table or rows of `within` is that of the whole role or join. */
 interface Group {
@@ -78,7 +78,7 @@ function chain(trace: Trace, index: number): number[] {
 /** The same expression, of one table and of another. */
 function alike(trace: Trace, a: number, b: number): boolean {
   if (a === b) return true;
-  const [x, y] = [trace.nodes[a], trace.nodes[b]] as [PlanNode, PlanNode];
+  const [x, y] = [trace.ref(a), trace.ref(b)];
   if (x.type.kind === 'table' || y.type.kind === 'table') return x.type.kind === y.type.kind;
   if (x.op !== y.op || x.args.length !== y.args.length || JSON.stringify(x.attrs) !== JSON.stringify(y.attrs))
     return false;
@@ -91,9 +91,9 @@ function emit(trace: Trace, op: 'rest/1' | 'beside/1', first: Ref, second: Ref, 
   if (a.kind !== 'shared' || b.kind !== 'shared') throw new TypeError('counts are shared');
   const attrs: Attributes = { min };
   const most = BigInt(min);
-  if (op === 'beside/1') return trace.emit(op, [first, second], a as Shape, { lo: 0n, hi: most }, attrs);
+  if (op === 'beside/1') return trace.emit(op, [first, second], a, { lo: 0n, hi: most }, attrs);
   const times = BigInt(a.length === 1 ? b.length : 1);
   const lo = first.lo - (second.hi > 0n ? second.hi : 0n) * times;
   const hi = first.hi - (second.lo < 0n ? second.lo : 0n) * times;
-  return trace.emit(op, [first, second], a as Shape, { lo: lo < most ? lo : most, hi: hi > most ? hi : most }, attrs);
+  return trace.emit(op, [first, second], a, { lo: lo < most ? lo : most, hi: hi > most ? hi : most }, attrs);
 }

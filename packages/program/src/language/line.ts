@@ -16,7 +16,7 @@ function ownFolder(stack: string): string {
   return location.slice(0, location.lastIndexOf('/') + 1);
 }
 
-/** Line of the innermost frame outside the language; 0 when there is none. Called for each node, so without splitting. */
+/** Line of the innermost frame outside the language; 0 when there is none. */
 export function lineOf(stack: string): number {
   for (let start = 0; start < stack.length; ) {
     const newline = stack.indexOf('\n', start);
@@ -43,16 +43,14 @@ export function atOneLine<Out>(body: () => Out): Out {
   }
 }
 
-/** A loop reads the same stack again and again, and looking it up is cheaper than reading it. */
-const seen = new Map<string, number>();
-const MOST_SEEN = 10_000;
+let read = (): number => lineOf(new Error('where').stack ?? '');
 
+/** For an engine in which there is something quicker than an error. */
+export function readLinesWith(reader: () => number): void {
+  read = reader;
+}
+
+/** The line at which the program called into the language. */
 export function callerLine(): number {
-  if (fixed !== undefined) return fixed;
-  const stack = new Error('where').stack ?? '';
-  const known = seen.get(stack);
-  if (known !== undefined) return known;
-  const line = lineOf(stack);
-  if (seen.size < MOST_SEEN) seen.set(stack, line);
-  return line;
+  return fixed ?? read();
 }

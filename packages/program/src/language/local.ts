@@ -243,7 +243,7 @@ export class LocalTableMethods<C extends ColumnSpecs, Of extends string, K exten
   where(condition: LocalColumn<'bool', Of>): LocalTable<C, Of, K> {
     const ref = refOf(this);
     const bit = sameTable(ref, condition, 'bool');
-    return localTable(ref.trace.emit('where/1', [ref, bit], ref.type as Shape), this.#columns);
+    return localTable(ref.trace.emit('where/1', [ref, bit], ref.type), this.#columns);
   }
 
   /** Number of rows. */
@@ -438,7 +438,7 @@ function aggregate<Role extends string>(
   length: number,
   fractionBits: number,
   bounds: Bounds,
-  attrs: Attributes = {},
+  attrs?: Attributes,
 ): LocalVector<Role> {
   const { type } = args[0];
   const role = type.kind === 'table' || type.kind === 'column' ? type.role : '';

@@ -20,6 +20,7 @@ const MAX_LENGTH = 2 ** 24;
 export function numberLike(ref: Ref, fractionBits: number, length?: number): Shape {
   const { type } = ref;
   if (type.kind !== 'shared') fail('PROGRAM_PLACEMENT', `expected a shared value, got a ${type.kind} one`);
+  if (length === undefined && type.dtype === 'int' && type.fractionBits === fractionBits) return type;
   const stacked = type.stacked === undefined || length !== undefined ? {} : { stacked: type.stacked };
   return { kind: 'shared', length: length ?? type.length, ...stacked, dtype: 'int', fractionBits };
 }
@@ -149,7 +150,7 @@ export function combined(weights: Ref, xs: readonly Ref[]): Ref {
 
 export function repeated(ref: Ref, length: number): Ref {
   if (lengthOf(ref) === length || ref.type.kind !== 'shared') return ref;
-  const shape: Shape = { ...(ref.type as Shape), length: checkLength(length) } as Shape;
+  const shape: Shape = { ...ref.type, length: checkLength(length) } as Shape;
   return ref.trace.emit('repeat/1', [ref], shape, ref, { length });
 }
 

@@ -9,7 +9,7 @@ import { rescaled } from './numeric.ts';
 import { fail, ProgramError } from './program-error.ts';
 import { SharedVector } from './shared.ts';
 import { Step } from './step.ts';
-import { type Bounds, describeOperand, MAX_NODES, type Ref, refOf, type Shape, sameTrace } from './trace.ts';
+import { type Bounds, describeOperand, MAX_NODES, type Ref, refOf, sameTrace } from './trace.ts';
 
 /** Values that go from step to step: one, or several in a list or by name. */
 export type State = SharedVector | SharedMatrix | readonly State[] | { readonly [name: string]: State };
@@ -81,7 +81,7 @@ export function repeat<const S extends State>(
         continue;
       }
       const results = next.map((ref, place) =>
-        trace.emit('iterate/1', [...carried, ...next], ref.type as Shape, ref, { times, place }),
+        trace.emit('iterate/1', [...carried, ...next], ref.type, ref, { times, place }),
       );
       return withLeaves(start, results);
     } catch (error) {
@@ -98,7 +98,7 @@ function oneStep(
   step: (values: readonly Ref[]) => { next: readonly Leaf[]; done: SharedVector<'bool'> | undefined },
 ): { carried: Ref[]; next: Ref[] } {
   const carried = starts.map(({ ref }, place) =>
-    ref.trace.emit('carried/1', [ref], ref.type as Shape, ranges[place], { loop, place }),
+    ref.trace.emit('carried/1', [ref], ref.type, ranges[place], { loop, place }),
   );
   const after = step(carried);
   const next = after.next.map(({ ref, name }, place) => {

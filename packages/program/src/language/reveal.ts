@@ -106,7 +106,7 @@ function noisy(ref: Ref, epsilonMicros: number): Ref {
   while (BigInt(epsilonMicros) << digits < 64_000_000n * sensitivity) digits++;
   const most = (1n << digits) - 1n;
   const bounds: Bounds = { lo: ref.lo - most, hi: ref.hi + most };
-  return ref.trace.emit('noise/1', [ref], type as Shape, bounds, { epsilonMicros, sensitivity: String(sensitivity) });
+  return ref.trace.emit('noise/1', [ref], type, bounds, { epsilonMicros, sensitivity: String(sensitivity) });
 }
 
 function suppressed(ref: Ref, min: number): Ref {
@@ -130,7 +130,7 @@ function suppressed(ref: Ref, min: number): Ref {
     }
   }
   if (supports.length > 63) fail('PROGRAM_SUPPORT', 'the value rests on more than 63 counts', 'Reveal it in parts');
-  return ref.trace.emit('suppress/1', [ref, ...supports], ref.type as Shape, ref, { min: Math.ceil(least) });
+  return ref.trace.emit('suppress/1', [ref, ...supports], ref.type, ref, { min: Math.ceil(least) });
 }
 
 /** The counts of what a source shows: of a table, or slot by slot. Of shared rows sums show something. */
@@ -158,25 +158,18 @@ function lengthOf(ref: Ref): number {
 
 const GROUPS: readonly string[] = ['group-key/1', 'group-count/1', 'group-sum/1'];
 /** Sources that take shared values besides. */
-const ALSO: readonly string[] = ['quantile/1', 'rank/1', ...GROUPS];
-const SOURCES: readonly string[] = ['total/1', 'stack/1', 'matched/1', 'joined-column/1', ...ALSO];
+const ALSO: ReadonlySet<string> = new Set(['quantile/1', 'rank/1', ...GROUPS]);
+const SOURCES: ReadonlySet<string> = new Set(['total/1', 'stack/1', 'matched/1', 'joined-column/1', ...ALSO]);
 
 /** Where the shared values come from on which a value depends, in order. */
 function sharedAggregates(ref: Ref): Ref[] {
-  const { trace } = ref;
-  const seen = new Set<number>();
-  const stack = [ref.index];
-  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
-    if (seen.has(index)) continue;
-    seen.add(index);
-    const node = trace.nodes[index];
-    if (node?.type.kind !== 'shared') continue;
-    if (!SOURCES.includes(node.op) || ALSO.includes(node.op)) stack.push(...node.args);
-  }
-  return [...seen]
-    .sort((a, b) => a - b)
-    .map((index) => trace.ref(index))
-    .filter(({ index }) => SOURCES.includes(trace.nodes[index]?.op ?? ''));
+  const sources: Ref[] = [];
+  ref.trace.walkShared([ref.index], (one) => {
+    if (!SOURCES.has(one.op)) return true;
+    sources.push(one);
+    return ALSO.has(one.op);
+  });
+  return sources.sort((a, b) => a.index - b.index);
 }
 
 /** `stacked`: whether the value itself is; what was taken out of a stack rests on the rows of all its members. */
@@ -215,7 +208,7 @@ function supportsOf(shared: Ref, stacked: string | undefined): Ref[] {
       const bit: Shape = { ...column.type, dtype: 'bool', nullable: false, fractionBits: 0 };
       const missing = trace.emit('is-null/1', [column], bit, { lo: 0n, hi: 1n });
       const present = trace.emit('not/1', [missing], bit, { lo: 0n, hi: 1n });
-      const rows = trace.emit('where/1', [table, present], table.type as Shape);
+      const rows = trace.emit('where/1', [table, present], table.type);
       const name = trace.nodes[by.index]?.attrs.name ?? '';
       const category = trace.emit('column/1', [rows], { ...by.type, of: rows.index } as Shape, by, { name });
       supports.push(share(shared, localCount(aggregate, 'count-by/1', category, slots), stacked));

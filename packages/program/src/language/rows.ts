@@ -67,7 +67,7 @@ export class SharedRows<C extends ColumnSpecs = ColumnSpecs> extends Value {
   /** The rows for which the condition is true. How many they are stays secret. */
   where(condition: SharedVector<'bool'>): this {
     const ref = refOf(this);
-    return this.like(ref.trace.emit('keep/1', [ref, this.#aligned(condition, 'bool')], ref.type as Shape));
+    return this.like(ref.trace.emit('keep/1', [ref, this.#aligned(condition, 'bool')], ref.type));
   }
 
   /** The rows in which a category has this value. */
@@ -89,7 +89,7 @@ export class SharedRows<C extends ColumnSpecs = ColumnSpecs> extends Value {
     const ref = refOf(this);
     const refs = this.#keys(keys);
     const attrs = { descending: directions(descending, refs.length) };
-    return this.like(ref.trace.emit('sort/1', [ref, ...refs], ref.type as Shape, undefined, attrs));
+    return this.like(ref.trace.emit('sort/1', [ref, ...refs], ref.type, undefined, attrs));
   }
 
   /** The first slots. */

@@ -8,7 +8,6 @@
  * one match alone. The slots of a join have no order, so that they count only summed, each by the spread of its range.
  * @module
  */
-import type { PlanNode } from '@2pm/core';
 import { fail } from './program-error.ts';
 import type { Ref, Trace } from './trace.ts';
 
@@ -55,7 +54,7 @@ function sharedSlice(trace: Trace, root: number): number[] {
 }
 
 function reachOf(trace: Trace, index: number, reaches: ReadonlyMap<number, Reach>): Reach {
-  const node = trace.nodes[index] as PlanNode;
+  const node = trace.nodes[index] as Ref;
   const { op, type } = node;
   if (type.kind === 'constant') return { kind: 'constant' };
   if (op === 'total/1' || op === 'stack/1') return ofRows(trace, node);
@@ -95,8 +94,8 @@ function reachOf(trace: Trace, index: number, reaches: ReadonlyMap<number, Reach
     case 'repeat/1':
       return { kind: 'whole', change: times(together(changes), BigInt(node.attrs.length ?? 1)) };
     case 'mul/1': {
-      const factor = node.args.map((arg) => trace.nodes[arg]?.type).find((type) => type?.kind === 'constant');
-      if (factor?.kind === 'constant') return { kind: 'whole', change: times(together(changes), BigInt(factor.value)) };
+      const factor = node.args.map((arg) => trace.ref(arg)).find(({ type }) => type.kind === 'constant');
+      if (factor !== undefined) return { kind: 'whole', change: times(together(changes), factor.lo) };
       break;
     }
     case 'suppress/1':
@@ -109,8 +108,8 @@ function reachOf(trace: Trace, index: number, reaches: ReadonlyMap<number, Reach
   );
 }
 
-function ofRows(trace: Trace, { args }: PlanNode): Reach {
-  const local = trace.nodes[args[0] as number] as PlanNode;
+function ofRows(trace: Trace, { args }: Ref): Reach {
+  const local = trace.nodes[args[0] as number] as Ref;
   const [counted = -1] = local.args;
   const type = trace.nodes[counted]?.type;
   const table = type?.kind === 'column' ? trace.nodes[type.of]?.type : type;
@@ -131,11 +130,11 @@ function ofRows(trace: Trace, { args }: PlanNode): Reach {
   }
 }
 
-function ofJoin(trace: Trace, node: PlanNode, join: number): Reach {
+function ofJoin(trace: Trace, node: Ref, join: number): Reach {
   const sources = node.args.map((arg) => {
-    const { type } = trace.nodes[arg] as PlanNode;
+    const { type } = trace.nodes[arg] as Ref;
     if (type.kind === 'local') {
-      const table = trace.nodes[(trace.nodes[arg] as PlanNode).args[0] as number]?.type;
+      const table = trace.nodes[(trace.nodes[arg] as Ref).args[0] as number]?.type;
       if (table?.kind === 'table') return `${table.role} ${table.table}`;
     }
     if (type.kind !== 'keyed') refuse('rows without a key', node);
@@ -157,7 +156,7 @@ function times(change: ReadonlyMap<string, bigint>, factor: bigint): Map<string,
   return new Map([...change].map(([source, by]) => [source, by * (factor < 0n ? -factor : factor)]));
 }
 
-function refuse(what: string, node: PlanNode | undefined, fix?: string): never {
+function refuse(what: string, node: Ref | undefined, fix?: string): never {
   const where = node === undefined || node.line <= 0 ? '' : ` (line ${node.line})`;
   fail('PROGRAM_PRIVACY', `epsilon: how much one row changes has no known bound through ${what}${where}`, fix);
 }

@@ -9,6 +9,7 @@ import {
   comparison,
   constantBeside,
   interval,
+  type ShapeAt,
 } from './arithmetic.ts';
 import type { KeyedRows } from './keyed-rows.ts';
 import { LocalRows, LocalVector } from './local.ts';
@@ -204,9 +205,9 @@ export class SharedVector<K extends SharedKind = SharedKind> extends Value {
     const [, x2] = broadcast(condition, no, 'int');
     const length = Math.max(lengthOf(x1), lengthOf(x2));
     const ref = repeated(condition, length);
-    const shapeAt = (bits: number) => shapeLike(ref, 'int', bits);
-    const [x, y] = aligned(repeated(x1, length), repeated(x2, length), shapeAt);
-    return new SharedVector(ref.trace.emit('select/1', [ref, x, y], shapeAt(bitsOf(x)), interval.hull(x, y)));
+    const [x, y] = aligned(repeated(x1, length), repeated(x2, length), numberAt);
+    const shape = shapeLike(ref, 'int', bitsOf(x));
+    return new SharedVector(ref.trace.emit('select/1', [ref, x, y], shape, interval.hull(x, y)));
   }
 
   #expect(kind: SharedKind): Ref {
@@ -228,16 +229,15 @@ export class SharedVector<K extends SharedKind = SharedKind> extends Value {
   }
   #arithmetic(op: Arithmetic, other: unknown): SharedVector<'int'> {
     const sides = this.#operands(other, op === 'mul' ? 'factor' : 'term');
-    return new SharedVector(arithmetic(op, sides[0], sides[1], (bits) => shapeLike(sides[0], 'int', bits)));
+    return new SharedVector(arithmetic(op, sides[0], sides[1], numberAt));
   }
   #compare(op: Comparison, other: unknown): SharedVector<'bool'> {
     const sides = this.#operands(other, 'term');
-    const shapeAt = (bits: number) => shapeLike(sides[0], 'int', bits);
-    return new SharedVector(comparison(op, sides[0], sides[1], shapeAt, shapeLike(sides[0], 'bool', 0)));
+    return new SharedVector(comparison(op, sides[0], sides[1], numberAt, shapeLike(sides[0], 'bool', 0)));
   }
   #extremum(op: 'minimum' | 'maximum', other: unknown): SharedVector<'int'> {
     const sides = this.#operands(other, 'term');
-    const like = aligned(sides[0], sides[1], (bits) => shapeLike(sides[0], 'int', bits));
+    const like = aligned(sides[0], sides[1], numberAt);
     return new SharedVector(extremum(op, like[0], like[1]));
   }
   #elementary(name: Elementary, { fractionBits = 16 }: Precision): SharedVector<'int'> {
@@ -255,13 +255,18 @@ function typeOf(ref: Ref) {
 }
 
 function shapeLike(ref: Ref, dtype: SharedKind, fractionBits: number): Shape {
-  const { length, stacked } = typeOf(ref);
+  const type = typeOf(ref);
+  if (type.dtype === dtype && type.fractionBits === fractionBits) return type;
+  const { length, stacked } = type;
   return { kind: 'shared', length, ...(stacked === undefined ? {} : { stacked }), dtype, fractionBits };
 }
+
+const numberAt: ShapeAt = (fractionBits, args) => shapeLike(args[0] as Ref, 'int', fractionBits);
 
 /** Both sides; a single entry goes with any length. */
 function broadcast(ref: Ref, other: unknown, dtype: SharedKind): [Ref, Ref] {
   const operand = operandOf(ref, other, dtype);
+  if (operand.type === ref.type) return [ref, operand];
   const length = Math.max(lengthOf(ref), lengthOf(operand));
   const x = stretched(ref, length);
   const y = stretched(operand, length);

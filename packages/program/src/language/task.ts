@@ -1,5 +1,5 @@
 /** A task as an analyst writes it, and its tracing into a plan: once, without any data. @module */
-import type { Plan, ResultTree } from '@2pm/core';
+import type { Plan, PlanNode, ResultTree, ValueType } from '@2pm/core';
 import type { KeyedRows } from './keyed-rows.ts';
 import { lineOf } from './line.ts';
 import { type LocalTable, type LocalVector, localTable } from './local.ts';
@@ -51,13 +51,19 @@ export interface TaskDefinition<T extends TableSpecs, R extends RoleSpecs<T>> {
   run(context: Context<T, R>): Tree<OpenedVector | PublicVector> | void;
 }
 
-let run: (task: Task) => Plan;
+/** A plan under construction that is complete. */
+export interface Traced {
+  readonly plan: Omit<Plan, 'nodes'>;
+  readonly nodes: readonly Ref[];
+}
+
+let run: (task: Task) => Traced;
 
 /** A task, ready to be traced. */
 export class Task {
-  readonly #trace: () => Plan;
+  readonly #trace: () => Traced;
 
-  constructor(trace: () => Plan) {
+  constructor(trace: () => Traced) {
     this.#trace = trace;
   }
 
@@ -88,6 +94,12 @@ export function defineTask<const T extends TableSpecs, const R extends RoleSpecs
 
 /** @throws {ProgramError} with a code PROGRAM_* and the line of the program. */
 export function trace(task: unknown): Plan {
+  const { plan, nodes } = traced(task);
+  return { ...plan, nodes: nodes.map(planNode) };
+}
+
+/** As `trace`. */
+export function traced(task: unknown): Traced {
   if (!(task instanceof Task)) {
     throw new ProgramError('PROGRAM_NO_TASK', 'the program exports no task', {
       line: 0,
@@ -108,7 +120,7 @@ export function trace(task: unknown): Plan {
   }
 }
 
-function traceDefinition<T extends TableSpecs, R extends RoleSpecs<T>>(definition: TaskDefinition<T, R>): Plan {
+function traceDefinition<T extends TableSpecs, R extends RoleSpecs<T>>(definition: TaskDefinition<T, R>): Traced {
   const { name, tables, roles } = definition;
   const trace = new Trace(tables, roles);
   const context: Context<T, R> = {
@@ -128,9 +140,7 @@ function traceDefinition<T extends TableSpecs, R extends RoleSpecs<T>>(definitio
     reveal,
   };
   const result = resultTree(definition.run(Object.freeze(context)), trace);
-  // A constant whose operation was refused, and the refusal caught, has no line.
-  for (const node of trace.nodes) node.line = Math.max(node.line, 0);
-  return {
+  const plan: Traced['plan'] = {
     v: 1,
     language: '2pm/1',
     name,
@@ -142,9 +152,16 @@ function traceDefinition<T extends TableSpecs, R extends RoleSpecs<T>>(definitio
     roles: mapRecord(roles, ({ min, max, tables: brought }) => ({ min, max, tables: [...brought] })),
     // Somebody asks, also where only holders learn something.
     recipients: trace.recipients.length === 0 ? ['analyst'] : trace.recipients,
-    nodes: trace.nodes,
     result,
   };
+  return { plan, nodes: trace.nodes };
+}
+
+function planNode({ op, args, attrs, type, lo, hi, line }: Ref): PlanNode {
+  const bounds =
+    type.kind === 'constant' ? { value: String(lo) } : 'fractionBits' in type ? { lo: String(lo), hi: String(hi) } : {};
+  // A constant whose operation was refused, and the refusal caught, has no line.
+  return { op, args: [...args], attrs, type: { ...type, ...bounds } as ValueType, line: Math.max(line, 0) };
 }
 
 function resultTree(result: unknown, trace: Trace): ResultTree {

@@ -3,24 +3,28 @@
  * a count which protects a reveal is recognised wherever it is written.
  * @module
  */
-import type { Attributes, KeyType, Operation, PlanNode, ValueType } from '@2pm/core';
+import type { Attributes, KeyType, Operation, ValueType } from '@2pm/core';
 import { callerLine } from './line.ts';
 import { LIMIT } from './number.ts';
 import { fail } from './program-error.ts';
 
 export type Bounds = { readonly lo: bigint; readonly hi: bigint };
 
-type Unbounded<T> = T extends { lo: string } ? Omit<T, 'lo' | 'hi'> : T;
-/** A value type whose bounds are still to be written. */
-export type Shape = Unbounded<ValueType>;
+type WithoutNumbers<T> = T extends unknown ? Omit<T, 'lo' | 'hi' | 'value'> : never;
+/** A value type whose bounds, or whose number, stand beside it. */
+export type Shape = WithoutNumbers<ValueType>;
 
 /** A node of a trace, with its bounds as integers. */
 export interface Ref extends Bounds {
   readonly trace: Trace;
   readonly index: number;
-  readonly type: ValueType;
+  readonly op: Operation;
+  readonly args: readonly number[];
+  readonly attrs: Attributes;
+  readonly type: Shape;
   /** The innermost loop whose steps give it different values; 0 outside of loops. */
   readonly loop: number;
+  line: number;
 }
 
 export const MAX_NODES = 100_000;
@@ -29,17 +33,18 @@ const NONE: Attributes = Object.freeze({});
 const UNKNOWN_LINE = -1;
 const LEAST = -LIMIT;
 
+/** What tells nodes of one operation from each other. */
+type Key = number | bigint | string;
+
 export class Trace {
-  readonly nodes: PlanNode[] = [];
+  readonly nodes: Ref[] = [];
   readonly recipients: string[] = [];
   readonly revealed = new Set<string>();
   readonly tables: {
     readonly [name: string]: { readonly maxRows: number; readonly keys?: { readonly [name: string]: KeyType } };
   };
   readonly roles: { readonly [name: string]: { readonly min: number; readonly max: number } };
-  readonly #refs: Ref[] = [];
-  readonly #known = new Map<string, Ref>();
-  readonly #keys: string[] = [];
+  readonly #known = new Map<Operation, Map<Key, Ref>>();
   readonly #loops: number[] = [];
   #loopsBegun = 0;
   /** Operations of all steps of loops but the first. */
@@ -51,43 +56,53 @@ export class Trace {
   }
 
   ref(index: number): Ref {
-    return this.#refs[index] as Ref;
+    return this.nodes[index] as Ref;
+  }
+
+  /** Visits the shared values that `roots` depend on, and themselves, each once; past one only where `visit` says so. */
+  walkShared(roots: readonly number[], visit: (ref: Ref) => boolean): void {
+    const seen = new Uint8Array(this.nodes.length);
+    const stack = [...roots];
+    for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
+      if (seen[index] === 1) continue;
+      seen[index] = 1;
+      const ref = this.ref(index);
+      if (ref.type.kind !== 'shared' || !visit(ref)) continue;
+      for (let i = 0; i < ref.args.length; i++) stack.push(ref.args[i] as number);
+    }
   }
 
   emit(op: Operation, args: readonly Ref[], shape: Shape, bounds = UNBOUNDED, attrs = NONE): Ref {
     // By places and without spreading, here and in what leads here: iterators are slow in the sandbox.
     if (this.#loops.length > 0) expectInLoop(op, shape);
+    const { nodes } = this;
     const indices: number[] = [];
-    let key: string = op;
     let loop = 0;
     for (let i = 0; i < args.length; i++) {
-      const { index, loop: its } = args[i] as Ref;
-      if (this.#refs[index] !== args[i] || (its > 0 && op !== 'iterate/1' && !this.#loops.includes(its))) outOfStep();
+      const arg = args[i] as Ref;
+      const its = arg.loop;
+      if (nodes[arg.index] !== arg || (its > 0 && op !== 'iterate/1' && !this.#loops.includes(its))) outOfStep();
       if (its > loop) loop = its;
-      indices.push(index);
-      key += ` ${index}`;
+      indices.push(arg.index);
     }
-    if (shape.kind === 'constant') key += `/${shape.value}/${shape.fractionBits}`;
-    else if (op === 'input/1' && shape.kind === 'table') key += `/${shape.role}`;
-    if (attrs !== NONE && Object.keys(attrs).length > 0) key += JSON.stringify(attrs);
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    if (this.nodes.length >= MAX_NODES) this.#expectSize();
-    const type = 'fractionBits' in shape && shape.kind !== 'constant' ? bounded(op, shape, bounds) : shape;
+    const alike = this.#known.get(op) ?? new Map<Key, Ref>();
+    const key = keyOf(indices, shape, bounds, attrs);
+    const known = alike.get(key);
+    // What a loop took back is known no more.
+    if (known !== undefined && nodes[known.index] === known) return known;
+    if (nodes.length >= MAX_NODES) this.#expectSize();
     if (op === 'carried/1' || op === 'iterate/1') loop = this.#loops.at(-1) ?? 0;
-    if (op === 'step/1') loop = (attrs.loop ?? 0) + 1;
     const { lo, hi } = bounds;
-    const ref: Ref = { trace: this, index: this.nodes.length, type: type as ValueType, lo, hi, loop };
-    // Reading a stack is most of the cost of a node; a constant takes the line of the operation it is written for.
+    if (lo <= LEAST || hi >= LIMIT || ('fractionBits' in shape && shape.fractionBits > 62)) overflow(op, shape, bounds);
+    // A constant takes the line of the operation that it is written for.
     const line = op === 'constant/1' ? UNKNOWN_LINE : callerLine();
-    for (let i = 0; i < indices.length; i++) {
-      const arg = this.nodes[indices[i] as number];
-      if (arg?.line === UNKNOWN_LINE) arg.line = line;
+    for (let i = 0; i < args.length; i++) {
+      const arg = args[i] as Ref;
+      if (arg.line === UNKNOWN_LINE) arg.line = line;
     }
-    this.nodes.push({ op, args: indices, attrs, type: ref.type, line });
-    this.#refs.push(ref);
-    this.#known.set(key, ref);
-    this.#keys.push(key);
+    const ref: Ref = { trace: this, index: nodes.length, op, args: indices, attrs, type: shape, lo, hi, loop, line };
+    nodes.push(ref);
+    if (alike.set(key, ref).size === 1) this.#known.set(op, alike);
     return ref;
   }
 
@@ -100,9 +115,7 @@ export class Trace {
       this.#repeated += (times - 1) * (this.nodes.length - nodes + this.#repeated - repeated);
       this.#expectSize();
       if (!keep(out)) {
-        for (const key of this.#keys.splice(nodes)) this.#known.delete(key);
         this.nodes.length = nodes;
-        this.#refs.length = nodes;
         [this.#loopsBegun, this.#repeated] = [loops, repeated];
       }
       return out;
@@ -130,9 +143,17 @@ export class Trace {
 
   constant(value: bigint, fractionBits: number): Ref {
     if (value <= LEAST || value >= LIMIT) fail('PROGRAM_OVERFLOW', `the constant ${value} lies beyond ±2^62`);
-    const shape: Shape = { kind: 'constant', fractionBits, value: String(value) };
-    return this.emit('constant/1', [], shape, { lo: value, hi: value });
+    return this.emit('constant/1', [], { kind: 'constant', fractionBits }, { lo: value, hi: value });
   }
+}
+
+/** One or two arguments are a number: text is slow in the sandbox. */
+function keyOf(args: readonly number[], shape: Shape, { lo }: Bounds, attrs: Attributes): Key {
+  if (shape.kind === 'constant') return lo * 64n + BigInt(shape.fractionBits);
+  if (attrs === NONE && args.length === 2) return ((args[0] as number) + 1) * MAX_NODES + (args[1] as number);
+  if (attrs === NONE && args.length === 1) return args[0] as number;
+  const role = shape.kind === 'table' ? shape.role : '';
+  return `${args.join(' ')}${attrs === NONE ? '' : JSON.stringify(attrs)}${role}`;
 }
 
 const OUTSIDE_LOOPS: ReadonlySet<Operation> = new Set([
@@ -158,22 +179,20 @@ function outOfStep(): never {
   );
 }
 
-function bounded(op: Operation, shape: Shape & { fractionBits: number }, { lo, hi }: Bounds): object {
-  if (lo <= LEAST || hi >= LIMIT) {
-    const scaled = shape.fractionBits > 0 ? ` in units of 2^-${shape.fractionBits}` : '';
-    fail(
-      'PROGRAM_OVERFLOW',
-      `${op.split('/')[0]} could reach ${lo}..${hi}${scaled}, beyond ±2^62 = ±${LIMIT}`,
-      'Declare narrower column ranges, a smaller maxRows, fewer members or fewer fraction bits',
-    );
+function overflow(op: Operation, shape: Shape, { lo, hi }: Bounds): never {
+  const bits = 'fractionBits' in shape ? shape.fractionBits : 0;
+  if (lo > LEAST && hi < LIMIT) {
+    fail('PROGRAM_OVERFLOW', `the result would have ${bits} fraction bits, more than 62`);
   }
-  if (shape.fractionBits > 62) {
-    fail('PROGRAM_OVERFLOW', `the result would have ${shape.fractionBits} fraction bits, more than 62`);
-  }
-  return { ...shape, lo: String(lo), hi: String(hi) };
+  const scaled = bits > 0 ? ` in units of 2^-${bits}` : '';
+  fail(
+    'PROGRAM_OVERFLOW',
+    `${op.split('/')[0]} could reach ${lo}..${hi}${scaled}, beyond ±2^62 = ±${LIMIT}`,
+    'Declare narrower column ranges, a smaller maxRows, fewer members or fewer fraction bits',
+  );
 }
 
-let read: (value: Value) => Ref;
+export let refOf: (value: Value) => Ref;
 
 /** Base of everything that a program holds. The node behind it is out of the program's reach. */
 export abstract class Value {
@@ -184,7 +203,7 @@ export abstract class Value {
   }
 
   static {
-    read = (value) => value.#ref;
+    refOf = (value) => value.#ref;
   }
 
   /** A handle is no number: `a + b`, `a < b` and `if (a)` cannot see data. */
@@ -195,10 +214,6 @@ export abstract class Value {
   toJSON(): never {
     fail('PROGRAM_OPERATOR', 'values hold no data while the program is traced');
   }
-}
-
-export function refOf(value: Value): Ref {
-  return read(value);
 }
 
 /** In plain words, for messages. */

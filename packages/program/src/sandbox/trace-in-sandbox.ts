@@ -5,26 +5,16 @@
  * @module
  */
 
-import { NodeError, Plan, parse } from '@2pm/core';
-import quickjs from '@jitl/quickjs-wasmfile-release-sync';
-import {
-  newQuickJSWASMModuleFromVariant,
-  newVariant,
-  type QuickJSContext,
-  type QuickJSHandle,
-  type QuickJSSyncVariant,
-} from 'quickjs-emscripten-core';
+import type { Plan } from '@2pm/core';
+import type { QuickJSContext, QuickJSHandle } from 'quickjs-emscripten-core';
 import { checkPlan } from '../check/check-plan.ts';
+import type { PackedPlan } from '../language/packed.ts';
 import { ProgramError } from '../language/program-error.ts';
 import { stripTypes } from '../strip.ts';
+import { startInterpreter } from './interpreter.ts';
 import { LANGUAGE } from './language.generated.ts';
 import { LOCKDOWN, sealed } from './lockdown.ts';
-
-/** Named here because the standard libraries of TypeScript know it only beside a browser's. */
-declare const WebAssembly: { Memory: new (pages: { initial: number; maximum: number }) => unknown };
-
-// The package declares its CommonJS form; the module that is loaded is the variant itself.
-const VARIANT = quickjs as unknown as QuickJSSyncVariant;
+import { unpackPlan } from './unpack-plan.ts';
 
 export interface SandboxLimits {
   /** Bytes that the program may allocate. */
@@ -33,7 +23,7 @@ export interface SandboxLimits {
   stackBytes: number;
   /** Calls of the interpreter's interrupt hook, which comes about every 10,000 operations. */
   steps: number;
-  /** Bytes of the plan as JSON. */
+  /** Bytes of the plan on its way out. */
   outputBytes: number;
 }
 
@@ -46,13 +36,17 @@ export const SANDBOX_LIMITS: SandboxLimits = {
 
 const PROGRAM = 'program.ts';
 const SEALED = 'language/sealed';
-const WASM_PAGE = 65_536;
 
 const MODULES: Readonly<Record<string, string>> = { ...LANGUAGE, [SEALED]: sealed(Object.keys(LANGUAGE)) };
 
+const LINES = `export { readLinesWith } from 'language/line.ts';`;
+
 const ENTRY = `import * as program from '${PROGRAM}';
-import { trace } from 'language/task.ts';
-export const plan = JSON.stringify(trace(program.default));
+import { traced } from 'language/task.ts';
+import { pack } from 'language/packed.ts';
+const { head, words, bounds } = pack(traced(program.default));
+export { head };
+export const numbers = [words.buffer, bounds.buffer];
 `;
 
 /**
@@ -60,36 +54,23 @@ export const plan = JSON.stringify(trace(program.default));
  * @throws {ProgramError} `PROGRAM_*` with the line; `PROGRAM_LIMIT` when it ran out of memory, stack or steps.
  */
 export async function traceInSandbox(source: Uint8Array, limits: SandboxLimits = SANDBOX_LIMITS): Promise<Plan> {
-  return parsePlan(await traceToJson(source, limits), limits);
+  return readPlan(await traceToPacked(source, limits), limits);
 }
 
-/** Reads a plan that came out of a sandbox. @throws {NodeError} `PLAN_*`, `CODEC_SCHEMA`. */
-export function parsePlan(json: string, limits: SandboxLimits = SANDBOX_LIMITS): Plan {
-  if (json.length > limits.outputBytes) {
+/** Reads and checks a plan that came out of a sandbox. @throws {NodeError} `PLAN_*`, `CODEC_SCHEMA`. */
+export function readPlan(packed: PackedPlan, limits: SandboxLimits = SANDBOX_LIMITS): Plan {
+  if (packed.head.length + packed.words.byteLength + packed.bounds.byteLength > limits.outputBytes) {
     throw new ProgramError('PROGRAM_SIZE', `the plan has more than ${limits.outputBytes} bytes`, { line: 0 });
   }
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (cause) {
-    throw new NodeError('PLAN_MALFORMED', 'what left the sandbox is no plan', { fault: 'caller', cause });
-  }
-  const plan = parse(value, Plan, 'the plan');
+  const plan = unpackPlan(packed);
   checkPlan(plan);
   return plan;
 }
 
-/** The unchecked plan as text: for a child process whose parent checks. */
-export async function traceToJson(source: Uint8Array, limits: SandboxLimits = SANDBOX_LIMITS): Promise<string> {
+/** The unchecked plan: for a child process whose parent checks. */
+export async function traceToPacked(source: Uint8Array, limits: SandboxLimits = SANDBOX_LIMITS): Promise<PackedPlan> {
   const code = await stripTypes(source);
-  const wasmMemory = new WebAssembly.Memory({
-    initial: 256,
-    maximum: 256 + Math.ceil(limits.memoryBytes / WASM_PAGE),
-  });
-  const module = await newQuickJSWASMModuleFromVariant(newVariant(VARIANT, { wasmMemory }));
-  const runtime = module.newRuntime();
-  runtime.setMemoryLimit(limits.memoryBytes);
-  runtime.setMaxStackSize(limits.stackBytes);
+  const { runtime, context, lineReader } = await startInterpreter(limits.memoryBytes, limits.stackBytes, PROGRAM);
   let steps = 0;
   runtime.setInterruptHandler(() => ++steps > limits.steps);
   let refused: string | undefined;
@@ -99,43 +80,39 @@ export async function traceToJson(source: Uint8Array, limits: SandboxLimits = SA
       return text ?? { error: new Error('no such module') };
     },
     (importer, request) => {
-      if (importer === 'entry' || importer === SEALED) return request;
+      if (importer === 'entry' || importer === 'lines' || importer === SEALED) return request;
       if (importer.startsWith('language/') && request.startsWith('./')) return `language/${request.slice(2)}`;
       if (importer === PROGRAM && request === '@2pm/program') return SEALED;
       refused = request;
       return { error: new Error('a program imports only @2pm/program') };
     },
   );
-  // Nothing is disposed: the whole WebAssembly instance becomes garbage, even after a broken run.
-  const context = runtime.newContext({
-    intrinsics: {
-      BaseObjects: true,
-      Eval: true,
-      StringNormalize: true,
-      RegExp: true,
-      RegExpCompiler: true,
-      JSON: true,
-      Proxy: true,
-      MapSet: true,
-      TypedArrays: true,
-      Promise: true,
-      BigInt: true,
-    },
-  });
   try {
     context.unwrapResult(context.evalCode(LOCKDOWN, 'lockdown', { type: 'global', strict: true }));
+    if (lineReader !== undefined) {
+      const lines = context.unwrapResult(context.evalCode(LINES, 'lines', { type: 'module' }));
+      context.unwrapResult(
+        context.callFunction(context.getProp(lines, 'readLinesWith'), context.undefined, lineReader),
+      );
+    }
     const result = context.evalCode(ENTRY, 'entry', { type: 'module' });
     if (refused !== undefined) throw importRefused(code, refused);
     if (result.error !== undefined) throw thrown(context, result.error, () => steps > limits.steps);
     if (runtime.hasPendingJob()) throw asynchronous();
-    const plan = context.getProp(result.value, 'plan');
-    if (context.typeof(plan) !== 'string') throw asynchronous();
-    return context.getString(plan);
+    const head = context.getProp(result.value, 'head');
+    if (context.typeof(head) !== 'string') throw asynchronous();
+    const numbers = context.getProp(result.value, 'numbers');
+    const list = (place: number) => copied(context, context.getProp(numbers, place));
+    return { head: context.getString(head), words: new Uint32Array(list(0)), bounds: new BigInt64Array(list(1)) };
   } catch (error) {
     if (error instanceof ProgramError) throw error;
     // The interpreter itself gave up: memory or stack of the WebAssembly instance.
     throw limitReached('memory or stack', 0);
   }
+}
+
+function copied(context: QuickJSContext, buffer: QuickJSHandle): ArrayBuffer {
+  return context.getArrayBuffer(buffer).value.slice().buffer;
 }
 
 function thrown(context: QuickJSContext, error: QuickJSHandle, interrupted: () => boolean): ProgramError {

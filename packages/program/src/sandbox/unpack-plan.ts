@@ -1,0 +1,54 @@
+/** Reads a plan that came out of a sandbox, as if a stranger had sent it. @module */
+import { Attributes, NodeError, Plan, PlanNode, parse, ValueType } from '@2pm/core';
+import type { PackedPlan } from '../language/packed.ts';
+
+const Head = Plan.omit({ nodes: true }).extend({
+  operations: PlanNode.shape.op.array(),
+  types: ValueType.array(),
+  attributes: Attributes.array(),
+});
+
+const MOST_ARGUMENTS = 256;
+
+/** @throws {NodeError} `PLAN_MALFORMED`, `CODEC_SCHEMA`. Whether the plan makes sense is for `checkPlan`. */
+export function unpackPlan({ head, words, bounds }: PackedPlan): Plan {
+  const { operations, types, attributes, ...plan } = parse(headOf(head), Head, 'the plan');
+  const nodes: PlanNode[] = [];
+  let at = 0;
+  for (let i = 0; i < bounds.length; i += 2) {
+    const op = operations[words[at] ?? -1];
+    const type = types[words[at + 1] ?? -1];
+    const attrs = attributes[words[at + 2] ?? -1];
+    const line = words[at + 3];
+    const count = words[at + 4] ?? MOST_ARGUMENTS + 1;
+    const end = at + 5 + count;
+    if (op === undefined || type === undefined || attrs === undefined || line === undefined) throw malformed();
+    if (count > MOST_ARGUMENTS || end > words.length) throw malformed();
+    const args: number[] = [];
+    for (at += 5; at < end; at++) args.push(words[at] as number);
+    const numbers = numbersOf(type, String(bounds[i]), String(bounds[i + 1]));
+    nodes.push({ op, args, attrs: { ...attrs }, type: { ...type, ...numbers } as ValueType, line });
+  }
+  if (at !== words.length || nodes.length === 0) throw malformed();
+  return { ...plan, nodes };
+}
+
+/** The shapes become types, of the number 0. */
+function headOf(text: string): unknown {
+  try {
+    const { shapes, ...head } = JSON.parse(text);
+    return { ...head, types: shapes.map((shape: object) => ({ ...shape, ...numbersOf(shape, '0', '0') })) };
+  } catch (cause) {
+    throw malformed(cause);
+  }
+}
+
+/** What a shape lacks to be a type. */
+function numbersOf(shape: object, lo: string, hi: string): object {
+  if (!('fractionBits' in shape)) return {};
+  return 'kind' in shape && shape.kind === 'constant' ? { value: lo } : { lo, hi };
+}
+
+function malformed(cause?: unknown): NodeError {
+  return new NodeError('PLAN_MALFORMED', 'what left the sandbox is no plan', { fault: 'caller', cause });
+}
