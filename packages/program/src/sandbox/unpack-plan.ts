@@ -13,6 +13,7 @@ const MOST_ARGUMENTS = 256;
 /** @throws {NodeError} `PLAN_MALFORMED`, `CODEC_SCHEMA`. Whether the plan makes sense is for `checkPlan`. */
 export function unpackPlan({ head, words, bounds }: PackedPlan): Plan {
   const { operations, types, attributes, ...plan } = parse(headOf(head), Head, 'the plan');
+  if (bounds.length === 0 || bounds.length % 2 !== 0) throw malformed();
   const nodes: PlanNode[] = [];
   let at = 0;
   for (let i = 0; i < bounds.length; i += 2) {
@@ -29,7 +30,7 @@ export function unpackPlan({ head, words, bounds }: PackedPlan): Plan {
     const numbers = numbersOf(type, String(bounds[i]), String(bounds[i + 1]));
     nodes.push({ op, args, attrs: { ...attrs }, type: { ...type, ...numbers } as ValueType, line });
   }
-  if (at !== words.length || nodes.length === 0) throw malformed();
+  if (at !== words.length) throw malformed();
   return { ...plan, nodes };
 }
 
