@@ -105,6 +105,14 @@ const LEAKS: Record<string, (context: Context) => void> = {
   'the sum of the two largest': (c) =>
     c.reveal(visits(c).nlargest(2, 'days').sum('days'), { to: 'analyst', name: 'leak' }),
   'places of rows': (c) => c.reveal(visits(c).rank('days'), { to: 'analyst', name: 'leak', minGroupSize: 20 }),
+  'the largest row, by how far its place is above that of the second': (c) => {
+    const all = visits(c);
+    const last = all
+      .rank('days')
+      .maximum(all.length - 1)
+      .sub(all.length - 1);
+    c.reveal(all.column('price').mul(last).sum(), { to: 'analyst', name: 'leak', minGroupSize: 20 });
+  },
   'a median of any size': (c) => c.reveal(visits(c).median('days'), { to: 'analyst', name: 'leak' }),
   'a median with just too few rows on a side': (c) =>
     c.reveal(visits(c).median('days'), { to: 'analyst', name: 'leak', minGroupSize: 19 }),

@@ -32,9 +32,14 @@ export interface Unprotected {
 
 /**
  * Guards on all paths from the reveal down to one node: canonical names of counts with what they reach at least, those by
- * slot, and whether each path sums.
+ * slot, whether each path sums, and whether one bends what it takes of each row.
  */
-type Guards = { scalar: Map<string, number>; slots: Set<string>; summed: boolean };
+type Guards = { scalar: Map<string, number>; slots: Set<string>; summed: boolean; bent: boolean };
+
+/** What can be 0 but for the row that is first, or nearly so: of the place of a row it makes that row's share of a sum. */
+const BENDS: ReadonlySet<string> = new Set([
+  ...['minimum/1', 'maximum/1', 'abs/1', 'reciprocal/1', 'div/1', 'sqrt/1', 'exp/1', 'log/1', 'sigmoid/1'],
+]);
 
 /** Element i of the result depends on element i of each argument that has its length. All others may move elements. */
 const SLOT_BY_SLOT: ReadonlySet<string> = new Set([
@@ -54,7 +59,7 @@ export function unprotected(
   const guards = new Map<number, Guards>();
   const [opened] = lineage.node(reveal).args;
   if (opened === undefined) return [{ reason: 'unknown', what: 'reveal/1' }];
-  guards.set(opened, { scalar: new Map(), slots: new Set(), summed: false });
+  guards.set(opened, { scalar: new Map(), slots: new Set(), summed: false, bent: false });
   // Arguments come before their uses, so a descending walk has met every path to a node when it reaches it.
   for (let index = opened; index >= 0; index--) {
     const have = guards.get(index);
@@ -79,10 +84,13 @@ export function unprotected(
       const { join, conditions } = lineage.join(rows);
       const needed = node.op === 'rank/1' ? 1 : rowsForOne(lineage, index);
       const rest = have.scalar.get(`matches ${lineage.key(rows)}`) ?? 0;
-      const fine = needed !== undefined && rest >= minGroupSize * needed && (have.summed || node.op === 'quantile/1');
+      const picks = node.op === 'rank/1' && have.bent;
+      const enough = needed !== undefined && rest >= minGroupSize * needed;
+      const fine = enough && !picks && (have.summed || node.op === 'quantile/1');
       if (touchesJoin(lineage, join, roles) && !fine) problems.push({ reason: 'unprotected', what: WHAT[node.op] });
       // It is over all slots of its keys, as a sum is.
-      for (const key of [...keys, ...conditions]) meet(guards, key, { ...have, slots: new Set(), summed: true });
+      for (const key of [...keys, ...conditions])
+        meet(guards, key, { ...have, slots: new Set(), summed: true, bent: false });
       continue;
     }
     if (GROUPED.has(node.op)) {
@@ -92,7 +100,8 @@ export function unprotected(
       const taken = node.op === 'group-sum/1' ? takenBy(lineage, [keys[1] as number]) : undefined;
       const fine = have.slots.has(groupsName(lineage, node)) && (taken?.has(rows) ?? true);
       if (touchesJoin(lineage, join, roles) && !fine) problems.push({ reason: 'unprotected', what: 'group of rows' });
-      for (const key of [...keys, ...conditions]) meet(guards, key, { ...have, slots: new Set(), summed: true });
+      for (const key of [...keys, ...conditions])
+        meet(guards, key, { ...have, slots: new Set(), summed: true, bent: false });
       continue;
     }
     if (node.type.kind === 'constant') continue;
@@ -139,6 +148,8 @@ export function unprotected(
       const weights = node.op === 'combine/1' && place === 0;
       const whole = aligned && !weights && lengthOf(lineage.node(arg)) === lengthOf(node);
       meet(guards, arg, {
+        // A truth value chooses rows, which are counted.
+        bent: !isBit(node) && (have.bent || BENDS.has(node.op)),
         scalar: have.scalar,
         slots: whole ? slots : new Set(),
         summed: sums || (have.summed && whole),
@@ -162,6 +173,7 @@ function meet(guards: Map<number, Guards>, index: number, next: Guards): void {
           scalar: lesser(known.scalar, next.scalar),
           slots: both(known.slots, next.slots),
           summed: known.summed && next.summed,
+          bent: known.bent || next.bent,
         },
   );
 }
@@ -251,3 +263,4 @@ export function rowsForOne(lineage: Lineage, quantile: number): number | undefin
 }
 
 const lengthOf = (node: PlanNode) => ('length' in node.type ? node.type.length : 1);
+const isBit = ({ type }: PlanNode) => type.kind === 'shared' && type.dtype === 'bool';

@@ -12,11 +12,19 @@ export class ProgramError extends Error {
   readonly line: number;
 
   constructor(code: string, message: string, options: { line: number; fix?: string | undefined }) {
-    super(options.line > 0 ? `line ${options.line}: ${message}` : message);
+    const said = onOneLine(message);
+    super(options.line > 0 ? `line ${options.line}: ${said}` : said);
     this.code = code;
-    this.fix = options.fix;
+    this.fix = options.fix === undefined ? undefined : onOneLine(options.fix);
     this.line = options.line;
   }
+}
+
+/** What a program calls things may not end a line, nor turn one around: the next one would be of its own making. */
+function onOneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, (character) => {
+    return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+  });
 }
 
 /** Throws at the line of the program that called into the language. */
