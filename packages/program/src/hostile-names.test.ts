@@ -35,3 +35,22 @@ test.each([
   expect(`${message}${fix}`).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u);
   expect(error.line).toBe(line);
 });
+
+test.each([
+  ['another line', 'x (program.ts:999:1)\\n    at y'],
+  ['the language itself', 'x (language/trace.ts:1:1)\\n    at y (language/trace.ts:1:1)\\n    at z'],
+])('a function called like a frame of %s moves no operation to another line', async (_, name) => {
+  const source = task(`const named = { ['${name}'](t) {
+      return t.count();
+    } }['${name}'];
+    return reveal(each('a', ({ t }) => named(t)).total(), { to: 'analyst' });`);
+  const { nodes } = await traceInSandbox(new TextEncoder().encode(source));
+  expect(nodes.map(({ op, line }) => [op, line])).toEqual([
+    ...[
+      ['input/1', 10],
+      ['count/1', 8],
+      ['total/1', 10],
+      ['reveal/1', 10],
+    ],
+  ]);
+});
