@@ -1,10 +1,12 @@
 /**
  * A model of joined rows, from `submit` to settled: two holders with Parquet files of n keys each, half of them in common, half
- * of the features with each; a third node brings none and matches. Four nodes as processes of their own, embedded chain with
+ * of the features with each; a third node brings none and matches, or deals, or does nothing, as the protocol says. Four nodes as processes of their own, embedded chain with
  * blocks of 0.1 s.
  *
  *   npm run bench -- join-regress [--n 100000] [--features 20] [--model linear|logistic] [--steps 20] [--runs 2] [--json]
+ *     [--protocol additive-dealer-semi-honest/1]
  *
+ * Rows are matched by tags with rep3-semi-honest/1, which is the default, and in a circuit with any other protocol.
  * `linear`: least squares from sums of products over all matches. `logistic`: so many steps of a logistic regression. `right`:
  * whether the weights are those that the labels were made with, up to their noise (linear), or have their signs (logistic).
  * One JSON object a run.
@@ -22,12 +24,14 @@ const { values: flags } = parseArgs({
     features: { type: 'string', default: '20' },
     model: { type: 'string', default: 'linear' },
     steps: { type: 'string', default: '20' },
+    protocol: { type: 'string', default: 'rep3-semi-honest/1' },
     runs: { type: 'string', default: '2' },
     json: { type: 'boolean', default: false },
   },
 });
 const [n, features] = [Number(flags.n), Number(flags.features)];
-const { model } = flags;
+const { model, protocol } = flags;
+const matching = protocol === 'rep3-semi-honest/1' ? '' : ", { matching: 'circuit' }";
 const names = Array.from({ length: features }, (_, j) => `x${j}`);
 const own = { a: names.slice(0, Math.ceil(features / 2)), b: names.slice(Math.ceil(features / 2)) };
 const label = model === 'linear' ? 'int({ min: -20000, max: 20000 })' : 'int({ min: 0, max: 1 })';
@@ -54,7 +58,7 @@ export default defineTask({
   run({ each, join, reveal }) {
     const a = each('a', ({ left }) => left.by('id', { columns: [${brought('a', ", 'y'")}] }));
     const b = each('b', ({ right }) => right.by('id', { columns: [${brought('b', '')}] }));
-    const both = join(a, b);
+    const both = join(a, b${matching});
     const y = both.column('a', 'y');
     const x = {
       ${own.a.map((name) => `${name}: both.column('a', '${name}'),`).join(' ')}
@@ -95,7 +99,7 @@ try {
   );
   for (let run = 0; run < Number(flags.runs); run++) {
     const begin = performance.now();
-    const taskId = await analyst.client.submit({ program: PROGRAM, purpose: 'benchmark', roles });
+    const taskId = await analyst.client.submit({ program: PROGRAM, purpose: 'benchmark', roles, protocol });
     let wall_ms = 0;
     for await (const { org, phase } of analyst.client.updates(taskId)) {
       if (phase === 'settled' && org === analyst.org) wall_ms = Math.round(performance.now() - begin);
@@ -104,7 +108,7 @@ try {
     if (phase !== 'settled') throw new Error(`the task is ${phase}: ${JSON.stringify(error)}`);
     const { result } = await analyst.client.result(taskId);
     const line = {
-      ...{ name: 'join-regress', n, features, model, warm: run > 0, wall_ms },
+      ...{ name: 'join-regress', protocol, n, features, model, warm: run > 0, wall_ms },
       ...{ rounds: cost.rounds, bytes: cost.bytesSent, phase_ms: cost.phaseMs, right: isRight(result) },
     };
     console.log(flags.json ? JSON.stringify(line) : `${run + 1}  ${wall_ms} ms  ${JSON.stringify(cost.phaseMs)}`);
