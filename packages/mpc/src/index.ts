@@ -16,3 +16,4 @@ export { REP3_MALICIOUS } from './rep3-malicious/card.ts';
 export { maliciousTraffic } from './rep3-malicious/traffic.ts';
 export { type Simulation, type SimulationResult, simulateSeats } from './simulate.ts';
 export { largest, place, quantile, ranks, sortBy } from './sort.ts';
+export { computingMs } from './work.ts';

@@ -14,6 +14,7 @@ import {
   additiveDealerSemiHonest,
   additiveSemiHonest,
   additiveTraffic,
+  computingMs,
   dealerTraffic,
   maliciousTraffic,
   REP3_SEMI_HONEST,
@@ -25,7 +26,7 @@ import { circuitCard, circuitCost, intersectionCost, WORD_BYTES } from '@2pm/psi
 import type { Explanation } from './cli/engine.ts';
 import { createSandbox } from './sandbox/index.ts';
 
-/** Milliseconds a round, and bytes a millisecond: the network alone, computing not counted. */
+/** Milliseconds a round, and bytes a millisecond. */
 const NEAR = { round: 0.2, bytes: 1.25e6 };
 const FAR = { round: 20, bytes: 12_500 };
 
@@ -77,7 +78,7 @@ export function explainPlan(plan: Plan, members: Readonly<Record<string, number>
     ],
     cost: {
       ...{ protocol: REP3_SEMI_HONEST.id, rounds, seatBytes: seats, holderBytes: holders, outputBytes: outputs },
-      milliseconds: milliseconds({ rounds, seats, holders, outputs }),
+      ...times(plan, sizes, REP3_SEMI_HONEST.id, { rounds, seats, holders, outputs }),
     },
     others: others(plan, sizes),
   };
@@ -85,11 +86,13 @@ export function explainPlan(plan: Plan, members: Readonly<Record<string, number>
 
 type Sent = Pick<ReturnType<typeof additiveTraffic>, 'rounds' | 'seats' | 'holders' | 'outputs'>;
 
-/** Seats send at the same time; a holder's message goes out before the first round. */
-function milliseconds({ rounds, seats, holders, outputs }: Sent): { near: number; far: number } {
+/** Seats send at the same time; a holder's message goes out before the first round. Nobody computes while he waits. */
+function times(plan: Plan, sizes: RoleSizes, protocol: string, { rounds, seats, holders, outputs }: Sent) {
+  const computing = computingMs(plan, sizes, protocol) ?? 0;
   const most = Math.max(...seats) + Math.max(0, ...Object.values(holders)) + outputs;
-  const time = ({ round, bytes }: typeof NEAR) => Math.round((rounds * round + most / bytes) * 10) / 10;
-  return { near: time(NEAR), far: time(FAR) };
+  const tenths = (ms: number) => Math.round(ms * 10) / 10;
+  const time = ({ round, bytes }: typeof NEAR) => tenths(rounds * round + most / bytes + computing);
+  return { computingMs: tenths(computing), milliseconds: { near: time(NEAR), far: time(FAR) } };
 }
 
 /** What the other back-ends would take; why not, where one cannot run the plan. */
@@ -111,7 +114,7 @@ function others(plan: Plan, sizes: RoleSizes): NonNullable<Explanation['others']
     const { rounds, seats, holders, outputs } = sent;
     const costs = { rounds, seatBytes: seats, holderBytes: holders, outputBytes: outputs };
     const dealing = dealer === undefined ? {} : { dealer };
-    return { protocol, exact, learns, ...dealing, ...costs, milliseconds: milliseconds(sent) };
+    return { protocol, exact, learns, ...dealing, ...costs, ...times(plan, sizes, protocol, sent) };
   });
 }
 

@@ -4,7 +4,6 @@ import { deliveredColumns, nodesOf, type Plan, type PlanNode, slice } from '@2pm
 const SYMBOLS: Readonly<Record<string, string>> = {
   'add/1': '+',
   'sub/1': '−',
-  'mul/1': '×',
   'div/1': '÷',
   'lt/1': '<',
   'le/1': '≤',
@@ -17,6 +16,7 @@ const SYMBOLS: Readonly<Record<string, string>> = {
 };
 
 const RESTS: ReadonlySet<string> = new Set(['rest/1', 'beside/1']);
+const LEAVES_FEW = ' Also where another number of the task, taken away, would leave fewer, but not none.';
 
 /** Longer expressions are cut, so that a hostile plan cannot flood the reader. */
 const MAX_CHARACTERS = 400;
@@ -80,6 +80,8 @@ interface Reveal {
   /** Its name, how many numbers it has and for whom, and what they are. */
   what: readonly [name: string, numbers: string, phrase: string];
   columns: readonly string[];
+  /** Whether it adds up what holders have. */
+  together: boolean;
 }
 
 function describeReveals(reveals: readonly Reveal[]): string[] {
@@ -97,6 +99,7 @@ function describeReveals(reveals: readonly Reveal[]): string[] {
       group.length === 1
         ? `${to} learns ${what[0]} (line ${line})${what[1]}: ${what[2]}.`
         : `${to} learns (line ${line}): ${group.map((reveal) => `${reveal.what[0]}${reveal.what[1]}, ${reveal.what[2]}`).join('; ')}.`,
+      ...(group.some((reveal) => reveal.together) ? ['All holders together.'] : []),
       columns.length === 0 ? 'It reads no column.' : `It reads ${columns.join(', ')}.`,
       rule,
     ].join(' ');
@@ -115,17 +118,11 @@ function describeReveal(plan: Plan, index: number, phrases: readonly string[]): 
   const all = guard?.op === 'suppress/1' ? guard.args.slice(1) : [];
   const isRest = (support: number) => RESTS.has(plan.nodes[support]?.op ?? '');
   const supports = all.filter((support) => !isRest(support)).map((support) => phrases[support]);
-  const rests = [...new Set(all.filter(isRest).map((support) => phrases[support]))];
   const rule =
     guard?.op === 'noise/1'
       ? describeNoise(guard)
       : supports.length > 0
-        ? [
-            `Withheld where this is below ${guard?.attrs.min}: ${[...new Set(supports)].join('; ')}.`,
-            ...(rests.length === 0
-              ? []
-              : [`Also where subtraction would leave fewer, but not none: ${rests.join('; ')}.`]),
-          ].join(' ')
+        ? `Withheld where this is below ${guard?.attrs.min}: ${[...new Set(supports)].join('; ')}.${all.some(isRest) ? LEAVES_FEW : ''}`
         : 'Not withheld, however few rows it rests on.';
   const { to = '', name = '' } = node.attrs;
   return {
@@ -134,6 +131,7 @@ function describeReveal(plan: Plan, index: number, phrases: readonly string[]): 
     rule,
     what: [`"${name}"`, `${entries}${each}`, `${phrases[value]}`],
     columns: columnsOf(plan, value),
+    together: slice(plan, [value]).some((each) => plan.nodes[each]?.op === 'total/1'),
   };
 }
 
@@ -199,7 +197,7 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
     case 'constant/1':
       return type.kind === 'constant' ? decimal(type.value, type.fractionBits) : '';
     case 'where/1':
-      return `${a} where ${b}`;
+      return chosen(a, b, source?.op === 'where/1');
     case 'column/1':
       return `${attrs.name}`;
     case 'count/1':
@@ -209,7 +207,7 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
     case 'join/1':
       return `the matches of ${args.map((arg) => phrases[arg]).join(' with ')}${attrs.atLeast === undefined ? '' : `, in ${attrs.atLeast} of them or more`}`;
     case 'keep/1':
-      return `${a} where ${b}`;
+      return chosen(a, b, source?.op === 'keep/1');
     case 'matched/1':
       return `being among ${a}`;
     case 'joined-column/1':
@@ -248,7 +246,7 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
       if (matches !== undefined)
         return source?.op === 'matched/1'
           ? `the number of ${matches?.replace(/^the /, '')}`
-          : `the sum of ${a} over ${matches}`;
+          : `the sum of ${source?.attrs.role}.${source?.attrs.name} over ${matches}`;
       return first?.kind === 'column' ? `the sum of ${a} over ${rows}` : `the sum of all entries of (${a})`;
     case 'histogram/1':
       return `the numbers of ${rows} by ${a} between ${edges(attrs.edges, first)}`;
@@ -259,7 +257,7 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
     case 'rows/1':
       return `up to ${attrs.capacity} ROWS of ${a}, with ${(attrs.columns ?? []).join(', ')}`;
     case 'total/1':
-      return `${a}, added up over all holders`;
+      return a;
     case 'stack/1':
       return `${a}, holder by holder`;
     case 'in/1':
@@ -277,8 +275,19 @@ function phrase(plan: Plan, { op, args, attrs, type }: PlanNode, phrases: readon
     case 'unstack/1':
     case 'repeat/1':
       return a;
-    case 'minimum/1':
+    case 'mul/1': {
+      // A quantile comes times the denominator of its shares.
+      const exact = source?.op === 'quantile/1' && plan.nodes[args[1] ?? -1]?.type.kind === 'constant';
+      return exact ? a : `${bracketed(a)} × ${bracketed(b)}`;
+    }
+    case 'minimum/1': {
+      // What `clip` makes.
+      const bounds = [source?.args[1], args[1]].map((bound) => plan.nodes[bound ?? -1]?.type.kind);
+      if (source?.op === 'maximum/1' && bounds.every((kind) => kind === 'constant')) {
+        return `${bracketed(phrases[source.args[0] ?? -1] ?? '')} kept between ${phrases[source.args[1] ?? -1]} and ${b}`;
+      }
       return `the lesser of (${a}) and (${b})`;
+    }
     case 'maximum/1':
       return `the greater of (${a}) and (${b})`;
     case 'min/1':
@@ -353,6 +362,10 @@ function joinedCategory(plan: Plan, [column = -1, place = -1]: readonly number[]
   return type?.type === 'category' ? JSON.stringify(type.values[Number(constant.value)]) : undefined;
 }
 
+function chosen(rows: string, condition: string, again: boolean): string {
+  return `${rows} ${again ? 'and' : 'where'} ${/ or /.test(condition) ? bracketed(condition) : condition}`;
+}
+
 function bracketed(text: string): string {
   return /^(?:[\w.−-]+|".*")$/.test(text) ? text : `(${text})`;
 }
@@ -363,5 +376,8 @@ function edges(values: readonly string[] | undefined, column: PlanNode['type'] |
 }
 
 function decimal(value: string, fractionBits: number): string {
-  return fractionBits === 0 ? value : String(Number(value) / 2 ** fractionBits);
+  if (fractionBits === 0) return value;
+  const number = Number(value) / 2 ** fractionBits;
+  // A number as it was written, not the nearest one in binary.
+  return String(Math.abs(number) < 1_000_000 ? Number(number.toPrecision(8)) : number);
 }

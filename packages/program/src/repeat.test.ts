@@ -234,7 +234,7 @@ test('until is a single truth value', () => {
 
 test('a person reads what a loop does', () => {
   const text = describePlan(plan((x) => repeat(7, x, (y) => y.mul(0.5)))).join('\n');
-  expect(text).toContain('what 7 steps make of (the sum of x over t, added up over all holders)');
+  expect(text).toContain('what 7 steps make of (the sum of x over t)');
   expect(text).toContain('It reads t.x.');
 });
 

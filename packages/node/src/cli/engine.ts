@@ -93,7 +93,9 @@ export interface Explanation {
     holderBytes: Readonly<Record<string, number>>;
     /** Read by whoever learns the results. */
     outputBytes: number;
-    /** On the network alone: side by side (0.2 ms a round, 10 Gbit/s), and far apart (20 ms, 100 Mbit/s). */
+    /** Of `milliseconds`, what the busiest computing party computes: within a factor of three. */
+    computingMs: number;
+    /** In all: side by side (0.2 ms a round, 10 Gbit/s), and far apart (20 ms, 100 Mbit/s). */
     milliseconds: { near: number; far: number };
   };
   /** What other protocols would take, the fewest seats each; or why one cannot run the program. */

@@ -32,7 +32,7 @@ function costLines(cost: NonNullable<Explanation['cost']>): string[] {
     `${seats} sent by each computing party`,
     ...Object.entries(cost.holderBytes).map(([role, sent]) => `${bytes(sent)} sent by each ${plain(role)}`),
     `${bytes(cost.outputBytes)} read by who learns the result`,
-    `${milliseconds(near)} on the network side by side, ${milliseconds(far)} at 20 ms and 100 Mbit/s`,
+    `about ${milliseconds(near)} side by side, ${milliseconds(far)} at 20 ms and 100 Mbit/s; ${milliseconds(cost.computingMs)} of it computing`,
   ];
 }
 
