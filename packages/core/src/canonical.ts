@@ -16,11 +16,14 @@ export function canonicalBytes(value: unknown, rest: Rest): Uint8Array {
 }
 
 const DEEPEST = 1000;
+const MOST_KEPT = 32;
 
 class Writer {
   readonly #rest: Rest;
   #buffer = new Uint8Array(1024);
   #length = 0;
+  /** By the number of keys: those of the record before, and in order. */
+  readonly #sorted: { readonly given: readonly string[]; readonly keys: readonly string[] }[] = [];
 
   constructor(rest: Rest) {
     this.#rest = rest;
@@ -46,7 +49,7 @@ class Writer {
       this.#head(2, value.length);
       this.#append(value);
     } else if (isRecord(value)) {
-      const keys = inOrder(Object.keys(value));
+      const keys = this.#inOrder(Object.keys(value));
       this.#head(5, keys.length);
       for (let i = 0; i < keys.length; i++) {
         const key = keys[i] as string;
@@ -54,6 +57,16 @@ class Writer {
         this.value(value[key], depth + 1);
       }
     } else this.#append(this.#rest(value));
+  }
+
+  /** Records of one kind have their keys in one order, mostly, which is sorted once. */
+  #inOrder(keys: string[]): readonly string[] {
+    const { length } = keys;
+    const sorted = this.#sorted[length];
+    if (sorted !== undefined && sameKeys(sorted.given, keys)) return sorted.keys;
+    const fresh = { given: keys, keys: inOrder([...keys]) };
+    if (length < MOST_KEPT) this.#sorted[length] = fresh;
+    return fresh.keys;
   }
 
   #text(text: string): void {
@@ -115,6 +128,11 @@ class Writer {
 
 function headLength(count: number): number {
   return count < 24 ? 1 : count < 256 ? 2 : count < 65_536 ? 3 : count < 4_294_967_296 ? 5 : 9;
+}
+
+function sameKeys(a: readonly string[], b: readonly string[]): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

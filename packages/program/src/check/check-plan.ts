@@ -16,7 +16,7 @@ import {
 import { boundsOf, LIMIT } from './bounds.ts';
 import { derive } from './derive.ts';
 import { checkLoops } from './loops.ts';
-import { demand, Refusal } from './refusal.ts';
+import { demand, Refusal, refuse } from './refusal.ts';
 
 const ASKS = 'analyst';
 const MAX_PLAN_NODES = 100_000;
@@ -158,15 +158,7 @@ function checkNode(plan: Plan, node: PlanNode, index: number, names: Set<string>
     node.op === 'reveal/1' || node.args.every((arg) => plan.nodes[arg]?.op !== 'noise/1'),
     'uses a value under noise, which may only be revealed',
   );
-  const expected = attributesOf(node);
-  const optional = OPTIONAL[node.op] ?? [];
-  const present = Object.keys(node.attrs)
-    .filter((key) => node.attrs[key as keyof Attributes] !== undefined)
-    .filter((key) => !optional.includes(key as keyof Attributes));
-  demand(
-    present.length === expected.length && expected.every((key) => present.includes(key)),
-    `takes the attributes {${expected.join()}}, has {${present.join()}}`,
-  );
+  checkAttributes(node);
   const type = derive(plan, node);
   if (!sameType(type, node.type)) {
     demand(false, `has type ${JSON.stringify(node.type)}, expected ${JSON.stringify(type)}`);
@@ -178,6 +170,16 @@ function checkNode(plan: Plan, node: PlanNode, index: number, names: Set<string>
     demand(!names.has(name), `"${name}" is revealed twice`);
     names.add(name);
   }
+}
+
+function checkAttributes(node: PlanNode): void {
+  const expected = attributesOf(node);
+  const given = Object.keys(node.attrs) as (keyof Attributes)[];
+  if (given.length === 0 && expected.length === 0) return;
+  const optional = OPTIONAL[node.op] ?? [];
+  const present = given.filter((key) => node.attrs[key] !== undefined && !optional.includes(key));
+  if (present.length === expected.length && expected.every((key) => present.includes(key))) return;
+  refuse(`takes the attributes {${expected.join()}}, has {${present.join()}}`);
 }
 
 /** Of a comparison with a category, which has one argument, and of roots and quotients of shares, which have a scale. */

@@ -58,6 +58,7 @@ export function scaledBeside(other: Ref, value: number | bigint, bits: number = 
   if (typeof value !== 'number' && typeof value !== 'bigint') {
     fail('PROGRAM_TYPE', `expected a number or a value, got ${value === null ? 'null' : typeof value}`);
   }
+  if (bits === 0 && Number.isInteger(value)) return BigInt(value);
   if (typeof value === 'number' && Number.isFinite(value) && !Number.isInteger(value) && bitsOf(other) === 0) {
     fail('PROGRAM_FRACTION', `${value} is no whole number, but the other side is`, 'Declare the column as fixed(…)');
   }

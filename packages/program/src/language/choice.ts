@@ -9,28 +9,18 @@ import { type Ref, refOf, type Trace } from './trace.ts';
 
 const OF_ROWS: readonly string[] = ['matched/1', 'joined-column/1', 'rank/1'];
 
-/** For each sum that `ref` depends on and that takes a choice of rows: their number. */
-export function chosenRows(ref: Ref): Ref[] {
-  return sumsUnder(ref).flatMap((sum) => chosenBy(ref.trace, sum) ?? []);
+/** For each of these sums that takes a choice of rows: their number. */
+export function chosenRows(trace: Trace, sums: readonly number[]): Ref[] {
+  return sums.flatMap((sum) => chosenBy(trace, sum) ?? []);
 }
 
-/** For each sum over rows the number of those that it takes, be they a choice or all. */
-export function summedRows(ref: Ref): Ref[] {
-  const { trace } = ref;
-  return sumsUnder(ref).flatMap((sum) => {
+/** For each of these sums over rows the number of those that it takes, be they a choice or all. */
+export function summedRows(trace: Trace, sums: readonly number[]): Ref[] {
+  return sums.flatMap((sum) => {
     const args = trace.nodes[sum]?.args ?? [];
     const rows = rowsUnder(trace, args, lengthOf(trace, args[0] ?? -1));
     return chosenBy(trace, sum) ?? rows.map((each) => refOf(validOf(trace.ref(each)).sum()));
   });
-}
-
-function sumsUnder({ trace, index: root }: Ref): number[] {
-  const sums: number[] = [];
-  trace.walkShared([root], ({ op, index }) => {
-    if (op === 'sum/1' || op === 'dot/1') sums.push(index);
-    return true;
-  });
-  return sums.sort((a, b) => a - b);
 }
 
 /** Rows whose slots these depend on, slot by slot. */

@@ -25,9 +25,9 @@ export function pack({ plan, nodes }: Traced): PackedPlan {
   let at = 0;
   for (let i = 0; i < nodes.length; i++) {
     const { op, type, attrs, line, args, lo, hi } = nodes[i] as Traced['nodes'][number];
-    words[at++] = operations.of(op);
-    words[at++] = shapes.of(type);
-    words[at++] = attributes.of(attrs);
+    words[at++] = operations.places.get(op) ?? operations.add(op);
+    words[at++] = shapes.places.get(type) ?? shapes.add(type);
+    words[at++] = attributes.places.get(attrs) ?? attributes.add(attrs);
     // A constant whose operation was refused, and the refusal caught, has no line.
     words[at++] = Math.max(line, 0);
     words[at++] = args.length;
@@ -42,14 +42,12 @@ export function pack({ plan, nodes }: Traced): PackedPlan {
 /** Values that differ, each once. Most are the same object over and over, so that few are written to be compared. */
 class Places {
   readonly list: unknown[] = [];
-  readonly #known = new Map<unknown, number>();
+  readonly places = new Map<unknown, number>();
 
-  of(value: unknown): number {
-    const known = this.#known.get(value);
-    if (known !== undefined) return known;
+  add(value: unknown): number {
     const text = JSON.stringify(value);
-    const place = this.#known.get(text) ?? this.list.push(value) - 1;
-    this.#known.set(text, place).set(value, place);
+    const place = this.places.get(text) ?? this.list.push(value) - 1;
+    this.places.set(text, place).set(value, place);
     return place;
   }
 }

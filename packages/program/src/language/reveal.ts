@@ -111,10 +111,13 @@ function noisy(ref: Ref, epsilonMicros: number): Ref {
 
 function suppressed(ref: Ref, min: number): Ref {
   const stacked = ref.type.kind === 'shared' ? ref.type.stacked : undefined;
-  const sources = sharedAggregates(ref);
+  const { sources, sums } = aggregatesUnder(ref);
   const all = sources.flatMap((source) => supportsOf(source, stacked));
-  const chosen = chosenRows(ref);
-  const shown = [...sources.flatMap((source) => shownBy(source, supportsOf(source, stacked))), ...summedRows(ref)];
+  const chosen = chosenRows(ref.trace, sums);
+  const shown = [
+    ...sources.flatMap((source) => shownBy(source, supportsOf(source, stacked))),
+    ...summedRows(ref.trace, sums),
+  ];
   const supports = [...new Set([...all, ...chosen, ...restsOf(ref.trace, shown, min)])];
   const least = Math.max(...sources.map((source) => min * rowsForOne(source)));
   if (least > 1_000_000)
@@ -161,15 +164,17 @@ const GROUPS: readonly string[] = ['group-key/1', 'group-count/1', 'group-sum/1'
 const ALSO: ReadonlySet<string> = new Set(['quantile/1', 'rank/1', ...GROUPS]);
 const SOURCES: ReadonlySet<string> = new Set(['total/1', 'stack/1', 'matched/1', 'joined-column/1', ...ALSO]);
 
-/** Where the shared values come from on which a value depends, in order. */
-function sharedAggregates(ref: Ref): Ref[] {
+/** Where the shared values come from on which a value depends, and sums among these values, in order. */
+function aggregatesUnder(ref: Ref): { sources: Ref[]; sums: number[] } {
   const sources: Ref[] = [];
+  const sums: number[] = [];
   ref.trace.walkShared([ref.index], (one) => {
-    if (!SOURCES.has(one.op)) return true;
-    sources.push(one);
-    return ALSO.has(one.op);
+    const { op } = one;
+    if (SOURCES.has(op)) sources.push(one);
+    else if (op === 'sum/1' || op === 'dot/1') sums.push(one.index);
+    return true;
   });
-  return sources.sort((a, b) => a.index - b.index);
+  return { sources: sources.sort((a, b) => a.index - b.index), sums: sums.sort((a, b) => a - b) };
 }
 
 /** `stacked`: whether the value itself is; what was taken out of a stack rests on the rows of all its members. */

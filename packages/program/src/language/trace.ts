@@ -30,8 +30,12 @@ export interface Ref extends Bounds {
 export const MAX_NODES = 100_000;
 const UNBOUNDED: Bounds = { lo: 0n, hi: 0n };
 const NONE: Attributes = Object.freeze({});
+const NOTHING: readonly never[] = Object.freeze([]);
 const UNKNOWN_LINE = -1;
 const LEAST = -LIMIT;
+
+/** Shapes of constants by their fraction bits: what is the same object is not compared. */
+const CONSTANTS: Shape[] = [];
 
 /** What tells nodes of one operation from each other. */
 type Key = number | bigint | string;
@@ -61,14 +65,16 @@ export class Trace {
 
   /** Visits the shared values that `roots` depend on, and themselves, each once; past one only where `visit` says so. */
   walkShared(roots: readonly number[], visit: (ref: Ref) => boolean): void {
-    const seen = new Uint8Array(this.nodes.length);
+    const { nodes } = this;
+    const seen = new Uint8Array(nodes.length);
     const stack = [...roots];
     for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
-      if (seen[index] === 1) continue;
+      const ref = nodes[index] as Ref;
+      if (seen[index] === 1 || ref.type.kind !== 'shared') continue;
       seen[index] = 1;
-      const ref = this.ref(index);
-      if (ref.type.kind !== 'shared' || !visit(ref)) continue;
-      for (let i = 0; i < ref.args.length; i++) stack.push(ref.args[i] as number);
+      if (!visit(ref)) continue;
+      const { args } = ref;
+      for (let i = 0; i < args.length; i++) stack.push(args[i] as number);
     }
   }
 
@@ -143,7 +149,9 @@ export class Trace {
 
   constant(value: bigint, fractionBits: number): Ref {
     if (value <= LEAST || value >= LIMIT) fail('PROGRAM_OVERFLOW', `the constant ${value} lies beyond ±2^62`);
-    return this.emit('constant/1', [], { kind: 'constant', fractionBits }, { lo: value, hi: value });
+    const bounds = { lo: value, hi: value };
+    CONSTANTS[fractionBits] ??= { kind: 'constant', fractionBits };
+    return this.emit('constant/1', NOTHING, CONSTANTS[fractionBits] as Shape, bounds);
   }
 }
 

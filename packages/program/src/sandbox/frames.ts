@@ -8,7 +8,7 @@
 
 /** In bytes; all addresses and numbers are words of 4 bytes, but for the kind of an object, which takes 2. */
 const CONTEXT = { runtime: 16 };
-const RUNTIME = { atoms: 56, frame: 148 };
+const RUNTIME = { atoms: 56, collectFrom: 108, frame: 148 };
 const FRAME = { before: 0, running: 8, at: 28 };
 const OBJECT = { kind: 6, code: 32 };
 const CODE = { start: 20, file: 68, linesSize: 76, lines: 80 };
@@ -20,6 +20,7 @@ const FUNCTIONS: ReadonlySet<number> = new Set([13, 16, 54, 58]);
 /** How a function's lines are written: steps of up to 50 instructions and -1 to 3 lines in a byte; 0 before larger ones. */
 const STEP = { lines: 5, first: -1 };
 const DEEPEST = 100_000;
+const FIRST_COLLECTION = 256 * 1024;
 
 /** A function of the program and where in it each line begins: ascending places among its instructions, and the lines. */
 interface Lines {
@@ -41,13 +42,26 @@ export class Frames {
     this.#file = file;
   }
 
+  /**
+   * Lets memory fill up to so many bytes before cycles are first looked for: a plan under construction has hardly any, and to
+   * look for them takes longer the larger it is.
+   */
+  collectFrom(context: number, bytes: number): void {
+    this.#refresh();
+    const place = (this.#word(context + CONTEXT.runtime) + RUNTIME.collectFrom) >>> 2;
+    if (this.#words[place] === FIRST_COLLECTION) this.#words[place] = bytes;
+  }
+
+  /** A small integer for the interpreter, in 8 bytes at `address`: its 32 bits, and 32 more that are 0. */
+  write(address: number, value: number): void {
+    this.#refresh();
+    this.#words[address >>> 2] = value;
+    this.#words[(address >>> 2) + 1] = 0;
+  }
+
   /** The line that the innermost function of the file has come to; 0 if none is running. `context`: its address. */
   line(context: number): number {
-    // Memory that has grown is another buffer.
-    if (this.#bytes.buffer !== this.#memory.buffer) {
-      this.#bytes = new Uint8Array(this.#memory.buffer);
-      this.#words = new Uint32Array(this.#memory.buffer);
-    }
+    this.#refresh();
     const runtime = this.#word(context + CONTEXT.runtime);
     let frame = this.#word(runtime + RUNTIME.frame);
     for (let depth = 0; frame !== 0 && depth < DEEPEST; depth++) {
@@ -60,6 +74,13 @@ export class Frames {
       frame = this.#word(frame + FRAME.before);
     }
     return 0;
+  }
+
+  /** Memory that has grown is another buffer. */
+  #refresh(): void {
+    if (this.#bytes.buffer === this.#memory.buffer) return;
+    this.#bytes = new Uint8Array(this.#memory.buffer);
+    this.#words = new Uint32Array(this.#memory.buffer);
   }
 
   #word(address: number): number {

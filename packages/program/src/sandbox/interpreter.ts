@@ -69,7 +69,7 @@ export async function startInterpreter(memoryBytes: number, stackBytes: number, 
       BigInt: true,
     },
   });
-  return { runtime, context, lineReader: lineReaderOf(context, instance as Instance, memory, file) };
+  return { runtime, context, lineReader: lineReaderOf(context, instance as Instance, memory, memoryBytes, file) };
 }
 
 /** The one function of the host that there is. It takes no argument and returns a number, so the wrappers are left out. */
@@ -77,14 +77,16 @@ function lineReaderOf(
   context: QuickJSContext,
   instance: Instance,
   memory: Memory,
+  memoryBytes: number,
   file: string,
 ): QuickJSHandle | undefined {
   const reader = context.newFunction('line', () => context.undefined);
+  let address: number | undefined;
   const readFrom = (frames: Frames) => {
-    const callFunction = (_: unknown, address: JSContextPointer) => {
-      // A small integer in QuickJS: its 32 bits, and 32 more that are 0.
+    const callFunction = (_: unknown, own: JSContextPointer) => {
+      address = own;
       const result = instance._malloc(8);
-      new Int32Array(memory.buffer, result, 2).set([frames.line(address), 0]);
+      frames.write(result, frames.line(own));
       return result as JSValuePointer;
     };
     instance.callbacks = { ...instance.callbacks, callFunction };
@@ -102,6 +104,8 @@ function lineReaderOf(
   );
   if (context.dump(line) !== 4) return undefined;
   // What the trial has left behind in memory may make room for other functions.
-  readFrom(new Frames(memory, file));
+  const frames = new Frames(memory, file);
+  readFrom(frames);
+  if (address !== undefined) frames.collectFrom(address, memoryBytes / 2);
   return reader;
 }

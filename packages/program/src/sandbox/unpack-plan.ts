@@ -27,8 +27,13 @@ export function unpackPlan({ head, words, bounds }: PackedPlan): Plan {
     if (count > MOST_ARGUMENTS || end > words.length) throw malformed();
     const args: number[] = [];
     for (at += 5; at < end; at++) args.push(words[at] as number);
-    const numbers = numbersOf(type, String(bounds[i]), String(bounds[i + 1]));
-    nodes.push({ op, args, attrs: { ...attrs }, type: { ...type, ...numbers } as ValueType, line });
+    nodes.push({
+      op,
+      args,
+      attrs: { ...attrs },
+      type: withNumbers(type, bounds[i] as bigint, bounds[i + 1] as bigint),
+      line,
+    });
   }
   if (at !== words.length) throw malformed();
   return { ...plan, nodes };
@@ -38,16 +43,17 @@ export function unpackPlan({ head, words, bounds }: PackedPlan): Plan {
 function headOf(text: string): unknown {
   try {
     const { shapes, ...head } = JSON.parse(text);
-    return { ...head, types: shapes.map((shape: object) => ({ ...shape, ...numbersOf(shape, '0', '0') })) };
+    return { ...head, types: shapes.map((shape: object) => withNumbers(shape, 0n, 0n)) };
   } catch (cause) {
     throw malformed(cause);
   }
 }
 
-/** What a shape lacks to be a type. */
-function numbersOf(shape: object, lo: string, hi: string): object {
-  if (!('fractionBits' in shape)) return {};
-  return 'kind' in shape && shape.kind === 'constant' ? { value: lo } : { lo, hi };
+/** A shape becomes a type by the numbers that it lacks. */
+function withNumbers<Shape extends object>(shape: Shape, lo: bigint, hi: bigint): Shape {
+  if (!('fractionBits' in shape)) return shape;
+  if ('kind' in shape && shape.kind === 'constant') return { ...shape, value: String(lo) };
+  return { ...shape, lo: String(lo), hi: String(hi) };
 }
 
 function malformed(cause?: unknown): NodeError {
