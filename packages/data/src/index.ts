@@ -30,6 +30,7 @@ export { type DataHolderOptions, dataHolder } from './holder.ts';
 export { keyedTable } from './keys/keyed.ts';
 export { Lineage } from './lineage.ts';
 export { type CompiledLocal, compileLocal, type TableBinding } from './plan-sql.ts';
-export { type JudgedTask, judgeTask, rolesOf } from './policy/judge.ts';
+export { judgeTask, rolesOf } from './policy/judge.ts';
+export type { JudgedTask } from './policy/judged-task.ts';
 export { OPERATION_GROUPS, Permit, Policy } from './policy/policy.ts';
 export type { DatasetReport, QualityCheck } from './quality.ts';
