@@ -131,16 +131,13 @@ describe('a holder whose file is broken refuses with a code, and sees the reason
   test('and all take part again when it is mended', settlesRight);
 });
 
+/** Many more, on the sandbox alone, in `node/src/sandbox/hostile.test.ts`. */
 describe('a program that', () => {
   const body = (text: string) => program(`${text}; return { n: flights.count() };`);
   test.each<[string, string, string]>([
     ['never ends', body('for (;;) {}'), 'PROGRAM_LIMIT'],
-    ['recurses without end', body('const f = () => f() + 1; f()'), 'PROGRAM_LIMIT'],
-    ['allocates without end', body('const a = []; for (;;) a.push(new Array(1000).fill(1))'), 'PROGRAM_LIMIT'],
     ['throws', body("throw new Error('no')"), 'PROGRAM_THREW'],
-    ['is no program', 'export default 7', 'PROGRAM_'],
     ['is no TypeScript', 'export default {{{', 'PROGRAM_'],
-    ['imports what is not offered', "import fs from 'node:fs'; export default fs", 'PROGRAM_'],
   ])('%s is refused with a cause', async (_, source, code) => {
     const error = await settle(net.analyst, { program: source }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: expect.stringMatching(`^${code}`), fault: 'caller' });

@@ -21,7 +21,7 @@ import { rep3Malicious, runCircuitMalicious, VARIANT } from './backend.ts';
 
 const SID = `0x${'ab'.repeat(32)}` as Hash;
 const EDGE = 2n ** 62n;
-const TAMPERINGS = Number(process.env['MPC_TAMPERINGS'] ?? 80);
+const TAMPERINGS = Number(process.env['MPC_TAMPERINGS'] ?? 40);
 
 /** A plan of one holder that stands for a circuit: what it computes does not matter, only that all seats name the same. */
 const PLAN = Plan.parse({
