@@ -72,12 +72,11 @@ const OPTIONAL: Partial<Record<Operation, readonly (keyof Attributes)[]>> = {
 export function checkPlan(plan: Plan): void {
   guard('the plan', () => checkHead(plan));
   const names = new Set<string>();
-  for (const [index, node] of plan.nodes.entries()) {
-    guard(
-      () => `operation ${index} (${node.op}, line ${node.line})`,
-      () => checkNode(plan, node, index, names),
-    );
-  }
+  let at = 0;
+  const where = () => `operation ${at} (${plan.nodes[at]?.op}, line ${plan.nodes[at]?.line})`;
+  guard(where, () => {
+    for (; at < plan.nodes.length; at++) checkNode(plan, plan.nodes[at] as PlanNode, at, names);
+  });
   guard('the joins', () => checkJoins(plan));
   guard('the loops', () => checkLoops(plan, MAX_PLAN_NODES));
   guard('the reveals', () => checkReveals(plan));

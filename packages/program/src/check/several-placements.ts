@@ -50,6 +50,7 @@ export function range(op: 'add/1' | 'sub/1' | 'mul/1' | 'neg/1', a: Bounds, b: B
     case 'neg/1':
       return { lo: -a.hi, hi: -a.lo };
     case 'mul/1': {
+      if (a.lo >= 0n && b.lo >= 0n) return { lo: a.lo * b.lo, hi: a.hi * b.hi };
       const [p, q, r, s] = [a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi];
       return hull(hull({ lo: p, hi: p }, { lo: q, hi: q }), hull({ lo: r, hi: r }, { lo: s, hi: s }));
     }

@@ -72,7 +72,8 @@ export function arithmetic(op: Arithmetic, a: Ref, b: Ref, shapeAt: ShapeAt): Re
   }
   const sides = aligned(a, b, shapeAt);
   const bounds = interval[op](sides[0], sides[1]);
-  return a.trace.emit(`${op}/1`, sides, shapeAt(bitsOf(sides[0]), sides), bounds);
+  const operation: Operation = op === 'add' ? 'add/1' : 'sub/1';
+  return a.trace.emit(operation, sides, shapeAt(bitsOf(sides[0]), sides), bounds);
 }
 
 export function comparison(op: Comparison, a: Ref, b: Ref, shapeAt: ShapeAt, result: Shape): Ref {

@@ -212,7 +212,7 @@ export class SharedVector<K extends SharedKind = SharedKind> extends Value {
 
   #expect(kind: SharedKind): Ref {
     const ref = refOf(this);
-    if (typeOf(ref).dtype !== kind)
+    if (ref.type.kind !== 'shared' || ref.type.dtype !== kind)
       fail('PROGRAM_TYPE', `expected a shared ${kind} value, got ${describeOperand(this)}`);
     return ref;
   }

@@ -32,8 +32,8 @@ interface Lines {
 export class Frames {
   readonly #memory: { readonly buffer: ArrayBuffer };
   readonly #file: string;
-  /** Undefined for functions of other files. */
-  readonly #functions = new Map<number, Lines | undefined>();
+  /** Null for functions of other files. */
+  readonly #functions = new Map<number, Lines | null>();
   #bytes = new Uint8Array(0);
   #words = new Uint32Array(0);
 
@@ -68,8 +68,9 @@ export class Frames {
       const object = this.#word(frame + FRAME.running);
       if (FUNCTIONS.has(this.#word(object + OBJECT.kind) >>> 16)) {
         const code = this.#word(object + OBJECT.code);
-        const lines = this.#functions.has(code) ? this.#functions.get(code) : this.#read(runtime, code);
-        if (lines !== undefined) return lineAt(lines, this.#word(frame + FRAME.at) - lines.start - 1);
+        let lines = this.#functions.get(code);
+        if (lines === undefined) lines = this.#read(runtime, code);
+        if (lines !== null) return lineAt(lines, this.#word(frame + FRAME.at) - lines.start - 1);
       }
       frame = this.#word(frame + FRAME.before);
     }
@@ -87,8 +88,8 @@ export class Frames {
     return this.#words[address >>> 2] ?? 0;
   }
 
-  #read(runtime: number, code: number): Lines | undefined {
-    const lines = this.#isOfFile(runtime, code) ? this.#linesOf(code) : undefined;
+  #read(runtime: number, code: number): Lines | null {
+    const lines = this.#isOfFile(runtime, code) ? this.#linesOf(code) : null;
     this.#functions.set(code, lines);
     return lines;
   }

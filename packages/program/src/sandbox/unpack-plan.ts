@@ -30,13 +30,21 @@ export function unpackPlan({ head, words, bounds }: PackedPlan): Plan {
     nodes.push({
       op,
       args,
-      attrs: { ...attrs },
+      attrs: copied(attrs),
       type: withNumbers(type, bounds[i] as bigint, bounds[i + 1] as bigint),
       line,
     });
   }
   if (at !== words.length) throw malformed();
   return { ...plan, nodes };
+}
+
+const NONE: Attributes = Object.freeze({});
+
+/** Nodes have attributes of their own, where they have some. */
+function copied(attrs: Attributes): Attributes {
+  for (const _ in attrs) return { ...attrs };
+  return NONE;
 }
 
 /** The shapes become types, of the number 0. */
