@@ -1,24 +1,11 @@
-import type { Plan } from '@2pm/core';
 import { SubmitRequest } from '@2pm/core/api';
 import { ADDITIVE_SEMI_HONEST, sharedBackends } from '@2pm/mpc';
-import { defineTask, int, table, trace } from '@2pm/program';
-import { type TaskNetwork, type TestData, taskNetwork } from '@2pm/testing/task-network';
+import { meanPlan, rows } from '@2pm/testing/mean-task';
+import { type TaskNetwork, taskNetwork } from '@2pm/testing/task-network';
 import { afterEach, expect, test } from 'vitest';
 import { verifyReceipt } from './receipt.ts';
 
-const plan: Plan = trace(
-  defineTask({
-    name: 'mean',
-    tables: { visits: table({ days: int({ min: 0, max: 100 }) }, { maxRows: 1_000 }) },
-    roles: { holder: { min: 2, max: 5, tables: ['visits'] } },
-    run({ each, reveal }) {
-      const { n, sum } = each('holder', ({ visits }) => ({ n: visits.count(), sum: visits.days.sum() })).total();
-      const out = reveal({ n, sum }, { to: 'analyst', minGroupSize: 10 });
-      return { n: out.n, mean: out.sum.div(out.n) };
-    },
-  }),
-);
-const rows = (n: bigint, sum: bigint): TestData => ({ vectors: { 'count/1': [n], 'sum/1': [sum] } });
+const plan = meanPlan();
 const protocol = ADDITIVE_SEMI_HONEST.id;
 
 let net: TaskNetwork;

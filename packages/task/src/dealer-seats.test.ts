@@ -1,25 +1,13 @@
 /** Tasks of two holders that compute with the help of a node without data, which deals. */
-import { decode, type NodeId, type Plan, type SharedBackend } from '@2pm/core';
+import { decode, type NodeId, type SharedBackend } from '@2pm/core';
 import { SubmitRequest } from '@2pm/core/api';
 import { ADDITIVE_DEALER_SEMI_HONEST, additiveDealerSemiHonest, sharedBackends } from '@2pm/mpc';
-import { defineTask, int, table, trace } from '@2pm/program';
+import { meanPlan, rows } from '@2pm/testing/mean-task';
 import { type TaskNetwork, type TestData, taskNetwork } from '@2pm/testing/task-network';
 import { afterEach, expect, test } from 'vitest';
 import { ReceiptBody, verifyReceipt } from './receipt.ts';
 
-const plan: Plan = trace(
-  defineTask({
-    name: 'mean',
-    tables: { visits: table({ days: int({ min: 0, max: 100 }) }, { maxRows: 1_000 }) },
-    roles: { holder: { min: 2, max: 5, tables: ['visits'] } },
-    run({ each, reveal }) {
-      const { n, sum } = each('holder', ({ visits }) => ({ n: visits.count(), sum: visits.days.sum() })).total();
-      const out = reveal({ n, sum }, { to: 'analyst', minGroupSize: 10 });
-      return { n: out.n, mean: out.sum.div(out.n) };
-    },
-  }),
-);
-const rows = (n: bigint, sum: bigint): TestData => ({ vectors: { 'count/1': [n], 'sum/1': [sum] } });
+const plan = meanPlan();
 const protocol = ADDITIVE_DEALER_SEMI_HONEST.id;
 
 let net: TaskNetwork;
