@@ -81,11 +81,7 @@ export class Rep3MaliciousEngine extends Rep3Engine {
     const a = new BigUint64Array(x.a.length);
     const [f, g] = [new BigUint64Array(a.length), new BigUint64Array(a.length)];
     const masks = this.#kept(f, g);
-    const prepare = (from: number, to: number) => {
-      const part = (vector: BigUint64Array) => vector.subarray(from / 8, to / 8);
-      const both = (share: WordShare) => ({ a: part(share.a), b: part(share.b) });
-      this.#slices.maskedProduct(part(a), both(x), both(y), masks);
-    };
+    const prepare = (from: number, to: number) => this.#slices.maskedProduct(a, x, y, masks, from / 8, to / 8);
     const b = toWords(yield { send: bytesOf(a), prepare, expect: a.byteLength });
     this.products.push({ kind: { shape: 'each' }, x, y, received: b, f, g });
     return { form: 'words', a, b };
@@ -109,7 +105,7 @@ export class Rep3MaliciousEngine extends Rep3Engine {
   *#masked(a: BigUint64Array, product: Pick<Product, 'kind' | 'x' | 'y'>): Interactive<WordShare> {
     const [f, g] = [new BigUint64Array(a.length), new BigUint64Array(a.length)];
     const masks = this.#kept(f, g);
-    const prepare = (from: number, to: number) => this.#slices.maskWords(a.subarray(from / 8, to / 8), masks);
+    const prepare = (from: number, to: number) => this.#slices.maskWords(a, masks, from / 8, to / 8);
     const b = toWords(yield { send: bytesOf(a), prepare, expect: a.byteLength });
     this.products.push({ ...product, received: b, f, g });
     return { form: 'words', a, b };

@@ -155,18 +155,14 @@ export class Rep3Engine implements Engine<Share> {
 
   *#multiply(x: WordShare, y: WordShare): Interactive<WordShare> {
     const a = new BigUint64Array(x.a.length);
-    const prepare = (from: number, to: number) => {
-      const part = (vector: BigUint64Array) => vector.subarray(from / 8, to / 8);
-      const both = (share: WordShare) => ({ a: part(share.a), b: part(share.b) });
-      this.#simd.maskedProduct(part(a), both(x), both(y), this.#keys);
-    };
+    const prepare = (from: number, to: number) => this.#simd.maskedProduct(a, x, y, this.#keys, from / 8, to / 8);
     const b = toWords(yield { send: bytesOf(a), prepare, expect: a.byteLength });
     return { form: 'words', a, b };
   }
 
   /** Additive parts of words, one at each seat, to a replicated share: this seat's part under a zero sharing. */
   *#share(a: BigUint64Array): Interactive<WordShare> {
-    const prepare = (from: number, to: number) => this.#simd.maskWords(a.subarray(from / 8, to / 8), this.#keys);
+    const prepare = (from: number, to: number) => this.#simd.maskWords(a, this.#keys, from / 8, to / 8);
     const b = toWords(yield { send: bytesOf(a), prepare, expect: a.byteLength });
     return { form: 'words', a, b };
   }

@@ -87,17 +87,23 @@ export class Links {
    * comes behind it. Empty ones are not sent.
    */
   async exchange(round: Exchange): Promise<Uint8Array> {
-    const { expect, back = { send: new Uint8Array(0), expect: 0 }, vouched } = round;
+    const { expect, back, vouched } = round;
     const by = (link: Link) => (vouched === true ? link.channel : link.logged);
-    const both = new Uint8Array(expect > 0 && back.expect > 0 ? expect + back.expect : 0);
-    const room = (from: number, length: number) => (both.length > 0 ? both.subarray(from, from + length) : undefined);
-    const [answer, behind] = await settle(
-      this.#receiveCut(by(this.#next), this.#next.seat, expect, room(0, expect)),
-      this.#receiveCut(this.#previous.logged, this.#previous.seat, back.expect, room(expect, back.expect)),
+    if (back === undefined) {
+      const [answer] = await settle(
+        this.#receiveCut(by(this.#next), this.#next.seat, expect),
+        this.#sendCut(by(this.#previous), round),
+      );
+      return answer;
+    }
+    const both = new Uint8Array(expect + back.expect);
+    await settle(
+      this.#receiveCut(by(this.#next), this.#next.seat, expect, both.subarray(0, expect)),
+      this.#receiveCut(this.#previous.logged, this.#previous.seat, back.expect, both.subarray(expect)),
       this.#sendCut(by(this.#previous), round),
       this.#sendCut(this.#next.logged, back),
     );
-    return both.length > 0 ? both : expect > 0 ? answer : behind;
+    return both;
   }
 
   /**

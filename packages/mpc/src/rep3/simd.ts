@@ -70,6 +70,7 @@ export class Simd {
   readonly #run: SimdFunctions;
   readonly #memory: WasmMemory;
   readonly #base: number;
+  #views: { bytes: Uint8Array; packed: Uint32Array; words: BigUint64Array } | undefined;
 
   /** Use `loadSimd`. */
   constructor(exports: Record<string, unknown>, memory: WasmMemory) {
@@ -80,33 +81,71 @@ export class Simd {
 
   /** out = this seat's part of an AND, masked by the zero sharing of the two streams; all views have one length. */
   maskedAnd(out: Uint32Array, x: Pair<Uint32Array>, y: Pair<Uint32Array>, masks: Pair<Stream>): void {
-    this.#masked(this.#run.masked_and, bytesOf(out), [x.a, x.b, y.a, y.b].map(bytesOf), masks);
+    const { packed } = this.#masking();
+    this.#masked(this.#run.masked_and, packed, out, [x.a, x.b, y.a, y.b], masks, 0, out.length);
   }
 
-  /** out = this seat's additive part of a product (Araki et al.), xa·ya + xa·yb + xb·ya, plus one mask less the other. */
-  maskedProduct(out: BigUint64Array, x: Pair<BigUint64Array>, y: Pair<BigUint64Array>, masks: Pair<Stream>): void {
-    this.#masked(this.#run.masked_product, bytesOf(out), [x.a, x.b, y.a, y.b].map(bytesOf), masks);
+  /**
+   * This seat's additive part of a product (Araki et al.), xa·ya + xa·yb + xb·ya, plus one mask less the other: elements [from, to)
+   * of `out`.
+   */
+  maskedProduct(
+    out: BigUint64Array,
+    x: Pair<BigUint64Array>,
+    y: Pair<BigUint64Array>,
+    masks: Pair<Stream>,
+    from = 0,
+    to = out.length,
+  ): void {
+    const { words } = this.#masking();
+    this.#masked(this.#run.masked_product, words, out, [x.a, x.b, y.a, y.b], masks, from, to);
   }
 
-  /** z += one mask less the other. */
-  maskWords(z: BigUint64Array, masks: Pair<Stream>): void {
-    this.#masked(this.#run.masked_words, bytesOf(z), [bytesOf(z)], masks);
+  /** Elements [from, to) of z += one mask less the other. */
+  maskWords(z: BigUint64Array, masks: Pair<Stream>, from = 0, to = z.length): void {
+    this.#masked(this.#run.masked_words, this.#masking().words, z, [z], masks, from, to);
   }
 
-  #masked(kernel: MaskedKernel, out: Uint8Array, operands: readonly Uint8Array[], { a, b }: Pair<Stream>): void {
-    const base = this.#room(MASKED_PIECE * (operands.length + 3));
-    const scratch = new Uint8Array(this.#memory.buffer);
-    const slots = [...operands, a, b, out];
-    const at = slots.map((_, slot) => base + MASKED_PIECE * slot);
-    for (let from = 0; from < out.length; from += MASKED_PIECE) {
-      const size = Math.min(out.length - from, MASKED_PIECE);
-      for (const [slot, operand] of operands.entries()) scratch.set(operand.subarray(from, from + size), at[slot]);
-      const room = (slot: number) => scratch.subarray(at[slot], (at[slot] ?? 0) + size);
-      a.fill(room(operands.length));
-      b.fill(room(operands.length + 1));
-      kernel(Math.ceil(size / 16), ...at);
-      out.set(room(operands.length + 2), from);
+  /** Small arrays are neither viewed nor cut, which costs more than the work on them. */
+  #masked<Words extends Uint32Array | BigUint64Array>(
+    kernel: MaskedKernel,
+    scratch: Words,
+    out: Words,
+    operands: readonly Words[],
+    { a, b }: Pair<Stream>,
+    from: number,
+    to: number,
+  ): void {
+    const { bytes } = this.#masking();
+    const width = out.BYTES_PER_ELEMENT;
+    const piece = MASKED_PIECE / width;
+    const cut = (words: Words, start: number, count: number) =>
+      (count === words.length ? words : words.subarray(start, start + count)) as Uint32Array & BigUint64Array;
+    const { length } = operands;
+    const at = Array.from({ length: length + 3 }, (_, slot) => this.#base + MASKED_PIECE * slot);
+    for (let start = from; start < to; start += piece) {
+      const count = Math.min(to - start, piece);
+      for (let slot = 0; slot < length; slot++) scratch.set(cut(operands[slot]!, start, count), slot * piece);
+      a.fill(bytes.subarray(MASKED_PIECE * length, MASKED_PIECE * length + width * count));
+      b.fill(bytes.subarray(MASKED_PIECE * (length + 1), MASKED_PIECE * (length + 1) + width * count));
+      kernel(Math.ceil((width * count) / 16), ...at);
+      out.set(cut(scratch, (length + 2) * piece, count), start);
     }
+  }
+
+  /** Views of the scratch memory that masked steps share. */
+  #masking(): { bytes: Uint8Array; packed: Uint32Array; words: BigUint64Array } {
+    const size = MASKED_PIECE * 7;
+    const base = this.#room(size);
+    const { buffer } = this.#memory;
+    if (this.#views?.bytes.buffer !== buffer) {
+      this.#views = {
+        bytes: new Uint8Array(buffer, base, size),
+        packed: new Uint32Array(buffer, base, size / 4),
+        words: new BigUint64Array(buffer, base, size / 8),
+      };
+    }
+    return this.#views;
   }
 
   /**
