@@ -288,28 +288,33 @@ function rowsFor({ op, n, backend }) {
     const small = payload.map((word) => word >> 24n);
     return finish(builder.words('add', 1, [low, high]), [key, small], key[order[place]] + small[order[place]]);
   }
-  // Persons 0 to n - 1 on the left, and from n / 2 on the right.
+  // Persons 0 to n - 1 on the left, and from n / 2 on the right, in the order of their tags.
+  let exact = 0n;
   const values = [0, n >> 1].map((from, side) => {
-    const block = new BigInt64Array(3 * n);
-    for (let i = 0; i < n; i++) {
-      const person = from + ((i * 7919) % n);
-      [block[i], block[n + i], block[2 * n + i]] = [tag(person), tag(person + 2 ** 40), random[side * n + i] >> 24n];
-    }
-    return block;
+    const rows = Array.from({ length: n }, (_, i) => {
+      const [person, value] = [from + i, random[side * n + i] >> 24n];
+      if (person >= n >> 1 && person < n) exact += value;
+      return [tag(person) & (2n ** 59n - 1n), tag(person + 2 ** 40), value];
+    });
+    rows.sort(([x], [y]) => (x < y ? -1 : 1));
+    return BigInt64Array.from([0, 1, 2].flatMap((column) => rows.map((row) => row[column])));
   });
   const relation = { rows: n, columns: 1 };
   const join = { relations: [relation, relation], passes: 1, matcher: 2 };
   const args = [0, 1].map((side) => input(3 * n * side, 3 * n));
-  const block = builder.add({ op: 'join', args, form: 'words', length: 3 * n, join });
-  const column = (c) => builder.slice(block, c * n, n);
-  const sums = [1, 2].map((c) => builder.words('dot', 1, [column(c), column(0)]));
-  let exact = 0n;
-  for (let i = 0; i < n; i++) {
-    const person = (i * 7919) % n;
-    if (person >= n >> 1) exact += values[0][2 * n + i];
-    if (person < n - (n >> 1)) exact += values[1][2 * n + i];
-  }
+  const [valid, ...columns] = matched(builder, join, args, n);
+  const sums = columns.map((column) => builder.words('dot', 1, [column, valid]));
   return finish(builder.words('add', 1, sums), values, exact);
+}
+
+/** What says which slots hold a match, and the columns. */
+function matched(builder, join, args, n) {
+  if (builder.arranging === 'networks') {
+    const { valid, columns } = mpc.mergeJoin(builder, join, args, { shuffled: false });
+    return [valid, ...columns];
+  }
+  const block = builder.add({ op: 'join', args, form: 'words', length: 3 * n, join });
+  return [0, 1, 2].map((column) => builder.slice(block, column * n, n));
 }
 
 /** Of entries below 2^26 and n up to 2^11: in doubles, the left factor halved into 13 bits, so that sums stay below 2^53. */

@@ -21,6 +21,8 @@ export interface ProtocolCard {
   maxSeats?: number;
   /** The last seat computes on nothing: it makes random values for the others, and must bring no data. */
   dealer?: true;
+  /** Whether a seat that sees tags matches the rows of joins, and so must bring none of them. See `matchingSeats`. */
+  matcher?: true;
   /** What each kind of party learns beyond its output, in plain words. */
   learns: string[];
   /** And where the plan joins rows; absent where the protocol joins none. */
@@ -71,7 +73,7 @@ export interface SeatContext {
   roles: RoleSizes;
   /** Input message of each member of each role, in roster order, as made by `shareInputs` for this seat. */
   inputs: ReadonlyMap<string, readonly Uint8Array[]>;
-  /** For each tagged `join/1` node the seat that matches tags: one that brings no rows into it. See `matchingSeats`. */
+  /** For each tagged `join/1` node the seat that matches tags, where the card has a `matcher`: see `matchingSeats`. */
   matchers: ReadonlyMap<number, number>;
   /** Channels to the other seats by seat number; own entry absent. */
   channels: ReadonlyMap<number, Channel>;

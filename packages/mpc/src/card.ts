@@ -11,6 +11,7 @@ export const REP3_SEMI_HONEST: ProtocolCard = {
   security: 'semi-honest',
   threshold: 1,
   seats: 3,
+  matcher: true,
   learns: [
     'A seat learns the plan, the number of holders and the lengths of their inputs, and no value, as long as it follows ' +
       'the protocol and no other seat shows it what it holds.',

@@ -13,7 +13,6 @@ import { nodeCrypto, nodeRng } from '@2pm/crypto/node';
 import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { additiveSemiHonest } from './additive/backend.ts';
 import { sharedBackends } from './backends.ts';
 import { lower } from './lower.ts';
 import { evaluatePlain, type PlainInputs } from './plain.ts';
@@ -149,20 +148,6 @@ describe('every back-end', () => {
     },
     60_000,
   );
-
-  test('names it as the fix where two seats cannot match by tags', () => {
-    const { plan } = planOf(2, 2);
-    const tagged = structuredClone(plan);
-    for (const node of tagged.nodes) {
-      if (node.op === 'join/1') node.attrs = {};
-      if ('length' in node.type && node.type.length === BINS) node.type.length = 1;
-    }
-    const refusal = expect.objectContaining({
-      code: 'MPC_UNSUPPORTED',
-      fix: expect.stringContaining("matching: 'circuit'"),
-    });
-    expect(() => additiveSemiHonest.check(tagged)).toThrow(refusal);
-  });
 });
 
 test('what it costs is known before it runs', async () => {

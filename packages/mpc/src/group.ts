@@ -3,11 +3,12 @@
  * run; prefix sums are kept at the last row of each run, these are moved to the front, and differences of neighbours are the
  * groups' sums. Then the groups are sorted by their size, downwards.
  * Reference: Asharov et al., CCS 2022 (see rep3/sort.ts), §6, for sums over runs of a sorted table; here by prefix sums, which
- * cost no traffic. Rounds for n slots and a key of b bits, beside those of the key: sorts of b + 1, 1 and ⌈log2(n + 1)⌉ + 1 bits
- * (order.ts), and about 20. Nothing is opened but what sorting opens.
+ * cost no traffic. Rounds for n slots and a key of b bits, beside those of the key: sorts of b + 1 and ⌈log2(n + 1)⌉ + 1 bits
+ * (order.ts), a move to the front (compact.ts), and about 20. Nothing is opened but what sorting opens.
  * @module
  */
 import type { CircuitBuilder } from './circuit.ts';
+import { compacted } from './compact.ts';
 import { type Key, order } from './order.ts';
 
 export interface Groups {
@@ -33,9 +34,9 @@ export function groups(b: CircuitBuilder, valid: number, key: Key, length: numbe
   const [rows, keys] = [byKey.arranged(valid), byKey.arranged(key.gate)];
   const same = b.asWords(b.bits('zero', n, [sub(keys, after(keys))]));
   const last = sub(rows, mul(same, after(rows)));
-  const toFront = order(b, last, []);
-  const taken = toFront.arranged(last);
-  const front = (x: number) => toFront.arranged(mul(x, last));
+  const forward = compacted(b, last);
+  const taken = forward(last);
+  const front = (x: number) => forward(mul(x, last));
   const runs = (x: number) => {
     const ends = front(b.words('prefix', n, [x]));
     return mul(taken, sub(ends, before(ends)));

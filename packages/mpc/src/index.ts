@@ -8,6 +8,7 @@ export { type AdditiveTraffic, additiveTraffic } from './additive/traffic.ts';
 export { sharedBackends } from './backends.ts';
 export { REP3_SEMI_HONEST } from './card.ts';
 export { type Circuit, CircuitBuilder } from './circuit.ts';
+export { mergeJoin } from './merge-join.ts';
 export { evaluatePlain, type PlainInputs } from './plain.ts';
 export { rep3SemiHonest, runCircuit } from './rep3/backend.ts';
 export { type Traffic, traffic } from './rep3/traffic.ts';

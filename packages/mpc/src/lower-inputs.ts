@@ -42,10 +42,12 @@ export function inputOf(plan: Plan, index: number, role?: string): { role: strin
   throw unsupported(plan, index, 'takes a vector that is local to the holders of a role');
 }
 
-export function unsupported(plan: Plan, index: number, problem: string): NodeError {
+const NARROWER = 'Change that line of the program, or declare narrower ranges for its columns.';
+
+export function unsupported(plan: Plan, index: number, problem: string, fix = NARROWER): NodeError {
   const node = plan.nodes[index];
   return new NodeError('MPC_UNSUPPORTED', `line ${node?.line ?? '?'}: ${node?.op ?? 'a node'} ${problem}`, {
     fault: 'caller',
-    fix: 'Change that line of the program, or declare narrower ranges for its columns.',
+    fix,
   });
 }

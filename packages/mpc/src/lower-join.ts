@@ -1,6 +1,7 @@
 /** Lowers joins: which gates match rows, and where the columns that were brought are. @module */
-import { type CircuitMatch, keyedColumns, type Plan } from '@2pm/core';
+import { type CircuitMatch, keyedColumns, type Operation, type Plan } from '@2pm/core';
 import { type CircuitBuilder, type Joining, joinedRows } from './circuit.ts';
+import { mergeJoin } from './merge-join.ts';
 
 /** Slots that hold a row or none. */
 export interface Rows {
@@ -10,13 +11,16 @@ export interface Rows {
   column(role?: string, name?: string): number | undefined;
 }
 
-/** Of a tagged join over its relations' gates; undefined where their keys cannot be compared. */
+/**
+ * Of a tagged join over its relations' gates; undefined where their keys cannot be compared. `shuffled`: whether an order of
+ * slots that nobody knows is asked of a back-end that can also do without.
+ */
 export function joinGates(
   b: CircuitBuilder,
   plan: Plan,
   node: number,
   relations: readonly number[],
-  matcher: number | undefined,
+  { matcher, shuffled }: { matcher: number | undefined; shuffled: boolean },
 ): Rows | undefined {
   const sides = (plan.nodes[node]?.args ?? []).map((arg) => {
     const type = plan.nodes[arg]?.type;
@@ -31,11 +35,36 @@ export function joinGates(
     matcher,
   };
   const names = sides.flatMap(({ role, columns }) => columns.map((name) => `${role} ${name}`));
+  if (b.arranging === 'networks') {
+    const { valid, columns } = mergeJoin(b, join, relations, { shuffled });
+    return rowsOf(valid, new Map(names.map((name, place) => [name, columns[place] as number])));
+  }
   const slots = joinedRows(join);
   const length = slots * (1 + names.length);
   const block = b.add({ op: 'join', args: relations, form: 'words', length, join });
   const columns = names.map((name, place) => [name, b.slice(block, (1 + place) * slots, slots)] as const);
   return rowsOf(b.slice(block, 0, slots), new Map(columns));
+}
+
+/** What stands for all slots alike, whatever their order. */
+const WHOLE: ReadonlySet<Operation> = new Set([
+  'sum/1',
+  'dot/1',
+  'quantile/1',
+  'group-key/1',
+  'group-count/1',
+  'group-sum/1',
+]);
+
+/** Whether a slot of the join may be seen in what is opened: a path from it to a reveal meets nothing that takes all of them. */
+export function showsSlots({ nodes }: Plan, join: number): boolean {
+  const seen = new Set([join]);
+  for (const [index, { op, args }] of nodes.entries()) {
+    if (index <= join || WHOLE.has(op) || !args.some((arg) => seen.has(arg))) continue;
+    if (op === 'reveal/1') return true;
+    seen.add(index);
+  }
+  return false;
 }
 
 /** Of rows that are matched by the bins of a leader, over what its sides share. */

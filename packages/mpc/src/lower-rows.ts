@@ -1,6 +1,7 @@
 /** Lowers operations on shared rows: where their columns come from, and what becomes of them in another order. @module */
 import type { Plan } from '@2pm/core';
 import type { CircuitBuilder } from './circuit.ts';
+import { compacted } from './compact.ts';
 import type { Rows } from './lower-join.ts';
 import { type Key, order, quantiles } from './order.ts';
 
@@ -25,25 +26,31 @@ export function unionRows(b: CircuitBuilder, plan: Plan, node: number, stacked: 
   };
 }
 
+/** Without keys, rows move to the front as they are. */
 export function sortedRows(b: CircuitBuilder, { valid, column }: Rows, keys: readonly Key[]): Rows {
-  const { arranged } = order(b, b.asWords(valid), keys);
+  const mask = b.asWords(valid);
+  if (keys.length === 0 && b.arranging === 'networks') {
+    const forward = compacted(b, mask);
+    return rowsOf(forward(mask), column, (gate) => forward(b.words('mul', b.at(gate).length, [gate, mask])));
+  }
+  const { arranged } = order(b, mask, keys);
+  return rowsOf(arranged(mask), column, arranged);
+}
+
+/** Rows whose columns others have brought, and something was done to each. */
+function rowsOf(valid: number, column: Rows['column'], done: (gate: number) => number): Rows {
   return {
-    valid: arranged(b.asWords(valid)),
+    valid,
     column: (role, name) => {
       const gate = column(role, name);
-      return gate === undefined ? undefined : arranged(gate);
+      return gate === undefined ? undefined : done(gate);
     },
   };
 }
 
 export function firstRows(b: CircuitBuilder, { valid, column }: Rows, length: number): Rows {
-  return {
-    valid: b.slice(b.asWords(valid), 0, length),
-    column: (role, name) => {
-      const gate = column(role, name);
-      return gate === undefined ? undefined : b.slice(gate, 0, length);
-    },
-  };
+  const first = (gate: number) => b.slice(gate, 0, length);
+  return rowsOf(first(b.asWords(valid)), column, first);
 }
 
 export function rankOfRows(b: CircuitBuilder, { valid }: Rows, keys: readonly Key[]): number {

@@ -8,6 +8,7 @@
 import {
   circuitExits,
   circuitMatch,
+  keyedColumns,
   Loops,
   NodeError,
   nodesOf,
@@ -18,9 +19,10 @@ import {
 import { type Arranging, type Circuit, CircuitBuilder, prune } from './circuit.ts';
 import { groups } from './group.ts';
 import { inputNodes, inputOf, unsupported } from './lower-inputs.ts';
-import { circuitGates, joinGates, type Rows } from './lower-join.ts';
+import { circuitGates, joinGates, type Rows, showsSlots } from './lower-join.ts';
 import { besideOf, restOf } from './lower-rest.ts';
 import { firstRows, quantilesOfRows, rankOfRows, sortedRows, unionRows } from './lower-rows.ts';
+import { MOST_MERGED } from './merge-join.ts';
 import { noisy } from './noise.ts';
 import { lowerNumeric } from './numeric/lower.ts';
 import type { Key } from './order.ts';
@@ -330,7 +332,15 @@ class Lowering {
       const { role, length: words } = inputOf(this.#plan, arg);
       return this.#input(arg, role, words, 'stack');
     });
-    const gates = joinGates(b, this.#plan, index, relations, this.#matchers.get(index));
+    if (b.arranging === 'networks') {
+      const [{ passes }, most] = [keyedColumns(this.#plan, from), MOST_MERGED];
+      const fix = 'Compare keys in one pass, or run the task with rep3-semi-honest/1 if every holder permits that.';
+      if (passes > 1)
+        throw unsupported(this.#plan, index, `matches in ${passes} passes, and this protocol in one`, fix);
+      if (args.length > most) throw this.#unsupported(index, `is of more than the ${most} that this protocol joins`);
+    }
+    const matcher = this.#matchers.get(index);
+    const gates = joinGates(b, this.#plan, index, relations, { matcher, shuffled: showsSlots(this.#plan, index) });
     if (gates === undefined) throw this.#unsupported(index, 'compares keys of different kinds');
     return gates;
   }

@@ -7,7 +7,9 @@ import { describe, expect, test } from 'vitest';
 import { additiveSemiHonest, runAdditiveCircuit } from './additive/backend.ts';
 import { plannedFor } from './additive/session.ts';
 import { type Circuit, CircuitBuilder, prune } from './circuit.ts';
+import { compacted } from './compact.ts';
 import type { Digit } from './digits.ts';
+import { mergeJoin } from './merge-join.ts';
 import { type Layer, layersOf, networkOrder } from './network.ts';
 import { rep3Malicious, runCircuitMalicious } from './rep3-malicious/backend.ts';
 import { ROUND_COSTS } from './rep3-malicious/engine.ts';
@@ -92,20 +94,40 @@ const BACKENDS: Record<string, { backend: SharedBackend; seats: number; run: Run
   'three seats': { backend: additiveSemiHonest, seats: 3, run: runAdditiveCircuit, layer: 8 + 2 + 1 },
 };
 
-/** The order by such digits, the last one first: columns in it, and the places of the rows. */
-function circuitOf(n: number, bits: readonly number[]): Circuit {
+/** A circuit over vectors of one holder; `make` names the gates that are opened. */
+function circuitOver(
+  lengths: readonly number[],
+  make: (b: CircuitBuilder, inputs: number[]) => readonly number[],
+): Circuit {
   const b = new CircuitBuilder('networks');
-  const input = (column: number) => {
-    const place = { role: 'h', offset: column * n, length: n };
-    return b.add({ op: 'total', args: [], form: 'words', length: n, input: place });
-  };
-  const digits: Digit[] = bits.map((width, column) => ({ gate: input(column), bits: width }));
-  const { arranged, rank } = networkOrder(b, digits);
-  const outputs = [arranged(input(bits.length)), rank()].map((value, node) => ({ node, value }));
-  return prune({ gates: b.gates, outputs, inputWords: new Map([['h', n * (bits.length + 1)]]) });
+  let all = 0;
+  const inputs = lengths.map((length) => {
+    const input = { role: 'h', offset: all, length };
+    all += length;
+    return b.add({ op: 'total', args: [], form: 'words', length, input });
+  });
+  const outputs = make(b, inputs).map((value, node) => ({ node, value }));
+  return prune({ gates: b.gates, outputs, inputWords: new Map([['h', all]]) });
 }
 
-async function opened({ backend, seats, run }: (typeof BACKENDS)[string], circuit: Circuit, columns: bigint[][]) {
+/** The order by such digits, the last one first: columns in it, and the places of the rows. */
+function circuitOf(n: number, bits: readonly number[]): Circuit {
+  return circuitOver(
+    [...bits, 0].map(() => n),
+    (b, inputs) => {
+      const digits: Digit[] = bits.map((width, column) => ({ gate: inputs[column] ?? -1, bits: width }));
+      const { arranged, rank } = networkOrder(b, digits);
+      return [arranged(inputs[bits.length] ?? -1), rank()];
+    },
+  );
+}
+
+async function opened(
+  { backend, seats, run }: (typeof BACKENDS)[string],
+  circuit: Circuit,
+  columns: readonly (readonly bigint[])[],
+  seed = 3,
+) {
   const sent: string[] = [];
   const wrap = (channel: Channel, seat: number, peer: number): Channel => ({
     ...{ peer: channel.peer, stats: channel.stats },
@@ -127,10 +149,10 @@ async function opened({ backend, seats, run }: (typeof BACKENDS)[string], circui
     { ...backend, check: () => {}, runSeat: (context) => run(circuit, context), open },
     {
       ...{ plan: PLAN, sid: `0x${'ab'.repeat(32)}` as Hash, roles: { h: 1 }, seats, wrap },
-      ...{ inputs: new Map([['h', [[BigInt64Array.from(columns.flat())]]]]), rng: seededRng(3), crypto: nodeCrypto },
+      ...{ inputs: new Map([['h', [[BigInt64Array.from(columns.flat())]]]]), rng: seededRng(seed), crypto: nodeCrypto },
     },
   );
-  return { outputs: [0, 1].map((node) => result.opened.get(node)), sent: sent.toSorted() };
+  return { outputs: circuit.outputs.map(({ node }) => result.opened.get(node) ?? []), sent: sent.toSorted() };
 }
 
 describe.each(Object.entries(BACKENDS))('among %s an order', (_, by) => {
@@ -183,5 +205,197 @@ describe.each(Object.entries(BACKENDS))('among %s an order', (_, by) => {
         by.backend === rep3Malicious ? schedule(circuit, ROUND_COSTS) : plannedFor(circuit, by.seats).planned;
       expect(rounds).toBe(layers * by.layer + layers - 1);
     }
+  });
+});
+
+describe.each(Object.entries(BACKENDS))('among %s rows', (_, by) => {
+  test('move to the front in the order that they had', async () => {
+    const rows = fc.array(fc.option(fc.bigInt({ min: 1n, max: 2n ** 62n }), { nil: 0n }), {
+      minLength: 1,
+      maxLength: by.seats === 2 || by.backend === rep3Malicious ? 20 : 9,
+    });
+    await fc.assert(
+      fc.asyncProperty(rows, async (rows) => {
+        const circuit = circuitOver([rows.length, rows.length], (b, [present = 0, x = 0]) => {
+          const forward = compacted(b, present);
+          return [forward(present), forward(x)];
+        });
+        const { outputs } = await opened(by, circuit, [rows.map((x) => (x === 0n ? 0n : 1n)), rows]);
+        const there = rows.filter((x) => x !== 0n);
+        const behind = new Array<bigint>(rows.length - there.length).fill(0n);
+        expect(outputs).toEqual([
+          [...there.map(() => 1n), ...behind],
+          [...there, ...behind],
+        ]);
+      }),
+      { numRuns: by.seats === 3 && by.backend !== rep3Malicious ? 2 : 6 },
+    );
+  }, 60_000);
+
+  test('of several relations meet where they have a tag in common', async () => {
+    await fc.assert(
+      fc.asyncProperty(relations, fc.boolean(), async (of, shuffled) => {
+        const { outputs } = await joined(by, of.map(brought), shuffled);
+        expect(outputs.map(({ length }) => length)).toEqual(
+          outputs.map(() => Math.min(...of.map(({ rows }) => rows.length))),
+        );
+        expect(matches(outputs)).toEqual(expected(of));
+      }),
+      { numRuns: by.seats === 3 && by.backend !== rep3Malicious ? 2 : 6 },
+    );
+  }, 60_000);
+});
+
+interface Row {
+  person: number;
+  values: bigint[];
+}
+/** Of persons no two of whom are the same, negative ones being known to nobody else. */
+interface Relation {
+  columns: number;
+  rows: Row[];
+}
+const relations = fc
+  .array(
+    fc.tuple(
+      fc.uniqueArray(fc.integer({ min: 0, max: 7 }), { minLength: 1, maxLength: 6 }),
+      fc.integer({ min: 0, max: 2 }),
+    ),
+    {
+      minLength: 2,
+      maxLength: 3,
+    },
+  )
+  .map((all) =>
+    all.map(
+      ([persons, columns], r): Relation => ({
+        columns,
+        rows: persons.map((person) => ({
+          person,
+          values: Array.from({ length: columns }, (_, c) => BigInt(100 * person + 10 * r + c) - 2n ** 61n),
+        })),
+      }),
+    ),
+  );
+
+/** 59 and 62 bits. */
+function tagOf(person: number): readonly [bigint, bigint] {
+  const hash = nodeCrypto.sha256();
+  hash.update(Uint8Array.of(person));
+  const [first = 0n, second = 0n] = new BigUint64Array(hash.digest().slice(0, 16).buffer);
+  return [first >> 5n, second >> 2n];
+}
+
+/** What a holder shares: rows in ascending order of the first words of their tags, then both words and the columns. */
+function brought({ columns, rows }: Relation): { columns: number; table: bigint[][] } {
+  const tagged = rows.map(({ person, values }) => [...tagOf(person), ...values]);
+  tagged.sort(([x = 0n], [y = 0n]) => (x < y ? -1 : 1));
+  return { columns, table: Array.from({ length: 2 + columns }, (_, c) => tagged.map((row) => row[c] ?? 0n)) };
+}
+
+function joined(
+  by: (typeof BACKENDS)[string],
+  of: readonly { columns: number; table: readonly (readonly bigint[])[] }[],
+  shuffled: boolean,
+  seed?: number,
+) {
+  const join = {
+    relations: of.map(({ columns, table }) => ({ rows: table[0]?.length ?? 0, columns })),
+    ...{ passes: 1, matcher: undefined },
+  };
+  const vectors = of.map(({ table }) => table.flat());
+  const circuit = circuitOver(
+    vectors.map(({ length }) => length),
+    (b, inputs) => {
+      const { valid, columns } = mergeJoin(b, join, inputs, { shuffled });
+      return [valid, ...columns];
+    },
+  );
+  return opened(by, circuit, vectors, seed);
+}
+
+/** Columns of the slots that hold a match, which the others may not show: in those they are 0. */
+function matches([valid = [], ...columns]: readonly (readonly (bigint | null)[])[]): string[] {
+  const slots = valid.map((bit, slot) => [bit, ...columns.map((column) => column[slot])].join());
+  expect(slots.filter((slot) => /^0(,|$)/.test(slot)).every((slot) => /^0(,0)*$/.test(slot))).toBe(true);
+  return slots.filter((slot) => slot.startsWith('1')).toSorted();
+}
+
+function expected(of: readonly Relation[]): string[] {
+  const [first, ...others] = of;
+  return (first?.rows ?? [])
+    .flatMap((row) => {
+      const found = others.map(({ rows }) => rows.find(({ person }) => person === row.person));
+      return found.includes(undefined)
+        ? []
+        : [[1n, ...row.values, ...found.flatMap((one) => one?.values ?? [])].join()];
+    })
+    .toSorted();
+}
+
+describe('a join by merging', () => {
+  const by = BACKENDS['three seats, one malicious'] as (typeof BACKENDS)[string];
+  const persons = (...of: number[]): Relation => ({
+    columns: 1,
+    rows: of.map((person) => ({ person, values: [BigInt(person)] })),
+  });
+  const [left, right] = [persons(1, 2, 3, 4, 5), persons(2, 3, 5, 9)].map(brought) as [
+    ReturnType<typeof brought>,
+    ReturnType<typeof brought>,
+  ];
+
+  test('finds nothing where a holder brings rows out of order, twice, or with words that are no tags', async () => {
+    const altered = (change: (first: bigint[], second: bigint[]) => void) => {
+      const table = right.table.map((column) => [...column]);
+      change(table[0] as bigint[], table[1] as bigint[]);
+      return { columns: 1, table };
+    };
+    const all = ['1,2,2', '1,3,3', '1,5,5'];
+    expect(matches((await joined(by, [left, right], false)).outputs)).toEqual(all);
+    const bad = [
+      altered((first, second) => {
+        [first[1], first[2]] = [first[2] ?? 0n, first[1] ?? 0n];
+        [second[1], second[2]] = [second[2] ?? 0n, second[1] ?? 0n];
+      }),
+      altered((first) => {
+        first[1] = first[0] ?? 0n;
+      }),
+      altered((first) => {
+        first[3] = 2n ** 61n;
+      }),
+      altered((first) => {
+        first[0] = -1n;
+      }),
+      altered((first) => {
+        first[3] = 2n ** 61n - 1n;
+      }),
+    ];
+    for (const one of bad) {
+      expect(matches((await joined(by, [left, one], false)).outputs)).toEqual([]);
+      expect(matches((await joined(by, [one, left], false)).outputs)).toEqual([]);
+    }
+    // Another second word is another tag.
+    const other = altered((_, second) => {
+      second[0] = (second[0] ?? 0n) ^ 1n;
+    });
+    expect(matches((await joined(by, [left, other], false)).outputs)).toHaveLength(
+      all.length - (right.table[2]?.[0] === 9n ? 0 : 1),
+    );
+  });
+
+  test('comes to every order of its slots where they may be opened, and else to that of tags', async () => {
+    const of = [persons(1, 2, 3), persons(1, 2, 3)].map(brought);
+    const [shuffled, plain] = [new Set<string>(), new Set<string>()];
+    for (let seed = 0; seed < 40; seed++) {
+      shuffled.add((await joined(by, of, true, seed)).outputs[1]?.join() ?? '');
+      if (seed < 3) plain.add((await joined(by, of, false, seed)).outputs[1]?.join() ?? '');
+    }
+    expect(shuffled.size).toBe(6);
+    expect([...plain]).toEqual([of[0]?.table[2]?.join()]);
+  });
+
+  test('sends the same frames, whatever matches', async () => {
+    const [one, other] = [persons(1, 2, 3, 4), persons(5, 6, 7, 8)].map(brought) as [typeof left, typeof left];
+    expect((await joined(by, [one, one], true)).sent).toEqual((await joined(by, [one, other], true)).sent);
   });
 });

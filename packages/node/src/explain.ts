@@ -7,6 +7,7 @@ import {
   NodeError,
   nodesOf,
   type Plan,
+  type ProtocolCard,
   type RoleSizes,
   taggedJoins,
 } from '@2pm/core';
@@ -66,14 +67,12 @@ export function explainPlan(plan: Plan, members: Readonly<Record<string, number>
     intersections: nodesOf(plan, 'join/1', 'intersect/1').flatMap((index) => explainMatch(plan, index)),
   };
   if (nodesOf(plan, 'reveal/1').length + circuitExits(plan).length === 0) return said;
-  const { learns, learnsOfJoins = [] } = REP3_SEMI_HONEST;
   const { rounds, seats, holders, outputs } = traffic(plan, sizes);
   return {
     ...said,
     learns: [
       ...said.learns,
-      ...learns,
-      ...(taggedJoins(plan).length > 0 ? learnsOfJoins : []),
+      ...learnsWith(REP3_SEMI_HONEST, plan),
       ...(said.intersections.some(({ protocol }) => protocol === circuitCard.id) ? circuitCard.learns : []),
     ],
     cost: {
@@ -82,6 +81,10 @@ export function explainPlan(plan: Plan, members: Readonly<Record<string, number>
     },
     others: others(plan, sizes),
   };
+}
+
+function learnsWith({ learns, learnsOfJoins = [] }: ProtocolCard, plan: Plan): string[] {
+  return taggedJoins(plan).length > 0 ? [...learns, ...learnsOfJoins] : learns;
 }
 
 type Sent = Pick<ReturnType<typeof additiveTraffic>, 'rounds' | 'seats' | 'holders' | 'outputs'>;
@@ -103,7 +106,7 @@ function others(plan: Plan, sizes: RoleSizes): NonNullable<Explanation['others']
     { backend: additiveDealerSemiHonest, exact: true, of: () => dealerTraffic(plan, sizes) },
   ];
   return candidates.map(({ backend: { card, check }, exact, of }) => {
-    const { id: protocol, learns, dealer } = card;
+    const { id: protocol, dealer } = card;
     try {
       check(plan);
     } catch (error) {
@@ -114,6 +117,7 @@ function others(plan: Plan, sizes: RoleSizes): NonNullable<Explanation['others']
     const { rounds, seats, holders, outputs } = sent;
     const costs = { rounds, seatBytes: seats, holderBytes: holders, outputBytes: outputs };
     const dealing = dealer === undefined ? {} : { dealer };
+    const learns = learnsWith(card, plan);
     return { protocol, exact, learns, ...dealing, ...costs, ...times(plan, sizes, protocol, sent) };
   });
 }

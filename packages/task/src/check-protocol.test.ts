@@ -1,5 +1,5 @@
 import type { NodeId, TaskSpec } from '@2pm/core';
-import { additiveDealerSemiHonest, additiveSemiHonest, rep3SemiHonest } from '@2pm/mpc';
+import { additiveDealerSemiHonest, additiveSemiHonest, rep3Malicious, rep3SemiHonest } from '@2pm/mpc';
 import { defineTask, int, key, table, trace } from '@2pm/program';
 import { expect, test } from 'vitest';
 import { checkProtocol } from './check-protocol.ts';
@@ -46,6 +46,9 @@ test('and a join in which every seat brings rows', () => {
   const check = (third: number) => () => checkProtocol(rep3SemiHonest, joined, spec([1, 2, third], 'semi-honest'));
   expect(check(3)).not.toThrow();
   expect(check(2)).toThrow(expect.objectContaining({ code: 'TASK_NO_MATCHER' }));
+  // Where no seat matches any may bring them.
+  expect(() => checkProtocol(rep3Malicious, joined, spec([1, 2, 2], 'malicious'))).not.toThrow();
+  expect(() => checkProtocol(additiveSemiHonest, joined, spec([1, 2], 'semi-honest'))).not.toThrow();
 });
 
 test('and a node that would match its own rows, by submit as by every member', () => {

@@ -32,7 +32,7 @@ export function checkProtocol(backend: SharedBackend, plan: Plan, spec: TaskSpec
   checkDealer(card, spec);
   backend.check(plan);
   checkSides(plan, spec);
-  matchers(plan, spec);
+  matchers(card, plan, spec);
   for (const index of nodesOf(plan, 'join/1', 'intersect/1')) {
     const match = circuitMatch(plan, index);
     if (match !== undefined) checkCircuitMatch(match, spec.security);

@@ -218,12 +218,6 @@ describe('what is computed from a join', () => {
     expect(m.judge({ reveals: '[aggregate, rows]' })).toEqual({ verdict: 'allow' });
   });
 
-  it('needs a seat that brings no rows', () => {
-    const m = new Matches();
-    m.reveal(m.count(), [m.count()]);
-    expect(m.judge({ spec: { seats: [BANK, SHOP] } })).toMatchObject({ verdict: 'refuse', code: 'POLICY_NO_MATCHER' });
-  });
-
   it('needs none where the rows are matched in a circuit; but then places of slots tell holders whose they are', () => {
     const m = new Matches(SLOTS, 'circuit');
     m.reveal(m.count(), [m.count()]);

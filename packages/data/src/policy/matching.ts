@@ -1,5 +1,5 @@
 /** Where rows of a table are matched with those of others: who learns of it, and how many keys they may try. @module */
-import { deliveredColumns, matchingSeats, nodesOf } from '@2pm/core';
+import { deliveredColumns, nodesOf } from '@2pm/core';
 import type { Lineage } from '../lineage.ts';
 import { isKeyed } from './inputs.ts';
 import type { JudgedTask } from './judged-task.ts';
@@ -14,16 +14,11 @@ export function matchReasons(
   roles: readonly string[],
   permit: Permit,
 ): Reason[] {
-  const { plan, spec } = task;
-  const matchers = matchingSeats(plan, spec);
+  const { plan } = task;
   return nodesOf(plan, 'join/1', 'intersect/1').flatMap((index): Reason[] => {
     const { op, args, attrs, line } = lineage.node(index);
     if (!args.some((arg) => isKeyed(lineage, arg, roles, table))) return [];
     const reasons: Reason[] = [];
-    if (matchers.has(index) && matchers.get(index) === undefined) {
-      const fix = "name a seat that brings no rows into the join, or match in a circuit: { matching: 'circuit' }";
-      reasons.push({ code: 'POLICY_NO_MATCHER', message: 'no seat may see the tags of the join', line, fix });
-    }
     if (op === 'intersect/1' && !roles.includes(attrs.to ?? '') && !permit.reveals.includes('intersection')) {
       const which =
         attrs.atLeast === undefined ? `which rows of "${table}" it also has` : `of its rows, by "${table}" too`;

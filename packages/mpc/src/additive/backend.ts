@@ -89,9 +89,6 @@ export async function runOnShares(
 /** Refuses what neither engine has. */
 export function checkGates(circuit: Circuit, plan: Plan, protocol: string): void {
   const has = (op: GateOperation) => op in TwoSeatEngine.costs || LOCAL.includes(op);
-  const joins = circuit.gates.some(({ op }) => op === 'join');
-  const fix = joins
-    ? "Match the rows in a circuit: join(…, { matching: 'circuit' }), or run the task with three seats."
-    : 'Run the task with three seats and rep3-semi-honest/1, or without this operation.';
+  const fix = 'Run the task with three seats and rep3-semi-honest/1, or without this operation.';
   refuseGates(circuit, plan, protocol, has, fix);
 }

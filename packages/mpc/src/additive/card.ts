@@ -22,6 +22,10 @@ export const ADDITIVE_SEMI_HONEST: ProtocolCard = {
     'There is no redundancy: a seat, or a holder, that deviates can shift a result unnoticed, and a seat that deviates while ' +
       'correlations are made can learn more.',
   ],
+  learnsOfJoins: [
+    'Where rows are matched by keys, no seat learns which match, or how many: they are sorted by their tags and compared under ' +
+      'shares. A holder of these rows that deviates can only bring other rows than it has.',
+  ],
   deviations: [
     'Triples are made before the first gate, in the number that the circuit takes. Those of words come from ring-LWE ' +
       'encryption (degree 8192, modulus of 186 bits): what it shows of factors is below 2^-52 a product, and a product is ' +
@@ -36,7 +40,8 @@ export const ADDITIVE_SEMI_HONEST: ProtocolCard = {
       'unit of the last place or more.',
     'Among three seats and more, shares are added up in bits: a comparison, and what turns bits into integers, costs several ' +
       'times what it costs between two.',
-    'Rows are sorted by a network of comparisons (Batcher, AFIPS 1968).',
+    'Rows are sorted by a network of comparisons (Batcher, AFIPS 1968). A join merges relations that their holders have sorted by ' +
+      'tags, and checks that they are (after Huang, Evans, Katz, NDSS 2012).',
     'GGM paths, and a table of 64 bytes for signs, are read at secret-dependent addresses.',
     'Seats compare digests of all messages before outputs leave. That finds messages altered between honest seats; it ' +
       'does not find a seat that sends wrong messages and reports them truly.',

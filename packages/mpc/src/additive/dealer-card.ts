@@ -25,6 +25,10 @@ export const ADDITIVE_DEALER_SEMI_HONEST: ProtocolCard = {
     'There is no redundancy: the dealer, a seat, or a holder that deviates can shift a result unnoticed, or release what should ' +
       'be withheld. A dealer that deviates learns no value by it, unless a recipient shows it the result.',
   ],
+  learnsOfJoins: [
+    'Where rows are matched by keys, no seat learns which match, or how many: they are sorted by their tags and compared under ' +
+      'shares. A holder of these rows that deviates can only bring other rows than it has.',
+  ],
   deviations: [
     'Each seat and the dealer expand a seed of the session by AES-128 in counter mode into the shares of the seat. What makes ' +
       'them correlated the dealer sends: of a product to the first seat, of a sign to the second.',
@@ -35,7 +39,8 @@ export const ADDITIVE_DEALER_SEMI_HONEST: ProtocolCard = {
       'it could read the operands of a product from shares of its result.',
     'Between two seats a sign is found as by additive-semi-honest/1, a table of 64 bytes and what it reads at ' +
       'secret-dependent addresses included; so is a truncation, which never errs by one unit of the last place or more.',
-    'Rows are sorted by a network of comparisons (Batcher, AFIPS 1968).',
+    'Rows are sorted by a network of comparisons (Batcher, AFIPS 1968). A join merges relations that their holders have sorted by ' +
+      'tags, and checks that they are (after Huang, Evans, Katz, NDSS 2012).',
     'Seats compare digests of all messages before outputs leave. That finds messages altered between honest seats; it ' +
       'does not find a seat that sends wrong messages and reports them truly.',
   ],

@@ -14,10 +14,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Circuit, CircuitBuilder, type Gate } from '../circuit.ts';
 import type { Exchange } from '../execute.ts';
+import { mergeJoin } from '../merge-join.ts';
 import { networkOrder } from '../network.ts';
 import { runSession, type Variant } from '../rep3/session.ts';
 import { simulateSeats } from '../simulate.ts';
 import { rep3Malicious, runCircuitMalicious, VARIANT } from './backend.ts';
+import { ROUND_COSTS } from './engine.ts';
 
 const SID = `0x${'ab'.repeat(32)}` as Hash;
 const EDGE = 2n ** 62n;
@@ -261,23 +263,38 @@ interface Cheat {
 /** Everything that the seat does but for its messages is the product's own code. */
 function cheating(cheat: Cheat, sent: { count: number; changed: boolean }): Variant {
   const earlier: Uint8Array[] = [];
-  const through = (bytes: Uint8Array, prepare?: Exchange['prepare']): Uint8Array => {
-    if (bytes.length === 0) return bytes;
-    prepare?.(0, bytes.length);
-    const honest = bytes.slice();
-    earlier.push(honest);
-    if (sent.count++ !== cheat.message) return bytes;
-    const altered = cheat.consistent ? bytes : bytes.slice();
-    cheat.change(altered, earlier);
-    sent.changed = !Buffer.from(altered).equals(honest);
-    return altered;
+  // When a message is prepared counts: gates of a round draw from the same streams.
+  const through = (bytes: Uint8Array, prepare?: Exchange['prepare']): Pick<Exchange, 'send' | 'prepare'> => {
+    if (bytes.length === 0) return { send: bytes, ...(prepare === undefined ? {} : { prepare }) };
+    const chosen = sent.count++ === cheat.message;
+    const send = chosen && !cheat.consistent ? bytes.slice() : bytes;
+    const finish = () => {
+      const honest = bytes.slice();
+      earlier.push(honest);
+      if (!chosen) return;
+      cheat.change(send, earlier);
+      sent.changed = !Buffer.from(send).equals(honest);
+    };
+    if (prepare === undefined) finish();
+    return {
+      send,
+      ...(prepare === undefined
+        ? {}
+        : {
+            prepare: (from, to) => {
+              prepare(from, to);
+              if (send !== bytes) send.set(bytes.subarray(from, to), from);
+              if (to === bytes.length) finish();
+            },
+          }),
+    };
   };
   function* altered<T>(honest: Generator<Exchange, T, Uint8Array>): Generator<Exchange, T, Uint8Array> {
     let step = honest.next();
     while (step.done !== true) {
       const { send, prepare, back, ...rest } = step.value;
-      const one: Exchange = { ...rest, send: through(send, prepare) };
-      const answer = yield back === undefined ? one : { ...one, back: { ...back, send: through(back.send) } };
+      const one: Exchange = { ...rest, ...through(send, prepare) };
+      const answer = yield back === undefined ? one : { ...one, back: { ...back, send: through(back.send).send } };
       step = honest.next(answer);
     }
     return step.value;
@@ -388,6 +405,22 @@ function flip(bytes: Uint8Array, bit: number): void {
   bytes[at >> 3] = (bytes[at >> 3] ?? 0) ^ (1 << (at & 7));
 }
 
+/** Of two relations, two rows of each, of which one has a tag in common with one of the other. */
+function joinedByTags(): Case {
+  const rows = [
+    [3n, 9n, 1n, 2n, 5n, 6n],
+    [4n, 9n, 7n, 2n, 8n, -9n],
+  ];
+  const relation = { rows: 2, columns: 1 };
+  const join = { relations: [relation, relation], passes: 1, matcher: undefined };
+  const made = circuitOf(rows, (b, inputs) => {
+    const { valid, columns } = mergeJoin(b, join, inputs, { shuffled: false });
+    return [valid, ...columns];
+  });
+  const messages = (op: Gate['op']) => (op in ROUND_COSTS ? ROUND_COSTS[op as keyof typeof ROUND_COSTS] : 0);
+  return { ...made, claim: made.circuit.gates.reduce((sum, { op }) => sum + messages(op), 0) };
+}
+
 /** Small circuits that have every operation among them, and the message that follows those of the operations. */
 const CIRCUITS: Record<string, Case> = {
   'products of words': {
@@ -440,6 +473,7 @@ const CIRCUITS: Record<string, Case> = {
       (b, [key = 0, x = 0]) => [networkOrder(b, [{ gate: key, bits: 3 }]).arranged(x)],
     ),
   },
+  'a join': joinedByTags(),
   truncation: { claim: 11, ...circuitOf([[-48n, 16n, 2n ** 50n]], (b, [x = 0]) => [b.truncate(x, 4)]) },
 };
 

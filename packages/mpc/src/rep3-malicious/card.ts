@@ -20,6 +20,10 @@ export const REP3_MALICIOUS: ProtocolCard = {
     'The recipient of a reveal learns the revealed integers and which of them were withheld.',
     'A data holder learns nothing from what is computed in secret. Nothing here keeps it from giving untrue data.',
   ],
+  learnsOfJoins: [
+    'Where rows are matched by keys, no seat learns which match, or how many: they are sorted by their tags and compared under ' +
+      'shares. A holder of these rows that deviates can only bring other rows than it has.',
+  ],
   deviations: [
     'Not audited; the composition of the checks has a proof on paper in the headers of its modules and no other.',
     'Zero shares come from AES-128 in counter mode under pairwise seeds sent in the first round, each by one of the two ' +
@@ -27,8 +31,8 @@ export const REP3_MALICIOUS: ProtocolCard = {
     'Every conversion starts from the three components as they stand, so that no seat shares a value of its own; truncation ' +
       'of fixed-point values sums the components with exact carries, and rounds as `rep3-semi-honest/1` does.',
     'ANDs of the circuit are the first members of their buckets; blocks of 128 are permuted, not single ANDs.',
-    'Rows are sorted by a network of comparisons (Batcher, AFIPS 1968), every one of them checked; joining rows by tags, and ' +
-      'shuffling them, is refused: its messages are not checked.',
+    'Rows are sorted by a network of comparisons (Batcher, AFIPS 1968). A join merges relations that their holders have sorted by ' +
+      'tags, and checks that they are (after Huang, Evans, Katz, NDSS 2012). All of it is ordinary operations, which are checked.',
     'No fairness: a malicious seat may let one seat finish and another fail. Outputs open only when all three have finished.',
   ],
 };

@@ -13,9 +13,16 @@ import { nodeCrypto } from '@2pm/crypto/node';
 import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { additiveSemiHonest } from '../additive/backend.ts';
+import { additiveDealerSemiHonest } from '../additive/dealer.ts';
+import { dealerTraffic } from '../additive/dealer-traffic.ts';
+import { additiveTraffic } from '../additive/traffic.ts';
 import { sharedBackends } from '../backends.ts';
 import { lower } from '../lower.ts';
+import { showsSlots } from '../lower-join.ts';
 import { evaluatePlain, type PlainInputs } from '../plain.ts';
+import { rep3Malicious } from '../rep3-malicious/backend.ts';
+import { maliciousTraffic } from '../rep3-malicious/traffic.ts';
 import { schedule } from '../schedule.ts';
 import { type Simulation, simulateSeats } from '../simulate.ts';
 import { rep3SemiHonest } from './backend.ts';
@@ -75,19 +82,19 @@ class Draft {
   }
 }
 
-/** Two words of 62 bits for a person in a pass, the same at every holder. */
+/** Two words of 59 and 62 bits for a person in a pass, the same at every holder. */
 function tagOf(person: number, pass: number): [bigint, bigint] {
   const bytes = nodeCrypto.sha256();
   bytes.update(new Uint8Array([person & 255, person >> 8, pass]));
   const words = new BigUint64Array(bytes.digest().slice(0, 16).buffer);
-  return [(words[0] ?? 0n) >> 2n, (words[1] ?? 0n) >> 2n];
+  return [(words[0] ?? 0n) >> 5n, (words[1] ?? 0n) >> 2n];
 }
 
-/** What the holder shares: see `keyedColumns`. */
+/** What the holder shares: see `keyedColumns`. Of one pass, rows in the order of their tags. */
 function vectorOf({ capacity, columns, rows }: Relation, passes: number, seed: number): BigInt64Array {
   const vector = new BigInt64Array(capacity * (2 * passes + columns.length));
   const random = new BigUint64Array(seededRng(seed).fill(new Uint8Array(8 * vector.length)).buffer);
-  for (let i = 0; i < capacity * 2 * passes; i++) vector[i] = (random[i] ?? 0n) >> 2n;
+  for (let i = 0; i < capacity * 2 * passes; i++) vector[i] = (random[i] ?? 0n) >> 5n;
   for (const [row, { keys, values }] of rows.entries()) {
     for (let pass = 0; pass < passes; pass++) {
       const person = keys[pass];
@@ -96,7 +103,9 @@ function vectorOf({ capacity, columns, rows }: Relation, passes: number, seed: n
     }
     for (const c of columns.keys()) vector[(2 * passes + c) * capacity + row] = values[c] ?? 0n;
   }
-  return vector;
+  if (passes > 1) return vector;
+  const order = count(capacity).sort((i, j) => ((vector[i] ?? 0n) < (vector[j] ?? 0n) ? -1 : 1));
+  return BigInt64Array.from(vector, (_, at) => vector[at - (at % capacity) + (order[at % capacity] ?? 0)] ?? 0n);
 }
 
 interface Case {
@@ -139,12 +148,12 @@ function inputsOf({ passes, relations }: Case): PlainInputs {
   return new Map(relations.map((relation, r) => [names[r] ?? '', [[vectorOf(relation, passes, 50 + r)]]]));
 }
 
-function run(of: Case, more: Partial<Simulation> = {}) {
+function run(of: Case, more: Partial<Simulation> = {}, backend = rep3SemiHonest) {
   const { plan, ...rest } = planOf(of);
   const inputs = inputsOf(of);
   const roles = Object.fromEntries([...inputs.keys()].map((role) => [role, 1]));
   const simulation = { plan, sid: SID, roles, inputs, rng: seededRng(3), crypto: nodeCrypto, ...more };
-  return { result: simulateSeats(rep3SemiHonest, simulation), expected: evaluatePlain(plan, roles, inputs), ...rest };
+  return { plan, result: simulateSeats(backend, simulation), expected: evaluatePlain(plan, roles, inputs), ...rest };
 }
 
 /** Rows of a relation as text, sorted: slots come in an order that nobody knows. */
@@ -180,14 +189,14 @@ function relation(passes: number, people: number, columns: number): fc.Arbitrary
   });
 }
 
-const cases: fc.Arbitrary<Case> = fc
-  .record({ passes: fc.integer({ min: 1, max: 3 }), people: fc.constantFrom(3, 20, 200) })
-  .chain(({ passes, people }) =>
+const casesOf = (passes: number, most: number): fc.Arbitrary<Case> =>
+  fc.constantFrom(3, 20, 200).chain((people) =>
     fc
-      .array(fc.nat({ max: 2 }), { minLength: 2, maxLength: 4 })
+      .array(fc.nat({ max: 2 }), { minLength: 2, maxLength: most })
       .chain((columns) => fc.tuple(...columns.map((count) => relation(passes, people, count))))
       .map((relations) => ({ passes, relations })),
   );
+const cases = fc.integer({ min: 1, max: 3 }).chain((passes) => casesOf(passes, 4));
 
 /** `overlap` of the persons of the second relation are in the first. */
 function pairOf(capacities: [number, number], persons: [number[], number[]], passes = 1): Case {
@@ -218,6 +227,31 @@ describe('a join', () => {
       { numRuns: 40 },
     );
   });
+
+  test.each([
+    [rep3Malicious, 3, 6],
+    [additiveSemiHonest, 2, 4],
+    [additiveDealerSemiHonest, 3, 4],
+    [additiveSemiHonest, 3, 1],
+  ] as const)(
+    'opens to it with $card.id too, among %#, where keys are compared in one pass',
+    async (backend, seats, numRuns) => {
+      const told =
+        backend === rep3Malicious ? maliciousTraffic : backend === additiveSemiHonest ? additiveTraffic : dealerTraffic;
+      await fc.assert(
+        fc.asyncProperty(casesOf(1, seats === 2 ? 2 : 3), fc.nat(), async (one, seed) => {
+          const { result, expected, slots, sums, length, plan } = run(one, { rng: seededRng(seed), seats }, backend);
+          const { opened, seats: ran } = await result;
+          expect(sortedSlots(opened, slots, length)).toEqual(sortedSlots(expected, slots, length));
+          for (const node of sums) expect(opened.get(node)).toEqual(expected.get(node));
+          const roles = Object.fromEntries(Object.keys(plan.roles).map((role) => [role, 1]));
+          expect(ran[0]?.rounds).toBe(told(plan, roles, seats).rounds);
+        }),
+        { numRuns },
+      );
+    },
+    120_000,
+  );
 
   test('finds nobody, some and everybody', async () => {
     for (const [overlap, matches] of [
@@ -318,12 +352,29 @@ describe('a plan', () => {
     expect(() => rep3SemiHonest.check(several)).toThrow(expect.objectContaining({ code: 'MPC_UNSUPPORTED' }));
   });
 
-  test('that joins is refused by back-ends that cannot', () => {
-    const { plan } = planOf(pairOf([2, 3], [[], []]));
+  test('that compares keys in several passes is refused, with its line, where no seat matches', () => {
+    const [one, two] = [1, 2].map((passes) => planOf(pairOf([2, 3], [[], []], passes)).plan) as [Plan, Plan];
     for (const backend of sharedBackends) {
-      if (backend === rep3SemiHonest) backend.check(plan);
-      else expect(() => backend.check(plan)).toThrow(expect.objectContaining({ code: 'MPC_UNSUPPORTED' }));
+      backend.check(one);
+      if (backend === rep3SemiHonest) backend.check(two);
+      else {
+        const refusal = { code: 'MPC_UNSUPPORTED', message: expect.stringMatching(/^line \d+: .*2 passes/) };
+        expect(() => backend.check(two)).toThrow(expect.objectContaining(refusal));
+      }
     }
+  });
+
+  test('has its slots shuffled only where they may be opened', () => {
+    const { plan } = planOf(pairOf([3, 3], [[], []]));
+    const reveals = nodesOf(plan, 'reveal/1');
+    const [join = -1] = nodesOf(plan, 'join/1');
+    expect(showsSlots(plan, join)).toBe(true);
+    const sums = reveals.filter((node) => plan.nodes[plan.nodes[node]?.args[0] ?? -1]?.op === 'sum/1');
+    const kept = plan.nodes.map((node, i) =>
+      reveals.includes(i) && !sums.includes(i) ? { ...node, op: 'sum/1' as const } : node,
+    );
+    expect(sums.length).toBeGreaterThan(0);
+    expect(showsSlots({ ...plan, nodes: kept }, join)).toBe(false);
   });
 });
 

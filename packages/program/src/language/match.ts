@@ -89,8 +89,9 @@ export interface JoinOptions {
 }
 
 /**
- * One slot for each match across all sides, 2 to 8 of them. A computing party that brings no rows puts them together: it
- * sees keyed, shuffled tags, and so how many matched, and nothing of whom. With `matching: 'circuit'` nobody sees even that,
+ * One slot for each match across all sides, 2 to 8 of them. With rep3-semi-honest/1 a computing party that brings no rows puts
+ * them together: it sees keyed, shuffled tags, and so how many matched, and nothing of whom. The other protocols compare tags on
+ * shares, of keys of one pass, and nobody sees anything. With `matching: 'circuit'` nobody does with any protocol,
  * and the sides themselves may compute: the first one leads, which rows of it match is found out on shares.
  */
 export function join<const S extends readonly [Side, Side, ...Side[]]>(...sides: S): Joined<Brought<S>>;

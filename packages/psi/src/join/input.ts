@@ -1,8 +1,12 @@
 /** What a holder shares with the seats of the rows that it brings into a join. @module */
 import { type CryptoProvider, type KeyedRows, keyedColumns, type Plan, type Rng } from '@2pm/core';
+import { ascending } from './ascending.ts';
 import { joinTags } from './tags.ts';
 
-/** One vector as `keyedColumns` lays it out: tags of each pass under the key of the join, then the columns, zero padded. */
+/**
+ * One vector as `keyedColumns` lays it out: tags of each pass under the key of the join, then the columns, zero padded. Where
+ * there is one pass, rows ascend by the first words of their tags, no two of which are equal: so seats can merge relations.
+ */
 export function joinInput(options: {
   plan: Plan;
   /** `keyed/1`. */
@@ -21,5 +25,5 @@ export function joinInput(options: {
     words.set(joinTags({ crypto, rng, key, pass, digests, present, capacity }), 2 * capacity * pass);
   }
   for (const [index, column] of rows.columns.entries()) words.set(column, capacity * (2 * passes + index));
-  return words;
+  return passes === 1 ? ascending(words, capacity, rng) : words;
 }

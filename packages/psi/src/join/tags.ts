@@ -2,11 +2,11 @@
  * Tags under which rows of several holders are matched by a party that holds none of them.
  *
  * Construction: the holders agree on a key K by exchanging 32 random bytes each over their own channels; in pass p the tag of
- * a digest x is AES-128 under a key derived from (K, p), cut to 124 bits. Rows without a key in the pass, and rows that only
+ * a digest x is AES-128 under a key derived from (K, p), cut to 59 and 62 bits. Rows without a key in the pass, and rows that only
  * fill the capacity, have random tags. The matching party sees tags alone, in an order that nobody knows.
  * Model: semi-honest; the matching party must collude with no holder, for K opens its tags to guesses.
  * Leakage to it: how many tags are equal, for each pass and each set of holders. Failure: any two of 2^27 rows of each of 8
- * holders meet wrongly with probability below 2^-64 (124 bits, 2^30 rows in all).
+ * holders meet wrongly with probability below 2^-61 (121 bits, 2^30 rows in all).
  * Bytes: 16 a row and pass, in shares.
  * @module
  */
@@ -23,8 +23,8 @@ import {
 import { ITEM_BYTES } from '../items.ts';
 
 export const CONTRIBUTION_BYTES = 32;
-/** Words of a shared vector stay within ±2^62. */
-const HIGH_MASK = 0x3fff_ffff;
+/** Words of a shared vector stay within ±2^62; those by which seats may sort (mpc/src/merge-join.ts) below 2^59. */
+const HIGH_MASKS = [0x07ff_ffff, 0x3fff_ffff] as const;
 const CHUNK_BYTES = 1 << 20;
 
 /** The key of one join: `contributions` of all holders, in the order of the join's arguments. */
@@ -75,10 +75,10 @@ export function joinTags(options: {
   const words = new BigInt64Array(2 * capacity);
   const out = new Uint32Array(words.buffer);
   for (let row = 0; row < capacity; row++) {
-    for (const half of [0, 1]) {
+    for (const half of [0, 1] as const) {
       const [source, target] = [4 * row + 2 * half, 2 * (half * capacity + row)];
       out[target] = from[source] ?? 0;
-      out[target + 1] = (from[source + 1] ?? 0) & HIGH_MASK;
+      out[target + 1] = (from[source + 1] ?? 0) & HIGH_MASKS[half];
     }
   }
   return words;

@@ -1,5 +1,5 @@
 /** Which nodes compute a task, where the analyst names none. @module */
-import { NodeError, type NodeId, type Plan, taggedJoins } from '@2pm/core';
+import { NodeError, type NodeId, type Plan, type ProtocolCard, taggedJoins } from '@2pm/core';
 
 export interface Candidate {
   node: NodeId;
@@ -8,8 +8,8 @@ export interface Candidate {
 
 /**
  * So many nodes of distinct organisations: invited ones first, then other active peers, each as they are ordered; the
- * coordinator sits only if it is named. Where rows are joined by tags, one of them brings none into any such join, for it
- * sees the tags. A dealer comes last, and is in no role.
+ * coordinator sits only if it is named. Where one of them matches rows by tags, it brings none into any such join. A dealer
+ * comes last, and is in no role.
  * @throws {NodeError} `TASK_SEATS`.
  */
 export function chooseSeats(options: {
@@ -18,13 +18,13 @@ export function chooseSeats(options: {
   peers: readonly Candidate[];
   coordinator: NodeId;
   count: number;
-  /** Whether the last of them deals. */
-  dealer?: boolean;
+  protocol: Pick<ProtocolCard, 'dealer' | 'matcher'>;
 }): NodeId[] {
-  const { plan, roles, peers, coordinator, count, dealer = false } = options;
+  const { plan, roles, peers, coordinator, count, protocol } = options;
+  const dealer = protocol.dealer === true;
   const invited = new Set(Object.values(roles).flat());
   const joined = new Set(
-    taggedJoins(plan).flatMap((index) => {
+    (protocol.matcher === true ? taggedJoins(plan) : []).flatMap((index) => {
       const type = plan.nodes[index]?.type;
       return type?.kind === 'joined' ? type.roles.flatMap((role) => roles[role] ?? []) : [];
     }),
@@ -36,7 +36,7 @@ export function chooseSeats(options: {
   if (joined.size > 0 && matcher === undefined) {
     throw new NodeError('TASK_SEATS', 'every node that could compute brings rows into the join', {
       fault: 'caller',
-      fix: "let another organisation run a node that brings no rows, or match in a circuit: join(…, { matching: 'circuit' })",
+      fix: 'let another organisation run a node that brings no rows, or ask for a protocol in which no seat matches, such as rep3-malicious/1',
     });
   }
   const chosen = new Map<string, NodeId>();

@@ -82,8 +82,8 @@ export function draftSpec(draft: SpecDraft): TaskSpec {
       return [role, members];
     }),
   );
-  const { id: protocol, security, seats: count, dealer } = draft.protocol;
-  const seats = request.seats ?? chooseSeats({ plan, roles, peers, coordinator, count, dealer: dealer === true });
+  const { id: protocol, security, seats: count } = draft.protocol;
+  const seats = request.seats ?? chooseSeats({ plan, roles, peers, coordinator, count, protocol: draft.protocol });
   const organisations = new Set(seats.map((seat) => known.get(seat)?.org));
   if (!admitsSeats(draft.protocol, seats.length) || organisations.size !== seats.length) {
     const wanted = seatsOf(draft.protocol);

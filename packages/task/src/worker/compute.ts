@@ -150,7 +150,7 @@ async function compute(context: AttemptContext): Promise<AttemptOutcome> {
         seat: mySeat,
         roles: roleSizes(roster),
         inputs,
-        matchers: matchers(plan, spec),
+        matchers: matchers(backend.card, plan, spec),
         channels: new Map(
           seats.flatMap((seat, index) => {
             const channel = channels.get(seat);
