@@ -11,12 +11,8 @@
  * whether the weights are those that the labels were made with, up to their noise (linear), or have their signs (logistic).
  * One JSON object a run.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { addDataset, found, gathered, makeNode, start } from '@2pm/demo/cast';
-import { DuckDBInstance } from '@duckdb/node-api';
+import { timedTask, withMatchingNodes } from './parts/matching.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -78,34 +74,23 @@ const PERMIT = {
 /** What the label is made of. */
 const weights = names.map((_, j) => ((j * 7) % 11) - 5);
 
-const dir = await mkdtemp(join(tmpdir(), '2pm-bench-'));
-const parties = [];
-try {
-  await makeFiles();
-  const founding = await found(dir, 3);
-  const { analyst } = founding;
-  parties.push(analyst);
-  for (const org of ['a', 'b', 'third']) {
-    const home = join(dir, org);
-    await makeNode(founding, home, org);
-    const table = { a: 'left', b: 'right' }[org];
-    if (table !== undefined) await addDataset(home, join(dir, `${org}.parquet`), table, PERMIT);
-    parties.push(await start(org, home, undefined));
-  }
-  await gathered(analyst, 3);
-  const peers = await analyst.client.peers();
-  const roles = Object.fromEntries(
-    ['a', 'b'].map((org) => [org, peers.filter((peer) => peer.org === org).map(({ node }) => node)]),
-  );
+/** Keys [0, n) with a, [n/2, 3n/2) with b; features are what hashes of key and name say. */
+function selectOf(org, from, more) {
+  const columns = own[org].map((name) => `${feature(name)} AS ${name}`).join(', ');
+  return `SELECT 'customer-' || i AS id, ${columns}${more} FROM range(${from}, ${from + n}) t(i) ORDER BY hash(i, '${org}')`;
+}
+const feature = (name) => `((hash(i, '${name}') % 2001)::INTEGER - 1000)`;
+const score = names.map((name, j) => `${weights[j]} * ${feature(name)}`).join(' + ');
+const y =
+  model === 'linear' ? `(${score}) // 5 + (hash(i, 'noise') % 401)::INTEGER - 200` : `((${score}) > 0)::INTEGER`;
+const files = {
+  a: { table: 'left', select: selectOf('a', 0, `, (${y})::INTEGER AS y`) },
+  b: { table: 'right', select: selectOf('b', Math.floor(n / 2), '') },
+};
+
+await withMatchingNodes({ files, permit: PERMIT }, async ({ analyst, roles }) => {
   for (let run = 0; run < Number(flags.runs); run++) {
-    const begin = performance.now();
-    const taskId = await analyst.client.submit({ program: PROGRAM, purpose: 'benchmark', roles, protocol });
-    let wall_ms = 0;
-    for await (const { org, phase } of analyst.client.updates(taskId)) {
-      if (phase === 'settled' && org === analyst.org) wall_ms = Math.round(performance.now() - begin);
-    }
-    const { cost, phase, error } = await analyst.client.task(taskId);
-    if (phase !== 'settled') throw new Error(`the task is ${phase}: ${JSON.stringify(error)}`);
+    const { taskId, wall_ms, cost } = await timedTask(analyst, { program: PROGRAM, roles, protocol });
     const { result } = await analyst.client.result(taskId);
     const line = {
       ...{ name: 'join-regress', protocol, n, features, model, warm: run > 0, wall_ms },
@@ -114,30 +99,7 @@ try {
     console.log(flags.json ? JSON.stringify(line) : `${run + 1}  ${wall_ms} ms  ${JSON.stringify(cost.phaseMs)}`);
     if (!line.right) process.exitCode = 1;
   }
-} finally {
-  await Promise.all(parties.map((party) => party.process.stop()));
-  await rm(dir, { recursive: true, force: true });
-}
-
-/** Keys [0, n) with a, [n/2, 3n/2) with b; features are what hashes of key and name say. */
-async function makeFiles() {
-  const instance = await DuckDBInstance.create(':memory:');
-  const connection = await instance.connect();
-  const feature = (name) => `((hash(i, '${name}') % 2001)::INTEGER - 1000)`;
-  const score = names.map((name, j) => `${weights[j]} * ${feature(name)}`).join(' + ');
-  const y =
-    model === 'linear' ? `(${score}) // 5 + (hash(i, 'noise') % 401)::INTEGER - 200` : `((${score}) > 0)::INTEGER`;
-  for (const [org, from, more] of [
-    ['a', 0, `, (${y})::INTEGER AS y`],
-    ['b', Math.floor(n / 2), ''],
-  ]) {
-    const columns = own[org].map((name) => `${feature(name)} AS ${name}`).join(', ');
-    const select = `SELECT 'customer-' || i AS id, ${columns}${more} FROM range(${from}, ${from + n}) t(i) ORDER BY hash(i, '${org}')`;
-    await connection.run(`COPY (${select}) TO '${join(dir, `${org}.parquet`)}' (FORMAT parquet)`);
-  }
-  connection.closeSync();
-  instance.closeSync();
-}
+});
 
 function isRight(result) {
   if (model === 'linear') return names.every((name, j) => Math.abs(result.coefficients[name] - weights[j] / 5) < 0.02);

@@ -11,12 +11,8 @@
  * went, `bytes` sent by all members, `right` whether the answer is. The first run pays for the snapshots; `warm` says which
  * are the others.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { addDataset, found, gathered, makeNode, start } from '@2pm/demo/cast';
-import { DuckDBInstance } from '@duckdb/node-api';
+import { query, timedTask, withMatchingNodes } from './parts/matching.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -64,75 +60,39 @@ export default defineTask({
   },
 });`;
 
-const dir = await mkdtemp(join(tmpdir(), '2pm-bench-'));
-const parties = [];
-try {
-  const expected = await makeFiles();
-  const founding = await found(dir, 3);
-  const { analyst } = founding;
-  parties.push(analyst);
-  for (const org of ['a', 'b', 'third']) {
-    const home = join(dir, org);
-    await makeNode(founding, home, org);
-    if (orgs.includes(org)) await addDataset(home, join(dir, `${org}.parquet`), 'rows', PERMIT);
-    parties.push(await start(org, home, undefined));
-  }
-  await gathered(analyst, 3);
-  const peers = await analyst.client.peers();
-  const roles = Object.fromEntries(
-    orgs.map((org) => [org, peers.filter((peer) => peer.org === org).map(({ node }) => node)]),
-  );
+/** Keys [0, n), [n/2, 3n/2) and [n/4, 5n/4) in orders of their own; the value of a key is what its hash says. */
+const half = Math.floor(n / 2);
+const from = { a: 0, b: half, third: Math.floor(n / 4) };
+const files = Object.fromEntries(
+  orgs.map((org) => [
+    org,
+    {
+      table: 'rows',
+      select: `SELECT 'customer-' || i AS id, (hash(i) % 1000)::INTEGER AS value FROM range(${from[org]}, ${from[org] + n}) t(i) ORDER BY hash(i, '${org}')`,
+    },
+  ]),
+);
+const matches = n - (form === 'threshold' ? Math.floor(n / 4) : half);
+const [[sum]] = await query(`SELECT sum(hash(i) % 1000) FROM range(${half}, ${n}) t(i)`);
+
+await withMatchingNodes({ files, permit: PERMIT }, async ({ analyst, parties, roles }) => {
   for (let run = 0; run < Number(flags.runs); run++) {
-    const begin = performance.now();
     const seats = form === 'circuit' ? { seats: Object.values(roles).flat() } : {};
-    const taskId = await analyst.client.submit({ program: PROGRAM, purpose: 'benchmark', roles, ...seats });
-    let wall_ms = 0;
-    for await (const { org, phase } of analyst.client.updates(taskId)) {
-      if (phase === 'settled' && org === analyst.org) wall_ms = Math.round(performance.now() - begin);
-    }
-    const { cost, phase, error } = await analyst.client.task(taskId);
-    if (phase !== 'settled') throw new Error(`the task is ${phase}: ${JSON.stringify(error)}`);
+    const { taskId, wall_ms, cost } = await timedTask(analyst, { program: PROGRAM, roles, ...seats });
     const line = {
-      name: 'task-match',
-      form,
-      n,
-      warm: run > 0,
-      wall_ms,
-      phase_ms: cost.phaseMs,
-      bytes: cost.bytesSent,
-      right: await isRight(analyst, taskId, expected),
+      ...{ name: 'task-match', form, n, warm: run > 0, wall_ms },
+      ...{ phase_ms: cost.phaseMs, bytes: cost.bytesSent, right: await isRight(analyst, parties[1], taskId) },
     };
     console.log(flags.json ? JSON.stringify(line) : `${run + 1}  ${wall_ms} ms  ${JSON.stringify(cost.phaseMs)}`);
+    if (!line.right) process.exitCode = 1;
   }
-} finally {
-  await Promise.all(parties.map((party) => party.process.stop()));
-  await rm(dir, { recursive: true, force: true });
-}
+});
 
-/** Keys [0, n), [n/2, 3n/2) and [n/4, 5n/4) in orders of their own; the value of a key is what its hash says. */
-async function makeFiles() {
-  const instance = await DuckDBInstance.create(':memory:');
-  const connection = await instance.connect();
-  const half = Math.floor(n / 2);
-  for (const [org, from] of [
-    ['a', 0],
-    ['b', half],
-    ['third', Math.floor(n / 4)],
-  ].slice(0, orgs.length)) {
-    const select = `SELECT 'customer-' || i AS id, (hash(i) % 1000)::INTEGER AS value FROM range(${from}, ${from + n}) t(i) ORDER BY hash(i, '${org}')`;
-    await connection.run(`COPY (${select}) TO '${join(dir, `${org}.parquet`)}' (FORMAT parquet)`);
-  }
-  const reader = await connection.runAndReadAll(`SELECT sum(hash(i) % 1000) FROM range(${half}, ${n}) t(i)`);
-  connection.closeSync();
-  instance.closeSync();
-  return { n: n - (form === 'threshold' ? Math.floor(n / 4) : half), sum: Number(reader.getRows()[0][0]) };
-}
-
-async function isRight(analyst, taskId, { n: matches, sum }) {
+async function isRight(analyst, first, taskId) {
   if (!kept) {
     const { result } = await analyst.client.result(taskId);
-    return result.n === matches && result.sum === sum;
+    return result.n === matches && result.sum === Number(sum);
   }
-  const { own } = await parties[1].client.task(taskId);
+  const { own } = await first.client.task(taskId);
   return own?.kept[0]?.rows === matches;
 }
