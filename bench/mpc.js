@@ -11,7 +11,7 @@
  * element); in fixed point with 16 fraction bits: fixmul (n products), trunc (n values up to ±2^44, rounded), matmul (two
  * n × n matrices; an operation is one of its n^3 products). The results of these three are compared with exact integers
  * after every measured run: `worst_error` is in units of the last place, and 1 or more is a failure. So 10^7 truncations
- * are checked by `--op trunc --n 1000000 --runs 10`.
+ * are checked by `--op trunc --n 1000000 --runs 10`. Randomness repeats by the number of the run; `--first` says where to begin.
  *
  * Functions of n values with 16 fraction bits (mpc/src/numeric): reciprocal sqrt log of 2^-12 to 16, exp sigmoid of ±8; max,
  * the greatest of n; noise, discrete Laplace for ε = 1 and a sensitivity of 1 to each of n values.
@@ -74,10 +74,17 @@ async function main() {
       backend: { type: 'string', default: 'rep3' },
       seats: { type: 'string' },
       runs: { type: 'string', default: '5' },
+      first: { type: 'string', default: '0' },
       json: { type: 'boolean', default: false },
     },
   });
-  const task = { op: values.op, n: Number(values.n), backend: values.backend, runs: Number(values.runs) };
+  const task = {
+    op: values.op,
+    n: Number(values.n),
+    backend: values.backend,
+    runs: Number(values.runs),
+    first: Number(values.first),
+  };
   const { card } = backendOf(task).shared;
   task.seats = Number(values.seats ?? card.seats);
   if (!CIRCUITS.includes(task.op) && task.op !== 'logistic') planFor(task);
@@ -123,8 +130,8 @@ async function seatProcess() {
   const roles = { holder: 1 };
   const reports = [];
   for (let run = 0; run < task.runs + WARM_UP; run++) {
-    const sid = taggedHash('bench/sid', new Uint8Array([run]));
-    const rng = repeatable(run);
+    const sid = taggedHash('bench/sid', new Uint8Array(Uint32Array.of(run + task.first).buffer));
+    const rng = repeatable(run + task.first);
     const inputs = new Map([
       ['holder', [shared.shareInputs(values, { sid, rng, crypto: nodeCrypto, seats: task.seats })[task.seat]]],
     ]);
@@ -439,9 +446,10 @@ async function rendezvous(channels) {
 /** The same bytes at every seat, so that each can make the holder's three messages and keep its own. */
 function repeatable(run) {
   let counter = 0n;
+  const key = new Uint8Array(Uint32Array.of(run, 0, 0, 0).buffer);
   return {
     fill(bytes) {
-      bytes.set(nodeCrypto.aes128Ctr(new Uint8Array(16).fill(run), new Uint8Array(8), counter, bytes.length));
+      bytes.set(nodeCrypto.aes128Ctr(key, new Uint8Array(8), counter, bytes.length));
       counter += BigInt(Math.ceil(bytes.length / 16));
       return bytes;
     },
