@@ -8,7 +8,7 @@ import { category, defineTask, fixed, int, table } from '@2pm/program';
 const stays = table(
   {
     days: int({ min: 0, max: 365 }),
-    cost: fixed({ min: 0, max: 100_000, fractionBits: 2 }),
+    cost: fixed({ min: 0, max: 100_000, fractionBits: 7 }),
     diagnosis: int({ min: 0, max: 99_999 }),
     admission: category(['planned', 'emergency']),
   },

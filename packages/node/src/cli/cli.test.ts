@@ -422,8 +422,8 @@ describe('tasks over the API', () => {
     using _up = await nodeWith('settled');
     const submit = (...more: string[]) =>
       cli(['task', 'submit', join(dir, 'p.ts'), '--dir', dir, '--purpose', 'why', ...more]);
-    expect((await submit('--role', 'bank=north', '--seats', 'North,north')).code).toBe(0);
-    expect(submitted[0]).toMatchObject({ roles: { bank: [node] }, seats: [node, node] });
+    expect((await submit('--role', 'bank=north', '--role', 'bank=North', '--seats', 'North,north')).code).toBe(0);
+    expect(submitted[0]).toMatchObject({ roles: { bank: [node, node] }, seats: [node, node] });
     const unknown = await submit('--role', 'bank=south');
     expect(unknown).toMatchObject({ code: 2, err: expect.stringContaining('USAGE_NO_NODE') });
     expect(submitted.length).toBe(1);

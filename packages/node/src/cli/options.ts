@@ -26,7 +26,7 @@ export function endpoint(text: string): Endpoint {
 export function roles(text: string, before: Record<string, string[]> = {}): Record<string, string[]> {
   const [role, list, ...rest] = text.split('=');
   if (!role || !list || rest.length > 0) throw new InvalidArgumentError('write it like bank=0x… or bank=acme.');
-  return { ...before, [role]: nodeNames(list) };
+  return { ...before, [role]: [...(before[role] ?? []), ...nodeNames(list)] };
 }
 
 /** `0x…,acme`: node ids, or names of organisations. */

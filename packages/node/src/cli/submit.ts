@@ -88,7 +88,7 @@ function asking(command: Command): Command {
     .requiredOption('--purpose <text>', 'why, in words that the data holders will read')
     .option(
       '--role <role=nodes>',
-      'nodes of a role by id or organisation, bank=acme; repeat for each (default: every peer with data)',
+      'nodes of a role by id or organisation, bank=acme,north; repeat for more (default: every peer with data)',
       roles,
     )
     .option(
