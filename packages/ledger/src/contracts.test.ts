@@ -31,7 +31,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('forge',
   test('fuzzing finds no input and no sequence of calls that breaks a rule', { timeout: 300_000 }, async () => {
     const script = fileURLToPath(new URL('../scripts/test-contracts.mjs', import.meta.url));
     // `npm run test:contracts` looks longer.
-    const env = { ...process.env, FOUNDRY_FUZZ_RUNS: '24', FOUNDRY_INVARIANT_RUNS: '6' };
+    const env = { ...process.env, FOUNDRY_FUZZ_RUNS: '12', FOUNDRY_INVARIANT_RUNS: '3' };
     const child = spawn(process.execPath, [script, '--color', 'never'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     child.stdout.on('data', (chunk) => (output += chunk));
