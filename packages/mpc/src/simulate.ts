@@ -12,7 +12,7 @@ import {
   type SharedBackend,
   taggedJoins,
 } from '@2pm/core';
-import type { PlainInputs } from './plain.ts';
+import type { PlainInputs } from './plain/plain.ts';
 
 export interface Simulation {
   plan: Plan;

@@ -1,7 +1,7 @@
 /** Estimates beside the figures of docs/protocols.md: within a factor of 3, as they promise. */
 import { expect, test } from 'vitest';
 import { type Circuit, CircuitBuilder } from './circuit.ts';
-import { sortBy } from './sort.ts';
+import { sortBy } from './order/sort.ts';
 import { computingMsOf } from './work.ts';
 
 type Build = (b: CircuitBuilder, x: number, y: number) => number;

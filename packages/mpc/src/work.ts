@@ -7,7 +7,7 @@
  */
 import { type Plan, type RoleSizes, taggedJoins } from '@2pm/core';
 import type { Circuit, Gate, GateOperation } from './circuit.ts';
-import { lower } from './lower.ts';
+import { lower } from './lower/lower.ts';
 
 /** Of an element; of rows, where the operation moves or matches rows; of a product, for those of vectors and matrices. */
 type Figures = Readonly<Partial<Record<GateOperation | 'gate' | 'run' | 'local', number>>>;

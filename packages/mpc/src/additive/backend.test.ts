@@ -4,7 +4,7 @@ import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Circuit, CircuitBuilder, type Gate } from '../circuit.ts';
-import { evaluatePlain } from '../plain.ts';
+import { evaluatePlain } from '../plain/plain.ts';
 import { type Simulation, simulateSeats } from '../simulate.ts';
 import { additiveSemiHonest, runAdditiveCircuit } from './backend.ts';
 import { additiveDealerSemiHonest, runDealtCircuit } from './dealer.ts';

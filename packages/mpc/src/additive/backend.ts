@@ -1,8 +1,8 @@
 /** The back-end `additive-semi-honest/1`: two to eight seats, of which all but one may be curious. See the card. @module */
 import type { Hash, Plan, SeatContext, SeatOutput, SharedBackend } from '@2pm/core';
 import type { Circuit, Gate, GateOperation } from '../circuit.ts';
-import { lower } from '../lower.ts';
-import { inputNodes } from '../lower-inputs.ts';
+import { inputNodes } from '../lower/inputs.ts';
+import { lower } from '../lower/lower.ts';
 import { loadSimd } from '../rep3/simd.ts';
 import { refuseGates } from '../unsupported.ts';
 import { ADDITIVE_SEMI_HONEST } from './card.ts';

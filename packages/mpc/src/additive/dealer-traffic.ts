@@ -1,7 +1,7 @@
 /** What a plan costs with a dealer before anybody runs it: rounds and bytes, exact, from circuit and schedule. @module */
 import type { Plan, RoleSizes } from '@2pm/core';
 import { SEED_BYTES } from '@2pm/crypto';
-import { lower } from '../lower.ts';
+import { lower } from '../lower/lower.ts';
 import { dealingRounds } from './dealer.ts';
 import { piecesOf, toldBytes } from './dealer-correlations.ts';
 import { demandOf } from './demand.ts';

@@ -16,8 +16,8 @@
 import { concatBytes, NodeError, type Plan, type SeatContext, type SeatOutput, type SharedBackend } from '@2pm/core';
 import { SEED_BYTES } from '@2pm/crypto';
 import type { Circuit, Gate } from '../circuit.ts';
-import { lower } from '../lower.ts';
-import { inputNodes } from '../lower-inputs.ts';
+import { inputNodes } from '../lower/inputs.ts';
+import { lower } from '../lower/lower.ts';
 import { add, sub, xor } from '../rep3/kernels.ts';
 import { Masks } from '../rep3/masks.ts';
 import { toPacked, toWords } from '../rep3/share.ts';

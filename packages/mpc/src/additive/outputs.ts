@@ -6,7 +6,7 @@
  */
 import { admitsSeats, concatBytes, NodeError, type Plan, type RoleSizes } from '@2pm/core';
 import type { Circuit, Gate } from '../circuit.ts';
-import { lower } from '../lower.ts';
+import { lower } from '../lower/lower.ts';
 import { add, xor } from '../rep3/kernels.ts';
 import { bytesOf, packedLength, toPacked, toWords } from '../rep3/share.ts';
 import { ADDITIVE_SEMI_HONEST } from './card.ts';

@@ -3,7 +3,7 @@ import { type Hash, type Plan, type RoleSizes, ZERO_HASH } from '@2pm/core';
 import { SEED_BYTES } from '@2pm/crypto';
 import { silentOtMessageBytes } from '@2pm/crypto/ot';
 import type { Circuit, Gate } from '../circuit.ts';
-import { lower } from '../lower.ts';
+import { lower } from '../lower/lower.ts';
 import { packedLength } from '../rep3/share.ts';
 import { type Demand, demandOf, portionsOf } from './demand.ts';
 import { preprocessingOf } from './preprocessing.ts';

@@ -4,7 +4,7 @@ import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { sharedBackends } from '../backends.ts';
-import { evaluatePlain } from '../plain.ts';
+import { evaluatePlain } from '../plain/plain.ts';
 import { rep3SemiHonest } from '../rep3/backend.ts';
 import { simulateSeats } from '../simulate.ts';
 import { clearly } from './clear.ts';

@@ -7,7 +7,7 @@ import { nodeCrypto } from '@2pm/crypto/node';
 import { seededRng } from '@2pm/testing/seeded-rng';
 import { describe, expect, test } from 'vitest';
 import type { Circuit } from '../circuit.ts';
-import { lower } from '../lower.ts';
+import { lower } from '../lower/lower.ts';
 import { simulateSeats } from '../simulate.ts';
 import { rep3Malicious, runCircuitMalicious } from './backend.ts';
 

@@ -1,8 +1,8 @@
 /** The back-end `rep3-malicious/1`: three seats, one of which may do as it likes; then nothing opens. See the card. @module */
 import type { Plan, SeatContext, SeatOutput, SharedBackend } from '@2pm/core';
 import type { Circuit, GateOperation } from '../circuit.ts';
-import { lower } from '../lower.ts';
-import { inputNodes } from '../lower-inputs.ts';
+import { inputNodes } from '../lower/inputs.ts';
+import { lower } from '../lower/lower.ts';
 import { shareInputs } from '../rep3/inputs.ts';
 import { Masks, SEED_BYTES } from '../rep3/masks.ts';
 import { open } from '../rep3/outputs.ts';

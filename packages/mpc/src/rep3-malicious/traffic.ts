@@ -7,7 +7,7 @@
 import type { Plan, RoleSizes } from '@2pm/core';
 import { SEED_BYTES } from '@2pm/crypto';
 import type { Circuit, Gate } from '../circuit.ts';
-import { lower } from '../lower.ts';
+import { lower } from '../lower/lower.ts';
 import { type Traffic, traffic } from '../rep3/traffic.ts';
 import { schedule } from '../schedule.ts';
 import { bucketsFor, checkBits } from './ands.ts';

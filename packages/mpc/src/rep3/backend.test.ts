@@ -3,7 +3,7 @@ import { nodeCrypto } from '@2pm/crypto/node';
 import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { evaluatePlain, type PlainInputs } from '../plain.ts';
+import { evaluatePlain, type PlainInputs } from '../plain/plain.ts';
 import { type Simulation, simulateSeats } from '../simulate.ts';
 import { rep3SemiHonest } from './backend.ts';
 

@@ -1,9 +1,9 @@
 /** The back-end `rep3-semi-honest/1`: three seats, one of which may be curious. See the card. @module */
 import type { Plan, SeatContext, SeatOutput, SharedBackend } from '@2pm/core';
-import { REP3_SEMI_HONEST } from '../card.ts';
 import type { Circuit } from '../circuit.ts';
-import { lower } from '../lower.ts';
-import { inputNodes } from '../lower-inputs.ts';
+import { inputNodes } from '../lower/inputs.ts';
+import { lower } from '../lower/lower.ts';
+import { REP3_SEMI_HONEST } from './card.ts';
 import { Rep3Engine, ROUND_COSTS } from './engine.ts';
 import { shareInputs } from './inputs.ts';
 import { Masks, SEED_BYTES } from './masks.ts';

@@ -8,7 +8,7 @@
  */
 import { concatBytes, equalBytes, NodeError, type Plan, type RoleSizes } from '@2pm/core';
 import type { Gate } from '../circuit.ts';
-import { lower } from '../lower.ts';
+import { lower } from '../lower/lower.ts';
 import { bytesOf, packedLength, type Share, toPacked, toWords } from './share.ts';
 
 const SEATS = [0, 1, 2];

@@ -2,7 +2,7 @@ import { type Attributes, type Channel, type Hash, type Operation, Plan, type Va
 import { nodeCrypto } from '@2pm/crypto/node';
 import { seededRng } from '@2pm/testing/seeded-rng';
 import { expect, test } from 'vitest';
-import type { PlainInputs } from '../plain.ts';
+import type { PlainInputs } from '../plain/plain.ts';
 import { simulateSeats } from '../simulate.ts';
 import { rep3SemiHonest } from './backend.ts';
 import { traffic } from './traffic.ts';

@@ -2,7 +2,7 @@
 import { type Plan, type RoleSizes, taggedJoins } from '@2pm/core';
 import { SEED_BYTES } from '@2pm/crypto';
 import type { Circuit, Gate } from '../circuit.ts';
-import { lower } from '../lower.ts';
+import { lower } from '../lower/lower.ts';
 import { schedule } from '../schedule.ts';
 import { ROUND_COSTS } from './engine.ts';
 import { packedLength } from './share.ts';

@@ -23,7 +23,7 @@ import {
 import { ITEM_BYTES } from '../items.ts';
 
 export const CONTRIBUTION_BYTES = 32;
-/** Words of a shared vector stay within ±2^62; those by which seats may sort (mpc/src/merge-join.ts) below 2^59. */
+/** Words of a shared vector stay within ±2^62; those by which seats may sort (mpc/src/order/merge-join.ts) below 2^59. */
 const HIGH_MASKS = [0x07ff_ffff, 0x3fff_ffff] as const;
 const CHUNK_BYTES = 1 << 20;
 

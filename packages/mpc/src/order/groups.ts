@@ -7,7 +7,7 @@
  * (order.ts), a move to the front (compact.ts), and about 20. Nothing is opened but what sorting opens.
  * @module
  */
-import type { CircuitBuilder } from './circuit.ts';
+import type { CircuitBuilder } from '../circuit.ts';
 import { compacted } from './compact.ts';
 import { type Key, order } from './order.ts';
 

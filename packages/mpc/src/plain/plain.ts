@@ -4,9 +4,9 @@
  * @module
  */
 import { circuitExits, circuitMatch, Loops, NodeError, type Plan, type PlanNode, type RoleSizes } from '@2pm/core';
-import { inputNodes } from './lower-inputs.ts';
-import { plainNumeric } from './numeric/plain.ts';
-import { plainCircuitMatch, plainJoin, plainMatches } from './plain-join.ts';
+import { inputNodes } from '../lower/inputs.ts';
+import { plainNumeric } from '../numeric/plain.ts';
+import { plainCircuitMatch, plainJoin, plainMatches } from './joins.ts';
 import {
   type PlainKeys,
   type PlainRows,
@@ -17,7 +17,7 @@ import {
   plainQuantile,
   plainSorted,
   plainUnion,
-} from './plain-rows.ts';
+} from './rows.ts';
 
 /** Vectors of each member of each role, in the order of `inputNodes`. */
 export type PlainInputs = ReadonlyMap<string, readonly (readonly BigInt64Array[])[]>;

@@ -1,5 +1,5 @@
 /** Numbers below 2^bits as digits of one key, the last digit first, and the words that hold them. @module */
-import type { CircuitBuilder } from './circuit.ts';
+import type { CircuitBuilder } from '../circuit.ts';
 
 export interface Digit {
   /** Words in [0, 2^bits). */

@@ -16,9 +16,8 @@
  * Deviation: a comparator swaps by x + s (y - x), y - s (y - x), which is one product for both ends.
  * @module
  */
-import type { CircuitBuilder } from './circuit.ts';
+import type { CircuitBuilder } from '../circuit.ts';
 import { type Digit, packed } from './digits.ts';
-import type { Order } from './order.ts';
 
 /** Differences of such words are words that have their sign. */
 const MOST_KEY_BITS = 63;
@@ -39,6 +38,14 @@ export function layersOf(n: number, lists = 2 ** Math.ceil(Math.log2(n))): Layer
     for (let far = most; far > run; far /= 2) layers.push({ run, first: run, distance: far - run });
   }
   return layers;
+}
+
+/** A permutation of rows that nobody knows. */
+export interface Order {
+  /** The rows of a column, in that order. */
+  arranged(column: number): number;
+  /** For each row its place. */
+  rank(): number;
 }
 
 /** Where a network swaps: for each comparator the word 1 where it does, else 0. */

@@ -4,18 +4,18 @@ import { nodeCrypto } from '@2pm/crypto/node';
 import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { additiveSemiHonest, runAdditiveCircuit } from './additive/backend.ts';
-import { additiveDealerSemiHonest, runDealtCircuit } from './additive/dealer.ts';
-import { plannedFor } from './additive/session.ts';
-import { type Circuit, CircuitBuilder, prune } from './circuit.ts';
+import { additiveSemiHonest, runAdditiveCircuit } from '../additive/backend.ts';
+import { additiveDealerSemiHonest, runDealtCircuit } from '../additive/dealer.ts';
+import { plannedFor } from '../additive/session.ts';
+import { type Circuit, CircuitBuilder, prune } from '../circuit.ts';
+import { rep3Malicious, runCircuitMalicious } from '../rep3-malicious/backend.ts';
+import { ROUND_COSTS } from '../rep3-malicious/engine.ts';
+import { schedule } from '../schedule.ts';
+import { simulateSeats } from '../simulate.ts';
 import { compacted } from './compact.ts';
 import type { Digit } from './digits.ts';
 import { mergeJoin } from './merge-join.ts';
 import { type Layer, layersOf, networkOrder } from './network.ts';
-import { rep3Malicious, runCircuitMalicious } from './rep3-malicious/backend.ts';
-import { ROUND_COSTS } from './rep3-malicious/engine.ts';
-import { schedule } from './schedule.ts';
-import { simulateSeats } from './simulate.ts';
 
 const pairsOf = (n: number, { run, first, distance }: Layer) =>
   Array.from({ length: n - distance }, (_, i) => i).filter((i) => (i & run) === first);

@@ -1,6 +1,6 @@
 /** Joins in the clear, one row after another, straight from the catalogue of operations. @module */
 import { type CircuitMatch, keyedColumns, type Plan } from '@2pm/core';
-import { type PlainRows, picked } from './plain-rows.ts';
+import { type PlainRows, picked } from './rows.ts';
 
 /** Slot by slot: whether it holds a match, and the columns that were brought, by role and name. */
 export interface PlainJoin {

@@ -5,9 +5,9 @@
  * passes, from the last digit on. The others sort by a network (network.ts).
  * @module
  */
-import type { CircuitBuilder } from './circuit.ts';
+import type { CircuitBuilder } from '../circuit.ts';
 import { type Digit, packed } from './digits.ts';
-import { networkOrder } from './network.ts';
+import { networkOrder, type Order } from './network.ts';
 import { MOST_SORT_BITS, place, ranks } from './sort.ts';
 
 export interface Key {
@@ -16,14 +16,6 @@ export interface Key {
   lo: bigint;
   hi: bigint;
   descending: boolean;
-}
-
-/** A permutation of rows that nobody knows. */
-export interface Order {
-  /** The rows of a column, in that order. */
-  arranged(column: number): number;
-  /** For each row its place. */
-  rank(): number;
 }
 
 /** By the first key, then the next; equal rows keep their order, and none comes after any. */

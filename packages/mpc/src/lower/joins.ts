@@ -1,7 +1,7 @@
 /** Lowers joins: which gates match rows, and where the columns that were brought are. @module */
 import { type CircuitMatch, keyedColumns, type Operation, type Plan } from '@2pm/core';
-import { type CircuitBuilder, type Joining, joinedRows } from './circuit.ts';
-import { mergeJoin } from './merge-join.ts';
+import { type CircuitBuilder, type Joining, joinedRows } from '../circuit.ts';
+import { mergeJoin } from '../order/merge-join.ts';
 
 /** Slots that hold a row or none. */
 export interface Rows {

@@ -9,7 +9,7 @@
  * A sort takes (t - 1) / 4 times as many comparisons. Nothing is opened. Back-ends that can shuffle sort by the one bit instead.
  * @module
  */
-import type { CircuitBuilder } from './circuit.ts';
+import type { CircuitBuilder } from '../circuit.ts';
 import { order } from './order.ts';
 
 /** For columns that hold 0 where `present`, a word 0 or 1, is 0. Behind the rows they hold 0. */

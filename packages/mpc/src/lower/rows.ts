@@ -1,9 +1,9 @@
 /** Lowers operations on shared rows: where their columns come from, and what becomes of them in another order. @module */
 import type { Plan } from '@2pm/core';
-import type { CircuitBuilder } from './circuit.ts';
-import { compacted } from './compact.ts';
-import type { Rows } from './lower-join.ts';
-import { type Key, order, quantiles } from './order.ts';
+import type { CircuitBuilder } from '../circuit.ts';
+import { compacted } from '../order/compact.ts';
+import { type Key, order, quantiles } from '../order/order.ts';
+import type { Rows } from './joins.ts';
 
 /** Rows of all members one below the other, from the gate that stacks what they share; places of absent members are empty. */
 export function unionRows(b: CircuitBuilder, plan: Plan, node: number, stacked: number): Rows {

@@ -16,16 +16,16 @@ import {
   type PlanNode,
   type RoleSizes,
 } from '@2pm/core';
-import { type Arranging, type Circuit, CircuitBuilder, prune } from './circuit.ts';
-import { groups } from './group.ts';
-import { inputNodes, inputOf, unsupported } from './lower-inputs.ts';
-import { circuitGates, joinGates, type Rows, showsSlots } from './lower-join.ts';
-import { besideOf, restOf } from './lower-rest.ts';
-import { firstRows, quantilesOfRows, rankOfRows, sortedRows, unionRows } from './lower-rows.ts';
-import { MOST_MERGED } from './merge-join.ts';
-import { noisy } from './noise.ts';
-import { lowerNumeric } from './numeric/lower.ts';
-import type { Key } from './order.ts';
+import { type Arranging, type Circuit, CircuitBuilder, prune } from '../circuit.ts';
+import { noisy } from '../noise.ts';
+import { lowerNumeric } from '../numeric/lower.ts';
+import { groups } from '../order/groups.ts';
+import { MOST_MERGED } from '../order/merge-join.ts';
+import type { Key } from '../order/order.ts';
+import { inputNodes, inputOf, unsupported } from './inputs.ts';
+import { circuitGates, joinGates, type Rows, showsSlots } from './joins.ts';
+import { besideOf, restOf } from './rest.ts';
+import { firstRows, quantilesOfRows, rankOfRows, sortedRows, unionRows } from './rows.ts';
 
 const WORD_LIMIT = 2n ** 63n;
 const COMPARE_LIMIT = 2n ** 62n;

@@ -1,5 +1,5 @@
 /** Lowers what subtraction leaves of counts: `rest/1` and `beside/1` of core's plan.ts. @module */
-import type { CircuitBuilder } from './circuit.ts';
+import type { CircuitBuilder } from '../circuit.ts';
 
 /** `whole` and `part` as words; as long as `whole`. */
 export function restOf(b: CircuitBuilder, whole: number, part: number, min: bigint): number {

@@ -24,7 +24,7 @@
  * Deviations: matches are picked by a product where the paper sends all and shuffles; k > 2 relations; the check.
  * @module
  */
-import { type CircuitBuilder, type Joining, joinedRows } from './circuit.ts';
+import { type CircuitBuilder, type Joining, joinedRows } from '../circuit.ts';
 import { compacted } from './compact.ts';
 import { compared, layersOf, moved } from './network.ts';
 

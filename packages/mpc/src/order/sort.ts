@@ -1,5 +1,5 @@
 /** Circuits that sort: rows by a key, the largest of them, and what stands at a place of the order. @module */
-import type { CircuitBuilder } from './circuit.ts';
+import type { CircuitBuilder } from '../circuit.ts';
 import { networkOrder } from './network.ts';
 
 /** What a key takes at most. */
