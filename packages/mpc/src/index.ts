@@ -1,8 +1,8 @@
 export { additiveSemiHonest, runAdditiveCircuit, runOnShares } from './additive/backend.ts';
 export { ADDITIVE_SEMI_HONEST } from './additive/card.ts';
-export { additiveDealerSemiHonest, runDealtCircuit } from './additive/dealer.ts';
-export { ADDITIVE_DEALER_SEMI_HONEST } from './additive/dealer-card.ts';
-export { dealerTraffic } from './additive/dealer-traffic.ts';
+export { additiveDealerSemiHonest, runDealtCircuit } from './additive/dealer/backend.ts';
+export { ADDITIVE_DEALER_SEMI_HONEST } from './additive/dealer/card.ts';
+export { dealerTraffic } from './additive/dealer/traffic.ts';
 export { additiveScheduleHash } from './additive/session.ts';
 export { type AdditiveTraffic, additiveTraffic } from './additive/traffic.ts';
 export { sharedBackends } from './backends.ts';

@@ -4,7 +4,7 @@ import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { additiveSemiHonest } from './additive/backend.ts';
-import { additiveDealerSemiHonest } from './additive/dealer.ts';
+import { additiveDealerSemiHonest } from './additive/dealer/backend.ts';
 import { lower } from './lower/lower.ts';
 import { type NoiseLaw, noiseLaw } from './noise.ts';
 import { evaluatePlain } from './plain/plain.ts';

@@ -41,6 +41,5 @@ test.each<[string, string, number, Build, number]>([
 ])('%s: %s of %i', (protocol, _, n, build, measured) => {
   const networks = protocol === 'rep3-semi-honest/1' ? undefined : 'networks';
   const ratio = (computingMsOf(circuit(n, build, networks), protocol) ?? 0) / measured;
-  console.log(protocol, _, ratio);
   expect([ratio > 1 / 3, ratio < 3, ratio]).toEqual([true, true, ratio]);
 });

@@ -7,8 +7,8 @@ import { type Circuit, CircuitBuilder, type Gate } from '../circuit.ts';
 import { evaluatePlain } from '../plain/plain.ts';
 import { type Simulation, simulateSeats } from '../simulate.ts';
 import { additiveSemiHonest, runAdditiveCircuit } from './backend.ts';
-import { additiveDealerSemiHonest, runDealtCircuit } from './dealer.ts';
-import { dealerTraffic } from './dealer-traffic.ts';
+import { additiveDealerSemiHonest, runDealtCircuit } from './dealer/backend.ts';
+import { dealerTraffic } from './dealer/traffic.ts';
 import { open } from './outputs.ts';
 import { additiveTraffic } from './traffic.ts';
 

@@ -7,7 +7,7 @@ import { execute } from '../execute.ts';
 import { Masks } from '../rep3/masks.ts';
 import { loadSimd } from '../rep3/simd.ts';
 import { schedule } from '../schedule.ts';
-import { deal, piecesOf as dealtPieces, receiveDealt, toldBytes } from './dealer-correlations.ts';
+import { deal, piecesOf as dealtPieces, receiveDealt, toldBytes } from './dealer/correlations.ts';
 import { type Demand, demandOf, portionsOf } from './demand.ts';
 import { fuse } from './fuse.ts';
 import { Links } from './links.ts';

@@ -5,7 +5,7 @@ import { seededRng } from '@2pm/testing/seeded-rng';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { additiveSemiHonest, runAdditiveCircuit } from '../additive/backend.ts';
-import { additiveDealerSemiHonest, runDealtCircuit } from '../additive/dealer.ts';
+import { additiveDealerSemiHonest, runDealtCircuit } from '../additive/dealer/backend.ts';
 import { plannedFor } from '../additive/session.ts';
 import { type Circuit, CircuitBuilder, prune } from '../circuit.ts';
 import { rep3Malicious, runCircuitMalicious } from '../rep3-malicious/backend.ts';

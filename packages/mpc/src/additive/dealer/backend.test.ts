@@ -3,10 +3,10 @@ import { type Channel, type CryptoProvider, type Hash, Plan, type SeatContext } 
 import { nodeCrypto } from '@2pm/crypto/node';
 import { seededRng } from '@2pm/testing/seeded-rng';
 import { describe, expect, test } from 'vitest';
-import { type Circuit, CircuitBuilder } from '../circuit.ts';
-import { Masks } from '../rep3/masks.ts';
-import { type Simulation, simulateSeats } from '../simulate.ts';
-import { additiveDealerSemiHonest, runDealtCircuit } from './dealer.ts';
+import { type Circuit, CircuitBuilder } from '../../circuit.ts';
+import { Masks } from '../../rep3/masks.ts';
+import { type Simulation, simulateSeats } from '../../simulate.ts';
+import { additiveDealerSemiHonest, runDealtCircuit } from './backend.ts';
 
 const SID = `0x${'ab'.repeat(32)}` as Hash;
 const [SECRET, BINDING] = [16, 32];

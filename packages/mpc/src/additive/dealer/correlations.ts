@@ -13,13 +13,13 @@
  * @module
  */
 import { concatBytes } from '@2pm/core';
-import { add, halves, widen, xor } from '../rep3/kernels.ts';
-import type { Masks } from '../rep3/masks.ts';
-import { bytesOf } from '../rep3/share.ts';
-import type { Simd } from '../rep3/simd.ts';
-import type { Demand } from './demand.ts';
-import type { Link } from './link.ts';
-import type { Correlations } from './supply.ts';
+import { add, halves, widen, xor } from '../../rep3/kernels.ts';
+import type { Masks } from '../../rep3/masks.ts';
+import { bytesOf } from '../../rep3/share.ts';
+import type { Simd } from '../../rep3/simd.ts';
+import type { Demand } from '../demand.ts';
+import type { Link } from '../link.ts';
+import type { Correlations } from '../supply.ts';
 
 /** Of each kind, as many as make a message of 128 KiB at most. All but the first and third in whole 32-bit words. */
 const PIECES = { words: 2 ** 14, bits: 2 ** 20, carries: 2 ** 15, crossWords: 2 ** 14, choices: 2 ** 14 } as const;

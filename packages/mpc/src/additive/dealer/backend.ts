@@ -2,7 +2,7 @@
  * The back-end `additive-dealer-semi-honest/1`: additive shares among all seats but the last, which deals correlations and
  * takes part in no round. See the card.
  *
- * Construction: that of `additive-semi-honest/1`, with correlations of `dealer-correlations.ts`. The first frame between any two
+ * Construction: that of `additive-semi-honest/1`, with correlations of `correlations.ts`. The first frame between any two
  * seats carries 16 fresh bytes each way; both together seed a stream, from which the dealer and a seat draw that seat's
  * correlations, and two computing seats masks of their output shares that add up to 0.
  * Why these masks: a seat's share of a product is c + d b + e a, with d and e in the open among the seats. The dealer knows
@@ -15,24 +15,24 @@
  */
 import { concatBytes, NodeError, type Plan, type SeatContext, type SeatOutput, type SharedBackend } from '@2pm/core';
 import { SEED_BYTES } from '@2pm/crypto';
-import type { Circuit, Gate } from '../circuit.ts';
-import { inputNodes } from '../lower/inputs.ts';
-import { lower } from '../lower/lower.ts';
-import { add, sub, xor } from '../rep3/kernels.ts';
-import { Masks } from '../rep3/masks.ts';
-import { toPacked, toWords } from '../rep3/share.ts';
-import { loadSimd } from '../rep3/simd.ts';
-import { checkGates } from './backend.ts';
-import { ADDITIVE_DEALER_SEMI_HONEST } from './dealer-card.ts';
-import { deal, piecesOf, receiveDealt } from './dealer-correlations.ts';
-import { demandOf } from './demand.ts';
-import type { Share } from './engine.ts';
-import { inputShare, readInputs, shareInputs } from './inputs.ts';
-import type { Link } from './link.ts';
-import { Links } from './links.ts';
-import { open, packOutputs } from './outputs.ts';
-import { additiveScheduleHash, checkSeat, evaluate, plannedFor, sessionBinding } from './session.ts';
-import { Supply } from './supply.ts';
+import type { Circuit, Gate } from '../../circuit.ts';
+import { inputNodes } from '../../lower/inputs.ts';
+import { lower } from '../../lower/lower.ts';
+import { add, sub, xor } from '../../rep3/kernels.ts';
+import { Masks } from '../../rep3/masks.ts';
+import { toPacked, toWords } from '../../rep3/share.ts';
+import { loadSimd } from '../../rep3/simd.ts';
+import { checkGates } from '../backend.ts';
+import { demandOf } from '../demand.ts';
+import type { Share } from '../engine.ts';
+import { inputShare, readInputs, shareInputs } from '../inputs.ts';
+import type { Link } from '../link.ts';
+import { Links } from '../links.ts';
+import { open, packOutputs } from '../outputs.ts';
+import { additiveScheduleHash, checkSeat, evaluate, plannedFor, sessionBinding } from '../session.ts';
+import { Supply } from '../supply.ts';
+import { ADDITIVE_DEALER_SEMI_HONEST } from './card.ts';
+import { deal, piecesOf, receiveDealt } from './correlations.ts';
 
 const CARD = ADDITIVE_DEALER_SEMI_HONEST;
 

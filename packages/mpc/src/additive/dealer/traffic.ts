@@ -1,12 +1,12 @@
 /** What a plan costs with a dealer before anybody runs it: rounds and bytes, exact, from circuit and schedule. @module */
 import type { Plan, RoleSizes } from '@2pm/core';
 import { SEED_BYTES } from '@2pm/crypto';
-import { lower } from '../lower/lower.ts';
-import { dealingRounds } from './dealer.ts';
-import { piecesOf, toldBytes } from './dealer-correlations.ts';
-import { demandOf } from './demand.ts';
-import { plannedFor } from './session.ts';
-import { type AdditiveTraffic, DIGEST, openedBytes, outputBytes, tableBytes } from './traffic.ts';
+import { lower } from '../../lower/lower.ts';
+import { demandOf } from '../demand.ts';
+import { plannedFor } from '../session.ts';
+import { type AdditiveTraffic, DIGEST, openedBytes, outputBytes, tableBytes } from '../traffic.ts';
+import { dealingRounds } from './backend.ts';
+import { piecesOf, toldBytes } from './correlations.ts';
 
 /** `seats`: all of them; the last is the dealer. */
 export function dealerTraffic(plan: Plan, roles: RoleSizes, seats = 3): AdditiveTraffic {
