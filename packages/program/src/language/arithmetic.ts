@@ -4,8 +4,11 @@ import { scale } from './number.ts';
 import { fail } from './program-error.ts';
 import type { Bounds, Ref, Shape } from './trace.ts';
 
-export type Arithmetic = 'add' | 'sub' | 'mul';
+export type Arithmetic = 'add' | 'sub' | 'mul' | 'minimum' | 'maximum';
 export type Comparison = 'lt' | 'le' | 'gt' | 'ge' | 'eq' | 'ne';
+
+/** Both sides of an operation. They are handed on as they are, and read by their places: arrays are slow in the sandbox. */
+export type Sides = readonly [Ref, Ref];
 
 export const BIT: Bounds = { lo: 0n, hi: 1n };
 
@@ -30,6 +33,8 @@ export const interval = {
     const s = a.hi * b.hi;
     return { lo: least(least(p, q), least(r, s)), hi: greatest(greatest(p, q), greatest(r, s)) };
   },
+  minimum: (a: Bounds, b: Bounds): Bounds => ({ lo: least(a.lo, b.lo), hi: least(a.hi, b.hi) }),
+  maximum: (a: Bounds, b: Bounds): Bounds => ({ lo: greatest(a.lo, b.lo), hi: greatest(a.hi, b.hi) }),
   neg: (a: Bounds): Bounds => ({ lo: -a.hi, hi: -a.lo }),
   hull: (a: Bounds, b: Bounds): Bounds => ({ lo: least(a.lo, b.lo), hi: greatest(a.hi, b.hi) }),
   /** Of any sum of at most `count` such values, none included. */
@@ -65,29 +70,36 @@ export function scaledBeside(other: Ref, value: number | bigint, bits: number = 
   return scale(value, bits);
 }
 
-export function arithmetic(op: Arithmetic, a: Ref, b: Ref, shapeAt: ShapeAt): Ref {
-  if (op === 'mul') {
-    const factors = [a, b];
-    return a.trace.emit('mul/1', factors, shapeAt(bitsOf(a) + bitsOf(b), factors), interval.mul(a, b));
-  }
-  const sides = aligned(a, b, shapeAt);
-  const bounds = interval[op](sides[0], sides[1]);
-  const operation: Operation = op === 'add' ? 'add/1' : 'sub/1';
-  return a.trace.emit(operation, sides, shapeAt(bitsOf(sides[0]), sides), bounds);
+const OPERATIONS = {
+  add: 'add/1',
+  sub: 'sub/1',
+  mul: 'mul/1',
+  minimum: 'minimum/1',
+  maximum: 'maximum/1',
+} satisfies Record<Arithmetic, Operation>;
+
+export function arithmetic(op: Arithmetic, given: Sides, shapeAt: ShapeAt): Ref {
+  const product = op === 'mul';
+  const sides = product ? given : aligned(given, shapeAt);
+  const a = sides[0];
+  const b = sides[1];
+  const bits = product ? bitsOf(a) + bitsOf(b) : bitsOf(a);
+  return a.trace.emit(OPERATIONS[op], sides, shapeAt(bits, sides), interval[op](a, b));
 }
 
-export function comparison(op: Comparison, a: Ref, b: Ref, shapeAt: ShapeAt, result: Shape): Ref {
-  const operation: Operation = `${op}/1`;
-  return a.trace.emit(operation, aligned(a, b, shapeAt), result, BIT);
+export function comparison(op: Comparison, sides: Sides, shapeAt: ShapeAt, result: Shape): Ref {
+  return sides[0].trace.emit(`${op}/1`, aligned(sides, shapeAt), result, BIT);
 }
 
 /** Brings the coarser of two to the finer scale: times the constant 1.0 with the missing fraction bits. */
-export function aligned(a: Ref, b: Ref, shapeAt: ShapeAt): [Ref, Ref] {
-  if (a.type === b.type) return [a, b];
+export function aligned(sides: Sides, shapeAt: ShapeAt): Sides {
+  const a = sides[0];
+  const b = sides[1];
+  if (a.type === b.type) return sides;
   const difference = bitsOf(b) - bitsOf(a);
   if (difference > 0) return [widened(a, difference, shapeAt), b];
   if (difference < 0) return [a, widened(b, -difference, shapeAt)];
-  return [a, b];
+  return sides;
 }
 
 function widened(ref: Ref, bits: number, shapeAt: ShapeAt): Ref {

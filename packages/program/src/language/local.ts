@@ -147,7 +147,7 @@ export class LocalColumn<K extends Kind = Kind, Of extends string = string, V ex
     const beside = other instanceof Value ? sameTable(ref, other, 'number') : undefined;
     const operand = beside ?? constantBeside(ref, other as number, op === 'mul' ? 'factor' : 'term');
     return new LocalColumn(
-      arithmetic(op, ref, operand, (bits, args) => columnShape(ref, bits, args)),
+      arithmetic(op, [ref, operand], (bits, args) => columnShape(ref, bits, args)),
       'number',
     );
   }
@@ -167,7 +167,7 @@ export class LocalColumn<K extends Kind = Kind, Of extends string = string, V ex
           ? ref.trace.constant(days(other as string), 0)
           : constantBeside(ref, other as number, 'term');
     const shapeAt = (bits: number, args: readonly Ref[]) => columnShape(ref, bits, args);
-    return this.#bit(comparison(op, ref, operand, shapeAt, bitShape(ref, operand)));
+    return this.#bit(comparison(op, [ref, operand], shapeAt, bitShape(ref, operand)));
   }
   #logic(op: 'and' | 'or', other: Bit<Of>): Bit<Of> {
     const ref = this.#expect('bool');

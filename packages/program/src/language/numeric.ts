@@ -112,14 +112,6 @@ export function scaled(ref: Ref, factor: number): Ref {
   return ref.trace.emit('mul/1', [ref, constant], shape, interval.mul(ref, constant));
 }
 
-/** The lesser or the greater of two, element by element. */
-export function extremum(op: 'minimum' | 'maximum', a: Ref, b: Ref): Ref {
-  const outer = interval.hull(a, b);
-  const inner = { lo: outer.lo === a.lo ? b.lo : a.lo, hi: outer.hi === a.hi ? b.hi : a.hi };
-  const bounds = op === 'minimum' ? { lo: outer.lo, hi: inner.hi } : { lo: inner.lo, hi: outer.hi };
-  return a.trace.emit(`${op}/1`, [a, b], numberLike(a, bitsOf(a)), bounds);
-}
-
 export function absolute(ref: Ref): Ref {
   const { lo, hi } = interval.hull(ref, interval.neg(ref));
   const bounds = ref.lo >= 0n ? ref : ref.hi <= 0n ? interval.neg(ref) : { lo: lo > 0n ? lo : 0n, hi };

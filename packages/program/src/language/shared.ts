@@ -10,6 +10,7 @@ import {
   constantBeside,
   interval,
   type ShapeAt,
+  type Sides,
 } from './arithmetic.ts';
 import type { KeyedRows } from './keyed-rows.ts';
 import { LocalRows, LocalVector } from './local.ts';
@@ -18,7 +19,6 @@ import {
   dots,
   type Elementary,
   elementary,
-  extremum,
   lengthOf,
   numberLike,
   quotient,
@@ -88,10 +88,10 @@ export class SharedVector<K extends SharedKind = SharedKind> extends Value {
   }
   /** Entry by entry the lesser of the two, as numpy.minimum. */
   minimum(this: SharedVector<'int'>, other: Numeric): SharedVector<'int'> {
-    return this.#extremum('minimum', other);
+    return this.#arithmetic('minimum', other);
   }
   maximum(this: SharedVector<'int'>, other: Numeric): SharedVector<'int'> {
-    return this.#extremum('maximum', other);
+    return this.#arithmetic('maximum', other);
   }
   clip(this: SharedVector<'int'>, least: Numeric, most: Numeric): SharedVector<'int'> {
     return this.maximum(least).minimum(most);
@@ -205,7 +205,7 @@ export class SharedVector<K extends SharedKind = SharedKind> extends Value {
     const [, x2] = broadcast(condition, no, 'int');
     const length = Math.max(lengthOf(x1), lengthOf(x2));
     const ref = repeated(condition, length);
-    const [x, y] = aligned(repeated(x1, length), repeated(x2, length), numberAt);
+    const [x, y] = aligned([repeated(x1, length), repeated(x2, length)], numberAt);
     const shape = shapeLike(ref, 'int', bitsOf(x));
     return new SharedVector(ref.trace.emit('select/1', [ref, x, y], shape, interval.hull(x, y)));
   }
@@ -222,23 +222,18 @@ export class SharedVector<K extends SharedKind = SharedKind> extends Value {
     if (typeOf(ref).stacked !== undefined) fail('PROGRAM_STACKED', 'this does not apply to stacked values');
     return ref;
   }
-  /** Both sides, of one length. A pair is read by its places here and below: taking arrays apart is slow in the sandbox. */
-  #operands(other: unknown, role: 'term' | 'factor'): [Ref, Ref] {
+  /** Both sides, of one length. */
+  #operands(other: unknown, role: 'term' | 'factor'): Sides {
     const ref = this.#expect('int');
     return other instanceof Value ? broadcast(ref, other, 'int') : [ref, constantBeside(ref, other as number, role)];
   }
   #arithmetic(op: Arithmetic, other: unknown): SharedVector<'int'> {
     const sides = this.#operands(other, op === 'mul' ? 'factor' : 'term');
-    return new SharedVector(arithmetic(op, sides[0], sides[1], numberAt));
+    return new SharedVector(arithmetic(op, sides, numberAt));
   }
   #compare(op: Comparison, other: unknown): SharedVector<'bool'> {
     const sides = this.#operands(other, 'term');
-    return new SharedVector(comparison(op, sides[0], sides[1], numberAt, shapeLike(sides[0], 'bool', 0)));
-  }
-  #extremum(op: 'minimum' | 'maximum', other: unknown): SharedVector<'int'> {
-    const sides = this.#operands(other, 'term');
-    const like = aligned(sides[0], sides[1], numberAt);
-    return new SharedVector(extremum(op, like[0], like[1]));
+    return new SharedVector(comparison(op, sides, numberAt, shapeLike(sides[0], 'bool', 0)));
   }
   #elementary(name: Elementary, { fractionBits = 16 }: Precision): SharedVector<'int'> {
     return new SharedVector(elementary(name, this.#expect('int'), fractionBits));
@@ -261,10 +256,10 @@ function shapeLike(ref: Ref, dtype: SharedKind, fractionBits: number): Shape {
   return { kind: 'shared', length, ...(stacked === undefined ? {} : { stacked }), dtype, fractionBits };
 }
 
-const numberAt: ShapeAt = (fractionBits, args) => shapeLike(args[0] as Ref, 'int', fractionBits);
+const numberAt: ShapeAt = (fractionBits, args) => numberLike(args[0] as Ref, fractionBits);
 
 /** Both sides; a single entry goes with any length. */
-function broadcast(ref: Ref, other: unknown, dtype: SharedKind): [Ref, Ref] {
+function broadcast(ref: Ref, other: unknown, dtype: SharedKind): Sides {
   const operand = operandOf(ref, other, dtype);
   if (operand.type === ref.type) return [ref, operand];
   const length = Math.max(lengthOf(ref), lengthOf(operand));
