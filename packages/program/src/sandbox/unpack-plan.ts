@@ -25,8 +25,10 @@ export function unpackPlan({ head, words, bounds }: PackedPlan): Plan {
     const end = at + 5 + count;
     if (op === undefined || type === undefined || attrs === undefined || line === undefined) throw malformed();
     if (count > MOST_ARGUMENTS || end > words.length) throw malformed();
-    const args: number[] = [];
-    for (at += 5; at < end; at++) args.push(words[at] as number);
+    // Of its size from the start: a list that grows takes several times as much memory.
+    const args = new Array<number>(count);
+    at += 5;
+    for (let j = 0; j < count; j++) args[j] = words[at++] as number;
     nodes.push({
       op,
       args,
