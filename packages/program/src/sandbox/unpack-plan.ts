@@ -62,8 +62,15 @@ function headOf(text: string): unknown {
 /** A shape becomes a type by the numbers that it lacks. */
 function withNumbers<Shape extends object>(shape: Shape, lo: bigint, hi: bigint): Shape {
   if (!('fractionBits' in shape)) return shape;
-  if ('kind' in shape && shape.kind === 'constant') return { ...shape, value: String(lo) };
-  return { ...shape, lo: String(lo), hi: String(hi) };
+  // Copied and then assigned: V8 takes half as long again for one literal of both.
+  const type: Shape & { value?: string; lo?: string; hi?: string } = { ...shape };
+  if ('kind' in shape && shape.kind === 'constant') {
+    type.value = String(lo);
+  } else {
+    type.lo = String(lo);
+    type.hi = String(hi);
+  }
+  return type;
 }
 
 function malformed(cause?: unknown): NodeError {
